@@ -1,0 +1,5 @@
+//! The cache.
+
+mod settings;
+
+pub use settings::CacheSettings;

@@ -1,0 +1,316 @@
+//! Domain names as the wire has them: labels, compared without ASCII case, never as text.
+
+use std::borrow::Borrow;
+use std::fmt;
+
+/// The longest name on the wire in octets, the root's zero included (RFC 1035 §3.1).
+pub const MAX_NAME: usize = 255;
+/// The longest label in octets (RFC 1035 §3.1).
+pub const MAX_LABEL: usize = 63;
+
+/// Why a text or a run of octets is no domain name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum NameError {
+    /// No text at all.
+    #[error("an empty name")]
+    Empty,
+    /// Two dots in a row, or a dot in front.
+    #[error("an empty label")]
+    EmptyLabel,
+    /// A label over 63 octets.
+    #[error("a label longer than 63 octets")]
+    LongLabel,
+    /// A name over 255 octets.
+    #[error("a name longer than 255 octets")]
+    LongName,
+    /// A backslash that escapes nothing.
+    #[error("a broken escape")]
+    BadEscape,
+    /// White space or a control character.
+    #[error("white space or a control character")]
+    Whitespace,
+    /// Text that IDNA does not map to A-labels.
+    #[error("not a valid internationalised name")]
+    Idna,
+    /// Octets that are not a sequence of labels ended by the root.
+    #[error("not a wire-format name")]
+    Wire,
+}
+
+/// An owned domain name in lower-cased, uncompressed wire form.
+#[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Name(Box<[u8]>);
+
+/// A borrowed domain name in uncompressed wire form, in whatever letter case it came.
+#[derive(Clone, Copy)]
+pub struct NameRef<'a>(&'a [u8]);
+
+impl Name {
+    /// Reads the name a person wrote: presentation format with `\.` and `\DDD` escapes,
+    /// Unicode mapped to A-labels (UTS #46), one trailing dot allowed.
+    pub fn from_text(text: &str) -> Result<Self, NameError> {
+        if text.is_empty() {
+            return Err(NameError::Empty);
+        }
+        if text.chars().any(|c| c.is_whitespace() || c.is_control()) {
+            return Err(NameError::Whitespace);
+        }
+        if text == "." {
+            return Ok(Self(Box::new([0])));
+        }
+        let ascii;
+        let text = if text.is_ascii() {
+            text
+        } else {
+            ascii = idna::domain_to_ascii(text).map_err(|_| NameError::Idna)?;
+            ascii.as_str()
+        };
+        let mut wire = Vec::with_capacity(text.len() + 2);
+        let mut label = Vec::with_capacity(MAX_LABEL);
+        let mut bytes = text.bytes();
+        let mut ended = false;
+        while let Some(byte) = bytes.next() {
+            ended = false;
+            match byte {
+                b'.' => {
+                    push_label(&mut wire, &label)?;
+                    label.clear();
+                    ended = true;
+                }
+                b'\\' => label.push(unescape(&mut bytes)?),
+                other => label.push(other.to_ascii_lowercase()),
+            }
+        }
+        if !ended {
+            push_label(&mut wire, &label)?;
+        }
+        wire.push(0);
+        if wire.len() > MAX_NAME {
+            return Err(NameError::LongName);
+        }
+        Ok(Self(wire.into()))
+    }
+
+    /// The borrowed form.
+    pub fn as_ref(&self) -> NameRef<'_> {
+        NameRef(&self.0)
+    }
+
+    /// The wire octets, lower-cased, the root's zero at the end.
+    pub fn as_wire(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+impl Borrow<[u8]> for Name {
+    fn borrow(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+impl fmt::Display for Name {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.as_ref().fmt(f)
+    }
+}
+
+impl fmt::Debug for Name {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.as_ref().fmt(f)
+    }
+}
+
+impl<'a> NameRef<'a> {
+    /// The root.
+    pub const ROOT: NameRef<'static> = NameRef(&[0]);
+
+    /// Takes octets that are exactly one uncompressed name.
+    pub fn from_wire(wire: &'a [u8]) -> Result<Self, NameError> {
+        if wire.len() > MAX_NAME {
+            return Err(NameError::LongName);
+        }
+        let mut rest = wire;
+        loop {
+            match rest.split_first() {
+                Some((0, [])) => return Ok(Self(wire)),
+                Some((&length, tail)) if length != 0 && usize::from(length) <= MAX_LABEL => {
+                    rest = tail.get(usize::from(length)..).ok_or(NameError::Wire)?;
+                }
+                _ => return Err(NameError::Wire),
+            }
+        }
+    }
+
+    /// The wire octets as they came.
+    pub fn as_wire(self) -> &'a [u8] {
+        self.0
+    }
+
+    /// The labels from the left, without the root.
+    pub fn labels(self) -> impl Iterator<Item = &'a [u8]> {
+        self.ancestors().filter_map(|name| {
+            let (&length, tail) = name.0.split_first()?;
+            tail.get(..usize::from(length)).filter(|label| !label.is_empty())
+        })
+    }
+
+    /// This name, its parent, and so on up to the root.
+    pub fn ancestors(self) -> impl Iterator<Item = NameRef<'a>> {
+        std::iter::successors(Some(self), |name| {
+            let (&length, tail) = name.0.split_first()?;
+            if length == 0 {
+                return None;
+            }
+            tail.get(usize::from(length)..).map(NameRef)
+        })
+    }
+
+    /// How many labels there are, the root not counted.
+    pub fn label_count(self) -> usize {
+        self.labels().count()
+    }
+
+    /// The rightmost label: the top-level domain.
+    pub fn last_label(self) -> Option<&'a [u8]> {
+        self.labels().last()
+    }
+
+    /// Equal by label, ASCII case folded (RFC 4343).
+    pub fn same(self, other: NameRef<'_>) -> bool {
+        // A length octet is at most 63, below every ASCII letter, so folding it changes nothing.
+        self.0.eq_ignore_ascii_case(other.0)
+    }
+
+    /// This name is `ancestor` or lies below it.
+    pub fn is_within(self, ancestor: NameRef<'_>) -> bool {
+        let Some(cut) = self.0.len().checked_sub(ancestor.0.len()) else {
+            return false;
+        };
+        self.ancestors()
+            .find(|name| name.0.len() + cut == self.0.len())
+            .is_some_and(|name| name.same(ancestor))
+    }
+
+    /// An owned, lower-cased copy.
+    pub fn to_name(self) -> Name {
+        Name(self.0.to_ascii_lowercase().into())
+    }
+
+    /// No octet that a careless parser takes for the end of a name or for a compression pointer:
+    /// zero, or 0x80 and up, within a label.
+    pub fn is_plain(self) -> bool {
+        self.labels().all(|label| label.iter().all(|&b| b != 0 && b < 0x80))
+    }
+}
+
+impl fmt::Display for NameRef<'_> {
+    /// Presentation format without the final dot; everything but letters, digits, `-`, `_`
+    /// and `*` is escaped, so that the text is safe in a log line, a terminal and a TOML string.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.0 == [0] {
+            return f.write_str(".");
+        }
+        for (index, label) in self.labels().enumerate() {
+            if index > 0 {
+                f.write_str(".")?;
+            }
+            for &byte in label {
+                match byte {
+                    b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'_' | b'*' => {
+                        write!(f, "{}", char::from(byte))?;
+                    }
+                    other => write!(f, "\\{other:03}")?,
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Debug for NameRef<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+fn push_label(wire: &mut Vec<u8>, label: &[u8]) -> Result<(), NameError> {
+    if label.is_empty() {
+        return Err(NameError::EmptyLabel);
+    }
+    let length = u8::try_from(label.len()).map_err(|_| NameError::LongLabel)?;
+    if label.len() > MAX_LABEL {
+        return Err(NameError::LongLabel);
+    }
+    wire.push(length);
+    wire.extend_from_slice(label);
+    Ok(())
+}
+
+/// `\DDD` is an octet by number, `\X` is X itself (RFC 1035 §5.1).
+fn unescape(bytes: &mut std::str::Bytes<'_>) -> Result<u8, NameError> {
+    let first = bytes.next().ok_or(NameError::BadEscape)?;
+    if !first.is_ascii_digit() {
+        return Ok(first.to_ascii_lowercase());
+    }
+    let mut value = u16::from(first - b'0');
+    for _ in 0..2 {
+        let digit = bytes.next().filter(u8::is_ascii_digit).ok_or(NameError::BadEscape)?;
+        value = value * 10 + u16::from(digit - b'0');
+    }
+    let octet = u8::try_from(value).map_err(|_| NameError::BadEscape)?;
+    Ok(octet.to_ascii_lowercase())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn name(text: &str) -> Name {
+        Name::from_text(text).unwrap_or_else(|e| panic!("{text}: {e}"))
+    }
+
+    #[test]
+    fn names_are_within_a_domain_by_label_only() {
+        for (inner, outer, within) in [
+            ("plex.direct", "plex.direct", true),
+            ("a.PLEX.direct", "plex.direct", true),
+            ("evilplex.direct", "plex.direct", false),
+            ("plex.direct.evil.com", "plex.direct", false),
+            ("direct", "plex.direct", false),
+            (r"evil\.plex.direct", "plex.direct", false),
+            (r"evil\000.plex.direct", "plex.direct", true),
+            (r"x.plex\.direct", "plex.direct", false),
+            (r"x\004plex.direct", "plex.direct", false),
+            ("a.b", ".", true),
+        ] {
+            assert_eq!(name(inner).as_ref().is_within(name(outer).as_ref()), within, "{inner} in {outer}");
+        }
+    }
+
+    #[test]
+    fn broken_text_is_told_apart() {
+        let long = "a".repeat(64);
+        let many = "abcdefg.".repeat(40);
+        for (text, error) in [
+            ("", NameError::Empty),
+            ("a..b", NameError::EmptyLabel),
+            (".a", NameError::EmptyLabel),
+            (long.as_str(), NameError::LongLabel),
+            (many.as_str(), NameError::LongName),
+            (r"a\", NameError::BadEscape),
+            (r"a\25x", NameError::BadEscape),
+            (r"a\999", NameError::BadEscape),
+            ("a b", NameError::Whitespace),
+        ] {
+            assert_eq!(Name::from_text(text), Err(error), "{text}");
+        }
+    }
+
+    #[test]
+    fn unicode_becomes_a_labels_and_odd_octets_are_escaped() {
+        assert_eq!(name("Bücher.Example").to_string(), "xn--bcher-kva.example");
+        assert_eq!(name(r"a\.b\000\200.c").to_string(), r"a\046b\000\200.c");
+        assert_eq!(name("evil。com"), name("evil.com"));
+        assert!(!name(r"a\200.c").as_ref().is_plain());
+    }
+}

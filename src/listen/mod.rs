@@ -1,0 +1,5 @@
+//! Sockets.
+
+mod settings;
+
+pub use settings::{ListenSettings, group};

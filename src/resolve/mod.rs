@@ -1,0 +1,5 @@
+//! The way of a query.
+
+mod settings;
+
+pub use settings::{LocalName, NamesSettings, Route};

@@ -1,0 +1,54 @@
+//! Routes, local names, and which special names are answered here.
+
+use std::net::IpAddr;
+use std::path::PathBuf;
+
+use crate::dns::Name;
+use crate::policy::{Origin, RouteTrust};
+use crate::upstream::Endpoint;
+
+/// A `[[route]]`: a domain with servers of its own.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Route {
+    /// The servers asked for its names, and the only ones.
+    pub servers: Vec<Endpoint>,
+    /// Its domain, and the inside addresses its names may have.
+    pub trust: RouteTrust,
+}
+
+/// A `[[local]]` name, answered here.
+#[derive(Debug, Clone, PartialEq)]
+pub struct LocalName {
+    /// The name; of `*.test`, `test`.
+    pub name: Name,
+    /// Written with `*.`: everything below `name`, and not `name` itself.
+    pub wildcard: bool,
+    /// What it answers with.
+    pub addresses: Vec<IpAddr>,
+    /// Where it was written.
+    pub origin: Origin,
+}
+
+/// The `[names]` table, checked: names answered here that a configuration may give back to the upstream.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NamesSettings {
+    /// `hosts-files`: files in the form of hosts(5) whose names are answered here.
+    pub hosts_files: Vec<PathBuf>,
+    /// `firefox-canary`: NXDOMAIN for `use-application-dns.net`, which keeps Firefox from its own DoH by default.
+    pub firefox_canary: bool,
+    /// `private-relay`: NXDOMAIN for the names by which Apple's Private Relay is found.
+    pub private_relay: bool,
+    /// `designated-resolver`: NODATA for `resolver.arpa` (RFC 9462 §4), so that no client is led past us.
+    pub designated_resolver: bool,
+}
+
+impl Default for NamesSettings {
+    fn default() -> Self {
+        Self {
+            hosts_files: vec![PathBuf::from("/etc/hosts")],
+            firefox_canary: true,
+            private_relay: true,
+            designated_resolver: true,
+        }
+    }
+}

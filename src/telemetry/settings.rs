@@ -1,0 +1,38 @@
+//! How much is said, and in which form.
+
+/// The `[log]` table, checked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct LogSettings {
+    /// `level`
+    pub level: Level,
+    /// `format`
+    pub format: Format,
+}
+
+/// The least severe lines that are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Level {
+    /// Only what keeps the daemon from working.
+    Error,
+    /// Also what was stopped.
+    Warn,
+    /// Also start, reload and what changed.
+    #[default]
+    Info,
+    /// Also each query's way, with names.
+    Debug,
+    /// Everything.
+    Trace,
+}
+
+/// The form of a log line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Format {
+    /// For people.
+    #[default]
+    Text,
+    /// One JSON object a line.
+    Json,
+    /// Lines with the priority prefix that journald reads from a service's standard error (sd-daemon(3)).
+    Journald,
+}

@@ -1,0 +1,5 @@
+//! The way to the upstream servers.
+
+mod settings;
+
+pub use settings::{Endpoint, Server, UpstreamSettings};

@@ -1,0 +1,54 @@
+//! Whom to ask.
+
+use std::fmt;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+/// A server to forward to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Endpoint {
+    /// Classic DNS: UDP, and TCP where UDP does not do.
+    Do53(SocketAddr),
+}
+
+impl Endpoint {
+    /// Where its packets go.
+    pub fn address(self) -> SocketAddr {
+        match self {
+            Self::Do53(address) => address,
+        }
+    }
+}
+
+impl fmt::Display for Endpoint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Do53(address) if address.port() == 53 => address.ip().fmt(f),
+            Self::Do53(address) => address.fmt(f),
+        }
+    }
+}
+
+/// One entry of `[upstream] servers`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Server {
+    /// The servers of the system's resolv.conf, never ourselves.
+    System,
+    /// This one.
+    At(Endpoint),
+}
+
+/// The `[upstream]` table, checked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UpstreamSettings {
+    /// `servers`, in the order of preference.
+    pub servers: Vec<Server>,
+    /// `timeout`: how long one server may take before the next is asked.
+    pub timeout: Duration,
+}
+
+impl Default for UpstreamSettings {
+    fn default() -> Self {
+        Self { servers: vec![Server::System], timeout: Duration::from_secs(2) }
+    }
+}
