@@ -1,5 +1,33 @@
-//! The wire: names, queries, upstream replies, rebuilt replies.
+//! The wire, and the only module besides `upstream` and `listen` that names the DNS library.
+//!
+//! ```text
+//! datagram ─ Query::parse ─▶ Query ─ write_upstream_query ─▶ upstream
+//! upstream ─ UpstreamResponse::parse (strict, rebuilt) ─▶ policy ─▶ Message::write ─▶ datagram
+//! ```
+//!
+//! Names, messages and records are octets that were checked once, where they came in. The checks on the data path are
+//! our own code, since a reply has to be both read and rebuilt without a tree of allocations; `hickory-proto` knows the
+//! registry (record types and their mnemonics), and tests hold the reader against it and against a second library.
 
+mod addresses;
+mod edns;
+mod kind;
+mod local;
+mod message;
 mod name;
+mod query;
+mod rdata;
+mod response;
+mod svcb;
+mod wire;
 
+pub use addresses::{Carrier, Target, alias_target, each_address};
+pub use edns::{Ede, EdeCode, Edns, PLAIN_PAYLOAD, UDP_PAYLOAD};
+pub use kind::{Class, Rcode, RecordType};
+pub use local::{LOCAL_TTL, LocalAnswer};
+pub use message::{Message, MessageBuilder, Record, Section};
 pub use name::{Name, NameError, NameRef};
+pub use query::{Asker, NotAQuery, Query, Question};
+pub use response::{MAX_ALIASES, ResponseError, UpstreamResponse, write_upstream_query};
+pub use svcb::Svcb;
+pub use wire::Malformed;

@@ -4,9 +4,9 @@ use std::borrow::Borrow;
 use std::fmt;
 
 /// The longest name on the wire in octets, the root's zero included (RFC 1035 §3.1).
-pub const MAX_NAME: usize = 255;
+pub(super) const MAX_NAME: usize = 255;
 /// The longest label in octets (RFC 1035 §3.1).
-pub const MAX_LABEL: usize = 63;
+pub(super) const MAX_LABEL: usize = 63;
 
 /// Why a text or a run of octets is no domain name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -139,6 +139,11 @@ impl<'a> NameRef<'a> {
                 _ => return Err(NameError::Wire),
             }
         }
+    }
+
+    /// Takes octets a [`NameBuf`](super::wire::NameBuf) made label by label.
+    pub(super) fn from_checked(wire: &'a [u8]) -> Self {
+        Self(wire)
     }
 
     /// The wire octets as they came.

@@ -1,9 +1,32 @@
-//! The decision.
+//! The decision, and nothing else: which replies lead inside, who may have them all the same, and what a client gets
+//! instead. Pure: values in, values out; no clock, no socket, no task, no state.
+//!
+//! * [`SPECIAL_RANGES`] and [`SPECIAL_DOMAINS`] are the data: a row is all it takes to block one more.
+//! * [`Policy`] is the compiled form of the data and the settings, immutable, one for each generation.
+//! * [`enforce`] is the only way from an [`UpstreamResponse`](crate::dns::UpstreamResponse) to a [`ClientResponse`].
 
+mod address;
+mod blocked;
+mod enforce;
+mod evaluate;
+mod exceptions;
+mod names;
 mod presets;
+mod ranges;
 mod settings;
+mod verdict;
 
+pub use address::{NAT64_LENGTHS, embed_nat64, learned_prefixes};
+pub use blocked::BlockedRange;
+pub use enforce::{ClientResponse, Judgement, Wire, enforce};
+pub use evaluate::{Circumstances, Policy, Scope};
+pub use names::{
+    Inside, InsideZone, InsideZones, SPECIAL_DOMAINS, SpecialDomain, SpecialDomainName, SpecialUse,
+    ZoneScope, is_numeric, special_domain,
+};
+pub use ranges::{SPECIAL_RANGES, SpecialRange, Treatment, range_named, range_names};
 pub use settings::{
     Client, Exception, ExceptionMode, GuardSettings, Mode, OnBlock, Origin, Profile, RouteTrust, Shape,
     default_networks,
 };
+pub use verdict::{Action, Category, Finding, Subject, Verdict};

@@ -1,0 +1,326 @@
+//! A reply as this program builds it: the records after the question, in wire form, ready to be copied.
+
+use super::edns::{Ede, opt_length, write_opt};
+use super::kind::{Class, Rcode, RecordType};
+use super::name::NameRef;
+use super::query::{Asker, Question};
+use super::wire::{HEADER, Labels, Malformed, NameBuf, Reader};
+
+const FLAG_QR: u16 = 0x8000;
+const FLAG_TC: u16 = 0x0200;
+const FLAG_RD: u16 = 0x0100;
+const FLAG_RA: u16 = 0x0080;
+const FLAG_AD: u16 = 0x0020;
+const FLAG_CD: u16 = 0x0010;
+
+/// The most octets of a message (RFC 1035 §4.2.2), less room for the OPT record.
+const MAX_MESSAGE: usize = 65_535 - 1024;
+
+/// The section a record stands in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Section {
+    /// Answer
+    Answer,
+    /// Authority
+    Authority,
+}
+
+/// The records of a reply. Made by [`MessageBuilder`] only, so that its octets are well-formed by construction:
+/// owners are compressed against the question and the alias chain, names in RDATA are not compressed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Message {
+    /// RCODE
+    pub rcode: Rcode,
+    /// AD as the upstream set it.
+    pub authentic_data: bool,
+    answers: u16,
+    authorities: u16,
+    /// The length of the question that the body's pointers reckon with; `None` without records.
+    question_length: Option<u16>,
+    body: Box<[u8]>,
+}
+
+/// A record of a [`Message`].
+#[derive(Debug, Clone, Copy)]
+pub struct Record<'a> {
+    /// Answer or authority.
+    pub section: Section,
+    /// The owner's octets as they stand in the body.
+    owner: &'a [u8],
+    /// TYPE
+    pub rtype: RecordType,
+    /// TTL in seconds
+    pub ttl: u32,
+    /// RDATA, uncompressed
+    pub rdata: &'a [u8],
+    ttl_at: usize,
+}
+
+impl Message {
+    /// A reply that says only an RCODE, under any question or none.
+    pub fn without_records(rcode: Rcode) -> Self {
+        Self {
+            rcode,
+            authentic_data: false,
+            answers: 0,
+            authorities: 0,
+            question_length: None,
+            body: Box::default(),
+        }
+    }
+
+    /// The records in order.
+    pub fn records(&self) -> impl Iterator<Item = Record<'_>> {
+        let mut reader = Reader::new(&self.body, 0);
+        let mut index = 0;
+        let answers = self.answers;
+        std::iter::from_fn(move || {
+            let section = if index < answers { Section::Answer } else { Section::Authority };
+            index += 1;
+            read_record(&mut reader, &self.body, section).ok()
+        })
+    }
+
+    /// How many octets it takes in memory.
+    pub fn weight(&self) -> usize {
+        size_of::<Self>() + self.body.len()
+    }
+
+    /// The number of records in the answer section.
+    pub fn answer_count(&self) -> u16 {
+        self.answers
+    }
+
+    /// Writes the reply to `asker` as a whole message of at most `limit` octets.
+    ///
+    /// TTLs are lowered by `age` seconds. What does not fit is not cut: the reply is then empty with TC set, so that
+    /// no stub can use a part (RFC 2181 §9 allows it, and the client asks again over TCP).
+    pub fn write(
+        &self,
+        asker: &Asker,
+        question: Option<&Question>,
+        age: u32,
+        errors: &[Ede],
+        limit: usize,
+        out: &mut Vec<u8>,
+    ) {
+        let question_length = question.map_or(0, Question::wire_length);
+        let opt = asker.edns.map(|edns| (edns.dnssec_ok, opt_length(errors)));
+        let opt_room = opt.map_or(0, |(_, length)| length);
+        let fits_question =
+            self.question_length.is_none_or(|expected| usize::from(expected) == question_length);
+        debug_assert!(fits_question, "a reply is written under a question of another length");
+        let whole = HEADER + question_length + self.body.len();
+        // An extended error is worth less than the answer: without room for both, its text goes.
+        let errors = if whole + opt_room > limit { &[] } else { errors };
+        let fits = fits_question && whole + opt.map_or(0, |_| opt_length(errors)) <= limit;
+        let flags = self.flags(asker, !fits);
+        let (answers, authorities) = if fits { (self.answers, self.authorities) } else { (0, 0) };
+
+        out.clear();
+        for field in
+            [asker.id, flags, u16::from(question.is_some()), answers, authorities, u16::from(opt.is_some())]
+        {
+            out.extend_from_slice(&field.to_be_bytes());
+        }
+        if let Some(question) = question {
+            question.write(out);
+        }
+        if fits {
+            let start = out.len();
+            out.extend_from_slice(&self.body);
+            if age > 0 {
+                self.lower_ttls(out.get_mut(start..).unwrap_or_default(), age);
+            }
+        }
+        if let Some((dnssec_ok, _)) = opt {
+            let [high, _] = (self.rcode.0 << 4).to_be_bytes();
+            write_opt(out, high, dnssec_ok, errors);
+        }
+    }
+
+    fn flags(&self, asker: &Asker, truncated: bool) -> u16 {
+        let wants_ad = asker.authentic_data || asker.dnssec_ok();
+        let bit = |set: bool, flag: u16| if set { flag } else { 0 };
+        FLAG_QR
+            | u16::from(asker.opcode) << 11
+            | bit(truncated, FLAG_TC)
+            | bit(asker.recursion_desired, FLAG_RD)
+            | FLAG_RA
+            | bit(self.authentic_data && wants_ad && !truncated, FLAG_AD)
+            | bit(asker.checking_disabled, FLAG_CD)
+            | self.rcode.0 & 0x0f
+    }
+
+    fn lower_ttls(&self, body: &mut [u8], age: u32) {
+        for record in self.records() {
+            if let Some(field) = body.get_mut(record.ttl_at..record.ttl_at + 4) {
+                field.copy_from_slice(&record.ttl.saturating_sub(age).to_be_bytes());
+            }
+        }
+    }
+}
+
+fn read_record<'a>(
+    reader: &mut Reader<'a>,
+    body: &'a [u8],
+    section: Section,
+) -> Result<Record<'a>, Malformed> {
+    let start = reader.position();
+    let mut length = reader.u8()?;
+    while length != 0 && length < 0xc0 {
+        reader.take(usize::from(length))?;
+        length = reader.u8()?;
+    }
+    if length >= 0xc0 {
+        reader.u8()?;
+    }
+    let owner = body.get(start..reader.position()).ok_or(Malformed)?;
+    let rtype = RecordType(reader.u16()?);
+    reader.u16()?;
+    let ttl_at = reader.position();
+    let ttl = reader.u32()?;
+    let rdata_length = usize::from(reader.u16()?);
+    Ok(Record { section, owner, rtype, ttl, rdata: reader.take(rdata_length)?, ttl_at })
+}
+
+/// Puts a [`Message`] together.
+pub struct MessageBuilder {
+    message: Message,
+    body: Vec<u8>,
+    question: NameBuf,
+    question_length: usize,
+    /// Names that stand whole in the body and may be pointed at: where they begin in the message.
+    targets: Vec<usize>,
+}
+
+impl MessageBuilder {
+    /// A reply to `question` without records so far.
+    pub fn new(question: &Question, rcode: Rcode) -> Self {
+        Self {
+            message: Message {
+                rcode,
+                authentic_data: false,
+                answers: 0,
+                authorities: 0,
+                question_length: u16::try_from(question.wire_length()).ok(),
+                body: Box::default(),
+            },
+            body: Vec::new(),
+            question: NameBuf::of(question.name()),
+            question_length: question.wire_length(),
+            targets: Vec::new(),
+        }
+    }
+
+    /// AD as the upstream set it.
+    pub fn authentic_data(&mut self, set: bool) {
+        self.message.authentic_data = set;
+    }
+
+    /// Appends a record whose RDATA `write_rdata` writes.
+    pub(super) fn record(
+        &mut self,
+        section: Section,
+        owner: NameRef<'_>,
+        rtype: RecordType,
+        ttl: u32,
+        write_rdata: impl FnOnce(&mut Vec<u8>) -> Result<(), Malformed>,
+    ) -> Result<(), Malformed> {
+        let start = self.body.len();
+        self.write_owner(owner);
+        let result = self.finish_record(section, rtype, ttl, write_rdata);
+        if result.is_err() {
+            self.body.truncate(start);
+        }
+        result
+    }
+
+    /// Appends a record of another message that answers the same question, as it is.
+    ///
+    /// Its owner may point into records before it: those must have been taken over unchanged.
+    pub fn copy(&mut self, record: &Record<'_>, rdata: &[u8]) -> Result<(), Malformed> {
+        let start = self.body.len();
+        self.body.extend_from_slice(record.owner);
+        let result = self.finish_record(record.section, record.rtype, record.ttl, |out| {
+            out.extend_from_slice(rdata);
+            Ok(())
+        });
+        if result.is_err() {
+            self.body.truncate(start);
+        }
+        result
+    }
+
+    /// The reply.
+    pub fn build(mut self) -> Message {
+        self.message.body = self.body.into();
+        self.message
+    }
+
+    fn finish_record(
+        &mut self,
+        section: Section,
+        rtype: RecordType,
+        ttl: u32,
+        write_rdata: impl FnOnce(&mut Vec<u8>) -> Result<(), Malformed>,
+    ) -> Result<(), Malformed> {
+        self.body.extend_from_slice(&rtype.0.to_be_bytes());
+        self.body.extend_from_slice(&Class::IN.0.to_be_bytes());
+        self.body.extend_from_slice(&ttl.to_be_bytes());
+        let length_at = self.body.len();
+        self.body.extend_from_slice(&[0, 0]);
+        write_rdata(&mut self.body)?;
+        let length = u16::try_from(self.body.len() - length_at - 2).map_err(|_| Malformed)?;
+        self.body.get_mut(length_at..length_at + 2).ok_or(Malformed)?.copy_from_slice(&length.to_be_bytes());
+        if HEADER + self.question_length + self.body.len() > MAX_MESSAGE {
+            return Err(Malformed);
+        }
+        if rtype == RecordType::CNAME && section == Section::Answer {
+            self.targets.push(HEADER + self.question_length + length_at + 2);
+        }
+        let count = match section {
+            Section::Answer => &mut self.message.answers,
+            Section::Authority => &mut self.message.authorities,
+        };
+        *count = count.checked_add(1).ok_or(Malformed)?;
+        Ok(())
+    }
+
+    /// Writes an owner as a pointer wherever the name already stands in the message: a stub that skips names octet
+    /// by octet then has nothing in them to stumble over.
+    fn write_owner(&mut self, owner: NameRef<'_>) {
+        let pointer = self.pointer_to(owner).and_then(|at| u16::try_from(at).ok()).filter(|&at| at < 0x4000);
+        match pointer {
+            Some(at) => self.body.extend_from_slice(&(0xc000 | at).to_be_bytes()),
+            None => self.body.extend_from_slice(owner.as_wire()),
+        }
+    }
+
+    fn pointer_to(&self, owner: NameRef<'_>) -> Option<usize> {
+        if owner.as_wire().len() == 1 {
+            return None;
+        }
+        let question = self.question.as_name();
+        let in_question = question.ancestors().find(|name| name.same(owner));
+        if let Some(found) = in_question {
+            return Some(HEADER + question.as_wire().len() - found.as_wire().len());
+        }
+        let body_at = HEADER + self.question_length;
+        self.targets.iter().copied().find_map(|at| {
+            let target = whole_name(&self.body, at - body_at)?;
+            let found = target.ancestors().find(|name| name.same(owner))?;
+            Some(at + target.as_wire().len() - found.as_wire().len())
+        })
+    }
+}
+
+/// The uncompressed name at `at`.
+fn whole_name(body: &[u8], at: usize) -> Option<NameRef<'_>> {
+    let mut labels = Labels::new(body, at);
+    let mut length = 1;
+    while let Ok(Some(label)) = labels.next() {
+        length += label.len() + 1;
+    }
+    NameRef::from_wire(body.get(at..at + length)?).ok()
+}

@@ -1,0 +1,178 @@
+//! The one place where an address is brought to all the forms a packet to it could reach.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+use ipnet::Ipv6Net;
+
+/// How an IPv4 address is hidden in an IPv6 one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Embedding {
+    /// `::a.b.c.d`, `::ffff:a.b.c.d`, `::ffff:0:a.b.c.d`: the last 32 bits (RFC 4291 §2.5.5, RFC 2765 §2.1).
+    Low,
+    /// `2002:aabb:ccdd::/48` (RFC 3056 §2).
+    SixToFour,
+    /// Teredo: a server, and a client with inverted bits (RFC 4380 §4).
+    Teredo,
+    /// An interface identifier `0000:5efe:a.b.c.d` or `0200:5efe:a.b.c.d` (RFC 5214 §6.1).
+    Isatap,
+    /// A translation prefix of this length (RFC 6052 §2.2).
+    Nat64(u8),
+}
+
+const LOW: [(u128, u8); 3] = [(0, 96), (0xffff_0000_0000, 96), (0xffff_0000 << 32, 96)];
+const WELL_KNOWN_NAT64: u128 = 0x0064_ff9b << 96;
+const SIX_TO_FOUR: u128 = 0x2002 << 112;
+const TEREDO: u128 = 0x2001_0000 << 96;
+
+/// The lengths of translation prefixes (RFC 6052 §2.2).
+pub const NAT64_LENGTHS: [u8; 6] = [32, 40, 48, 56, 64, 96];
+
+/// Calls `form` with the address itself and with every IPv4 address a packet to it may end up at.
+pub(super) fn each_form(address: IpAddr, nat64: &[Ipv6Net], mut form: impl FnMut(IpAddr)) {
+    form(address);
+    if let IpAddr::V6(v6) = address {
+        each_embedding(v6, nat64, |embedding| {
+            for v4 in embedded(u128::from(v6), embedding).into_iter().flatten() {
+                form(IpAddr::V4(v4));
+            }
+        });
+    }
+}
+
+fn each_embedding(address: Ipv6Addr, nat64: &[Ipv6Net], mut found: impl FnMut(Embedding)) {
+    let bits = u128::from(address);
+    let within = |prefix: u128, length: u8| (bits ^ prefix) >> (128 - u32::from(length)) == 0;
+    // `::` and `::1` are themselves, not IPv4-compatible addresses (RFC 4291 §2.5.5.1).
+    if bits > 1 && LOW.iter().any(|&(prefix, length)| within(prefix, length)) {
+        found(Embedding::Low);
+    }
+    if within(SIX_TO_FOUR, 16) {
+        found(Embedding::SixToFour);
+    }
+    if within(TEREDO, 32) {
+        found(Embedding::Teredo);
+    }
+    if bits >> 32 & 0xfdff_ffff == 0x0000_5efe {
+        found(Embedding::Isatap);
+    }
+    if within(WELL_KNOWN_NAT64, 96) {
+        found(Embedding::Nat64(96));
+    }
+    for prefix in nat64.iter().filter(|prefix| prefix.contains(&address)) {
+        found(Embedding::Nat64(prefix.prefix_len()));
+    }
+}
+
+/// The IPv4 addresses in `bits`.
+fn embedded(bits: u128, embedding: Embedding) -> [Option<Ipv4Addr>; 2] {
+    let low32 = |shift: u32| Ipv4Addr::from((bits >> shift & 0xffff_ffff) as u32);
+    match embedding {
+        Embedding::Low | Embedding::Isatap => [Some(low32(0)), None],
+        Embedding::SixToFour => [Some(low32(80)), None],
+        Embedding::Teredo => [Some(low32(64)), Some(Ipv4Addr::from(!u32::from(low32(0))))],
+        Embedding::Nat64(96) => [Some(low32(0)), None],
+        // Bits 64–71 are the "u" octet and are stepped over (RFC 6052 §2.2).
+        Embedding::Nat64(length) => {
+            let before = 64 - u32::from(length).min(64);
+            let high = if before == 0 { 0 } else { (bits >> 64) & ((1 << before) - 1) };
+            let after = 32 - before.min(32);
+            let low = if after == 0 { 0 } else { bits >> (56 - after) & ((1 << after) - 1) };
+            [u32::try_from(high << after | low).ok().map(Ipv4Addr::from), None]
+        }
+    }
+}
+
+/// The address that stands for `v4` behind `prefix`: the inverse, for learning prefixes and for tests.
+pub fn embed_nat64(prefix: Ipv6Net, v4: Ipv4Addr) -> Ipv6Addr {
+    let v4 = u128::from(u32::from(v4));
+    let before = 64u32.saturating_sub(u32::from(prefix.prefix_len()));
+    let low = match prefix.prefix_len() {
+        96 => v4,
+        _ => {
+            let after = 32 - before.min(32);
+            let high = v4 >> after << 64;
+            let rest = v4 & ((1u128 << after) - 1);
+            high | if after == 0 { 0 } else { rest << (56 - after) }
+        }
+    };
+    Ipv6Addr::from(u128::from(prefix.network()) | low)
+}
+
+/// The translation prefixes by which `addresses`, the AAAA records of `ipv4only.arpa`, were made (RFC 7050 §3).
+pub fn learned_prefixes(addresses: &[Ipv6Addr]) -> Vec<Ipv6Net> {
+    const WELL_KNOWN: [Ipv4Addr; 2] = [Ipv4Addr::new(192, 0, 0, 170), Ipv4Addr::new(192, 0, 0, 171)];
+    let mut prefixes = Vec::new();
+    for address in addresses {
+        for length in NAT64_LENGTHS {
+            let Ok(prefix) = Ipv6Net::new(*address, length).map(|net| net.trunc()) else { continue };
+            if WELL_KNOWN.iter().any(|v4| embed_nat64(prefix, *v4) == *address) && !prefixes.contains(&prefix)
+            {
+                prefixes.push(prefix);
+            }
+        }
+    }
+    prefixes
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn forms(address: &str, nat64: &[&str]) -> Vec<String> {
+        let nat64: Vec<Ipv6Net> = nat64.iter().map(|net| net.parse().unwrap()).collect();
+        let mut all = Vec::new();
+        each_form(address.parse().unwrap(), &nat64, |form| all.push(form.to_string()));
+        all.remove(0);
+        all
+    }
+
+    #[test]
+    fn every_disguise_of_an_ipv4_address_is_seen_through() {
+        for (address, inside) in [
+            ("::ffff:127.0.0.1", &["127.0.0.1"][..]),
+            ("::127.0.0.1", &["127.0.0.1"]),
+            ("::ffff:0:127.0.0.1", &["127.0.0.1"]),
+            ("64:ff9b::127.0.0.1", &["127.0.0.1"]),
+            ("2002:7f00:1::", &["127.0.0.1"]),
+            ("2002:7f00:1::1:2", &["127.0.0.1"]),
+            ("2001:0:808:808:0:0:80ff:fffe", &["8.8.8.8", "127.0.0.1"]),
+            ("2606:4700::5efe:10.0.0.1", &["10.0.0.1"]),
+            ("2606:4700::200:5efe:10.0.0.1", &["10.0.0.1"]),
+            ("2606:4700::100:5efe:10.0.0.1", &[]),
+            ("::1", &[]),
+            ("::", &[]),
+            ("::2", &["0.0.0.2"]),
+            ("2606:4700:4700::1111", &[]),
+            ("127.0.0.1", &[]),
+        ] {
+            assert_eq!(forms(address, &[]), inside, "{address}");
+        }
+    }
+
+    #[test]
+    fn translation_prefixes_of_every_length_are_seen_through() {
+        // The examples of RFC 6052 §2.4.
+        for (prefix, address) in [
+            ("2001:db8::/32", "2001:db8:c000:221::"),
+            ("2001:db8:100::/40", "2001:db8:1c0:2:21::"),
+            ("2001:db8:122::/48", "2001:db8:122:c000:2:2100::"),
+            ("2001:db8:122:300::/56", "2001:db8:122:3c0:0:221::"),
+            ("2001:db8:122:344::/64", "2001:db8:122:344:c0:2:2100::"),
+            ("2001:db8:122:344::/96", "2001:db8:122:344::192.0.2.33"),
+        ] {
+            assert_eq!(forms(address, &[prefix]), ["192.0.2.33"], "{prefix}");
+            let made = embed_nat64(prefix.parse().unwrap(), Ipv4Addr::new(192, 0, 2, 33));
+            assert_eq!(made.to_string(), address.parse::<Ipv6Addr>().unwrap().to_string(), "{prefix}");
+        }
+    }
+
+    #[test]
+    fn prefixes_are_learned_from_the_well_known_addresses() {
+        for prefix in ["64:ff9b::/96", "2001:67c:27e4:642::/96", "2a00:1098:2b::/64", "2001:67c::/32"] {
+            let prefix: Ipv6Net = prefix.parse().unwrap();
+            let seen = embed_nat64(prefix, Ipv4Addr::new(192, 0, 0, 170));
+            assert!(learned_prefixes(&[seen]).contains(&prefix), "{prefix}");
+        }
+        assert_eq!(learned_prefixes(&["2606:4700:4700::1111".parse().unwrap()]), []);
+    }
+}

@@ -1,0 +1,176 @@
+//! The one way from an upstream's reply to a client's, and the only type that can be sent.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use crate::dns::{
+    Asker, Ede, LocalAnswer, Message, MessageBuilder, NotAQuery, Question, Rcode, Record, RecordType,
+    Section, Svcb, UpstreamResponse,
+};
+
+use super::evaluate::{Circumstances, Evaluation, Policy, Scope, evaluate};
+use super::settings::OnBlock;
+use super::verdict::{Action, Category, Subject, Verdict};
+
+/// A reply that may be sent: made by [`enforce`], or here from a query alone. There is no other way to one.
+#[derive(Debug, Clone)]
+pub struct ClientResponse {
+    message: Arc<Message>,
+    errors: Arc<[Ede]>,
+}
+
+/// The octets of a [`ClientResponse`] for one client; all that a listener can send.
+#[derive(Debug, Default)]
+pub struct Wire(Vec<u8>);
+
+impl Wire {
+    /// The whole message.
+    pub fn as_bytes(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+impl ClientResponse {
+    /// Writes the reply to `asker`, at most `limit` octets of it, with TTLs lowered by `age` seconds.
+    pub fn write(&self, asker: &Asker, question: &Question, age: u32, limit: usize, wire: &mut Wire) {
+        self.message.write(asker, Some(question), age, &self.errors, limit, &mut wire.0);
+    }
+
+    /// Writes the error reply to what is not a query; `false` if it gets none.
+    pub fn write_refusal(refusal: &NotAQuery, wire: &mut Wire) -> bool {
+        let NotAQuery::Refuse { asker, question, rcode } = refusal else { return false };
+        let message = Message::without_records(*rcode);
+        message.write(asker, question.as_ref(), 0, &[], asker.udp_limit(), &mut wire.0);
+        true
+    }
+
+    /// With one more extended error.
+    #[must_use]
+    pub fn with_error(&self, error: Ede) -> Self {
+        let errors = self.errors.iter().cloned().chain([error]).collect();
+        Self { message: Arc::clone(&self.message), errors }
+    }
+
+    /// RCODE
+    pub fn rcode(&self) -> Rcode {
+        self.message.rcode
+    }
+
+    /// The extended errors.
+    pub fn errors(&self) -> &[Ede] {
+        &self.errors
+    }
+
+    /// The records, for people to read.
+    pub fn records(&self) -> impl Iterator<Item = Record<'_>> {
+        self.message.records()
+    }
+
+    /// How many octets it takes in memory.
+    pub fn weight(&self) -> usize {
+        self.message.weight()
+    }
+}
+
+impl From<LocalAnswer> for ClientResponse {
+    fn from(answer: LocalAnswer) -> Self {
+        let (message, error) = answer.into_parts();
+        Self { message: Arc::new(message), errors: error.into_iter().collect() }
+    }
+}
+
+/// A reply that has been judged.
+#[derive(Debug, Clone)]
+pub struct Judgement {
+    /// What the client gets.
+    pub response: ClientResponse,
+    /// Why.
+    pub verdict: Arc<Verdict>,
+    /// For whom and how long it holds.
+    pub scope: Scope,
+}
+
+/// Judges an upstream's reply and makes the client's of it. The only way from the one to the other.
+pub fn enforce(policy: &Policy, circumstances: &Circumstances<'_>, response: &UpstreamResponse) -> Judgement {
+    let evaluation = evaluate(policy, circumstances, response.message());
+    let removes = evaluation.verdict.findings.iter().any(|finding| finding.action == Action::Removed);
+    let client_response = if removes {
+        let message = remaining(circumstances.question, response.message(), &evaluation)
+            .unwrap_or_else(|| block_reply(policy, circumstances.question, evaluation.verdict.category));
+        let error = explain_removal(circumstances.question, &evaluation.verdict);
+        ClientResponse { message: Arc::new(message), errors: Arc::new([error]) }
+    } else {
+        ClientResponse { message: response.shared_message(), errors: response.errors().into() }
+    };
+    Judgement { response: client_response, verdict: Arc::new(evaluation.verdict), scope: evaluation.scope }
+}
+
+/// The reply without what was found; `None` if nothing of the asked type is left.
+fn remaining(question: &Question, message: &Message, evaluation: &Evaluation) -> Option<Message> {
+    let mut builder = MessageBuilder::new(question, message.rcode);
+    let mut kept = 0;
+    for (index, record) in message.records().enumerate() {
+        // The proofs in the authority section were about the answer as it was.
+        if record.section == Section::Authority {
+            break;
+        }
+        let is_alias = matches!(record.rtype, RecordType::CNAME | RecordType::DNAME);
+        match surviving_rdata(index, &record, evaluation) {
+            // What an alias leads to goes with it.
+            None if is_alias => return None,
+            None => {}
+            // The signature over an RRset that has changed is worth nothing.
+            Some(_) if record.rtype == RecordType::RRSIG && covers(&record, question.rtype) => {}
+            Some(rdata) => {
+                builder.copy(&record, &rdata).ok()?;
+                kept += usize::from(record.rtype == question.rtype);
+            }
+        }
+    }
+    (kept > 0).then(|| builder.build())
+}
+
+/// The record's RDATA without the addresses that were found; `None` if the record has to go.
+fn surviving_rdata(index: usize, record: &Record<'_>, evaluation: &Evaluation) -> Option<Vec<u8>> {
+    let mut hints: Vec<IpAddr> = Vec::new();
+    let findings = evaluation.records.iter().zip(&evaluation.verdict.findings);
+    for (_, finding) in findings.filter(|(at, finding)| **at == index && finding.action == Action::Removed) {
+        match &finding.subject {
+            Subject::Address { address, .. } if record.rtype.is_service_binding() => hints.push(*address),
+            _ => return None,
+        }
+    }
+    if hints.is_empty() {
+        return Some(record.rdata.to_vec());
+    }
+    Svcb::parse(record.rdata).ok()?.without_hints(|address| !hints.contains(&address))
+}
+
+fn covers(signature: &Record<'_>, rtype: RecordType) -> bool {
+    signature.rdata.first_chunk().is_some_and(|octets| RecordType(u16::from_be_bytes(*octets)) == rtype)
+}
+
+/// What the client gets when nothing is left. Never an address, never a failure that sends it to another server.
+fn block_reply(policy: &Policy, question: &Question, category: Category) -> Message {
+    let negative = |rcode| LocalAnswer::negative(rcode, question, question.name(), policy.block_ttl);
+    let answer = match policy.on_block {
+        _ if category == Category::Sinkhole => negative(Rcode::NOERROR),
+        OnBlock::Nodata => negative(Rcode::NOERROR),
+        OnBlock::Nxdomain => negative(Rcode::NXDOMAIN),
+        OnBlock::Refused => LocalAnswer::empty(Rcode::REFUSED, question),
+    };
+    answer.into_parts().0
+}
+
+fn explain_removal(question: &Question, verdict: &Verdict) -> Ede {
+    let text = match verdict.findings.iter().find(|finding| finding.action == Action::Removed) {
+        Some(finding) if verdict.category == Category::Sinkhole => {
+            format!("blocked upstream: {}", finding.subject)
+        }
+        Some(finding) => {
+            format!("{}; to allow: {}", finding.subject, finding.subject.allow_line(question.name()))
+        }
+        None => String::new(),
+    };
+    Ede::new(Verdict::EDE, text)
+}

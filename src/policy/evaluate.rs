@@ -1,0 +1,267 @@
+//! The decision: a total function of values. No clock, no I/O, no global state, no panic.
+
+use std::net::IpAddr;
+
+use ipnet::Ipv6Net;
+
+use crate::dns::{
+    Carrier, Message, Name, NameRef, Question, Record, RecordType, Section, Target, alias_target,
+    each_address,
+};
+
+use super::address::each_form;
+use super::blocked::{BlockedRange, BlockedRanges};
+use super::exceptions::{Exceptions, covers, is_active, networks_cover};
+use super::names::{InsideZones, leads_inside};
+use super::presets::built_in_exceptions;
+use super::ranges::Treatment;
+use super::settings::{Client, ExceptionMode, GuardSettings, Mode, OnBlock, Origin, Profile, RouteTrust};
+use super::verdict::{Action, Category, Finding, Subject, Verdict};
+
+/// The compiled guard: immutable, one for each generation.
+#[derive(Debug)]
+pub struct Policy {
+    pub(super) mode: Mode,
+    pub(super) on_block: OnBlock,
+    pub(super) block_ttl: u32,
+    profile: Profile,
+    ranges: BlockedRanges,
+    exceptions: Exceptions,
+    zones: InsideZones,
+    nat64: Vec<Ipv6Net>,
+}
+
+/// What a decision depends on besides the policy and the reply.
+#[derive(Debug, Clone, Copy)]
+pub struct Circumstances<'a> {
+    /// What was asked.
+    pub question: &'a Question,
+    /// The route the QNAME selected; `None` is the public DNS.
+    pub trust: Option<&'a RouteTrust>,
+    /// Who asked.
+    pub client: Client,
+    /// When, in Unix seconds.
+    pub now: i64,
+}
+
+/// For whom and how long a verdict holds; beyond that the reply is to be judged again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Scope {
+    /// Any client would have got it.
+    pub any_client: bool,
+    /// Unix seconds up to which it holds.
+    pub until: Option<i64>,
+}
+
+/// A verdict with the records it concerns.
+#[derive(Debug)]
+pub(super) struct Evaluation {
+    pub(super) verdict: Verdict,
+    pub(super) scope: Scope,
+    /// For each finding the number of the record it stands in.
+    pub(super) records: Vec<usize>,
+}
+
+impl Policy {
+    /// Compiles the settings for the host's `own` addresses, the translation prefixes `learned` from the network,
+    /// and the `zones` that only their own questions may lead into.
+    pub fn new(settings: &GuardSettings, own: &[IpAddr], learned: &[Ipv6Net], zones: InsideZones) -> Self {
+        Self {
+            mode: settings.mode,
+            on_block: settings.on_block,
+            block_ttl: u32::try_from(settings.block_ttl.as_secs()).unwrap_or(u32::MAX),
+            profile: settings.profile,
+            ranges: BlockedRanges::compile(settings, own, learned),
+            exceptions: Exceptions::new(settings.exceptions.iter().cloned().chain(built_in_exceptions())),
+            zones,
+            nat64: settings.nat64.iter().chain(learned).copied().collect(),
+        }
+    }
+
+    /// How many ranges are blocked.
+    pub fn range_count(&self) -> usize {
+        self.ranges.len()
+    }
+
+    /// How many exceptions there are, the built-in ones included.
+    pub fn exception_count(&self) -> usize {
+        self.exceptions.len()
+    }
+
+    /// The zone `name` is in, of those that only their own questions may lead into.
+    pub fn zones(&self) -> &InsideZones {
+        &self.zones
+    }
+
+    /// Judges an address by itself: every form of it, and the range that decides on it. For `explain`.
+    pub fn describe(&self, address: IpAddr) -> Vec<(IpAddr, Option<&BlockedRange>)> {
+        let mut forms = Vec::new();
+        each_form(address, &self.nat64, |form| forms.push((form, self.ranges.find(form))));
+        forms
+    }
+}
+
+/// Judges every record of `message`'s answer.
+pub(super) fn evaluate(policy: &Policy, circumstances: &Circumstances<'_>, message: &Message) -> Evaluation {
+    let mut evaluator = Evaluator {
+        policy,
+        circumstances,
+        message,
+        evaluation: Evaluation {
+            verdict: Verdict::default(),
+            scope: Scope { any_client: true, until: None },
+            records: Vec::new(),
+        },
+    };
+    for (index, record) in message.records().enumerate() {
+        if record.section == Section::Answer {
+            evaluator.record(index, &record);
+        }
+    }
+    let mut evaluation = evaluator.evaluation;
+    evaluation.verdict.category = categorise(&evaluation, message, circumstances.question.rtype);
+    evaluation
+}
+
+struct Evaluator<'a> {
+    policy: &'a Policy,
+    circumstances: &'a Circumstances<'a>,
+    message: &'a Message,
+    evaluation: Evaluation,
+}
+
+impl Evaluator<'_> {
+    fn record(&mut self, index: usize, record: &Record<'_>) {
+        match alias_target(record.rtype, record.rdata) {
+            Some(Target::Name(target)) => self.alias(index, record.rtype, target),
+            Some(Target::Host(host)) => self.host(index, record.rtype, host),
+            None => {}
+        }
+        // RDATA that breaks its type's format did not get this far.
+        let _ = each_address(record.rtype, record.rdata, |carrier, address| {
+            self.address(index, carrier, address)
+        });
+        if self.policy.profile == Profile::Strict {
+            self.port(index, record);
+        }
+    }
+
+    fn host(&mut self, index: usize, rtype: RecordType, host: &str) {
+        match host.parse() {
+            Ok(address) => self.address(index, Carrier::Rdata(rtype), address),
+            Err(_) => {
+                if let Ok(name) = Name::from_text(host) {
+                    self.alias(index, rtype, name.as_ref());
+                }
+            }
+        }
+    }
+
+    fn alias(&mut self, index: usize, rtype: RecordType, target: NameRef<'_>) {
+        let question = self.circumstances.question.name();
+        if let Some(inside) = leads_inside(&self.policy.zones, question, target) {
+            let subject = Subject::Alias { target: target.to_name(), inside };
+            self.found(index, Carrier::Rdata(rtype), subject, Action::Removed);
+        }
+    }
+
+    /// With the strict profile a service may not be moved to a port where something else listens: browsers take the port
+    /// of an HTTPS record for the origin's own.
+    fn port(&mut self, index: usize, record: &Record<'_>) {
+        const SERVED: [u16; 5] = [53, 80, 443, 853, 8443];
+        if !record.rtype.is_service_binding() {
+            return;
+        }
+        let port = crate::dns::Svcb::parse(record.rdata).ok().and_then(|svcb| svcb.port());
+        if let Some(port) = port.filter(|port| !SERVED.contains(port)) {
+            self.found(index, Carrier::Rdata(record.rtype), Subject::Port(port), Action::Removed);
+        }
+    }
+
+    fn address(&mut self, index: usize, carrier: Carrier, address: IpAddr) {
+        let policy = self.policy;
+        each_form(address, &policy.nat64, |form| {
+            let Some(range) = policy.ranges.find(form) else { return };
+            if range.treatment != Treatment::Block {
+                return;
+            }
+            let action = self.leave(form, range);
+            let subject = Subject::Address { address, reaches: form, range: range.clone() };
+            self.found(index, carrier, subject, action);
+        });
+    }
+
+    /// Who, if anyone, lets the question answer with `address`.
+    fn leave(&mut self, address: IpAddr, range: &BlockedRange) -> Action {
+        if let Some(trust) = self.circumstances.trust {
+            if networks_cover(&trust.networks, address, range) {
+                return Action::Allowed(trust.origin.clone());
+            }
+        }
+        let question = self.circumstances.question.name();
+        let mut action = self.exempt(question, address, range);
+        // Whoever controls an alias's target controls the answer: each name of the chain needs leave of its own.
+        if action != Action::Removed {
+            let message = self.message;
+            for record in message.records().filter(|record| record.rtype == RecordType::CNAME) {
+                if let Some(Target::Name(target)) = alias_target(record.rtype, record.rdata) {
+                    if self.exempt(target, address, range) == Action::Removed {
+                        action = Action::Removed;
+                    }
+                }
+            }
+        }
+        action
+    }
+
+    fn exempt(&mut self, name: NameRef<'_>, address: IpAddr, range: &BlockedRange) -> Action {
+        let folded = name.to_name();
+        let now = self.circumstances.now;
+        for exception in self.policy.exceptions.of_name(&folded) {
+            let scope = &mut self.evaluation.scope;
+            scope.any_client &= exception.clients.is_empty();
+            if let Some(until) = exception.until.filter(|until| *until > now) {
+                scope.until = Some(scope.until.map_or(until, |other| other.min(until)));
+            }
+            if is_active(exception, self.circumstances.client, now) && covers(exception, name, address, range)
+            {
+                return match exception.mode {
+                    ExceptionMode::Allow => Action::Allowed(exception.origin.clone()),
+                    ExceptionMode::Monitor => Action::Monitored(exception.origin.clone()),
+                };
+            }
+        }
+        Action::Removed
+    }
+
+    fn found(&mut self, index: usize, carrier: Carrier, subject: Subject, action: Action) {
+        let action = match (action, self.policy.mode) {
+            (Action::Removed, Mode::Monitor) => Action::Monitored(Origin::BuiltIn),
+            (action, _) => action,
+        };
+        self.evaluation.verdict.findings.push(Finding { carrier, subject, action });
+        self.evaluation.records.push(index);
+    }
+}
+
+fn categorise(evaluation: &Evaluation, message: &Message, asked: RecordType) -> Category {
+    let findings = &evaluation.verdict.findings;
+    let removed = || findings.iter().filter(|finding| finding.action == Action::Removed);
+    if removed().next().is_some() {
+        let answers = message
+            .records()
+            .filter(|record| record.section == Section::Answer && record.rtype == asked)
+            .count();
+        let unspecified = removed().filter(|finding| is_unspecified(finding)).count();
+        let all = removed().count() == unspecified && unspecified == answers;
+        return if all { Category::Sinkhole } else { Category::Blocked };
+    }
+    let monitored = findings.iter().any(|finding| matches!(finding.action, Action::Monitored(_)));
+    if monitored { Category::Monitored } else { Category::Clean }
+}
+
+/// 0.0.0.0 or :: in an A or AAAA record.
+fn is_unspecified(finding: &Finding) -> bool {
+    let is_record = matches!(finding.carrier, Carrier::Rdata(RecordType::A | RecordType::AAAA));
+    is_record && matches!(&finding.subject, Subject::Address { address, .. } if address.is_unspecified())
+}

@@ -1,0 +1,205 @@
+//! Exceptions: found by the QNAME's labels, each limited to networks, and optionally to clients, a time, a shape of name.
+
+use std::collections::HashMap;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+use ipnet::IpNet;
+
+use super::blocked::BlockedRange;
+use super::settings::{Client, Exception, Shape};
+use crate::dns::{Name, NameRef};
+
+/// The exceptions by domain.
+#[derive(Debug, Default)]
+pub(super) struct Exceptions {
+    by_domain: HashMap<Name, Vec<Exception>>,
+    count: usize,
+}
+
+impl Exceptions {
+    pub(super) fn new(all: impl IntoIterator<Item = Exception>) -> Self {
+        let mut by_domain: HashMap<Name, Vec<Exception>> = HashMap::new();
+        let mut count = 0;
+        for exception in all {
+            by_domain.entry(exception.domain.clone()).or_default().push(exception);
+            count += 1;
+        }
+        Self { by_domain, count }
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.count
+    }
+
+    /// The exceptions whose domain `name` is or lies below, the narrowest first, whatever the client and the time.
+    pub(super) fn of_name<'a>(&'a self, name: &'a Name) -> impl Iterator<Item = &'a Exception> {
+        name.as_ref()
+            .ancestors()
+            .filter_map(|ancestor| self.by_domain.get(ancestor.as_wire()))
+            .flatten()
+            .filter(|exception| !exception.exact || exception.domain == *name)
+    }
+}
+
+/// The exception holds for this client at this time.
+pub(super) fn is_active(exception: &Exception, client: Client, now: i64) -> bool {
+    let in_time = exception.until.is_none_or(|until| now < until);
+    in_time && (exception.clients.is_empty() || exception.clients.iter().any(|net| net.contains(&client)))
+}
+
+/// The exception lets `question` answer with `address`, which `range` blocks.
+pub(super) fn covers(
+    exception: &Exception,
+    question: NameRef<'_>,
+    address: IpAddr,
+    range: &BlockedRange,
+) -> bool {
+    networks_cover(&exception.networks, address, range)
+        && match exception.shape {
+            Shape::Any => true,
+            Shape::AddressInName => spells(question, exception.domain.as_ref(), address),
+            Shape::Dnsbl => {
+                address != IpAddr::V4(Ipv4Addr::LOCALHOST)
+                    && is_dnsbl_shaped(question, exception.domain.as_ref())
+            }
+        }
+}
+
+/// One of `networks` holds `address`. A range that is never implied has to be named: by a network within it.
+pub(super) fn networks_cover(networks: &[IpNet], address: IpAddr, range: &BlockedRange) -> bool {
+    networks.iter().any(|net| net.contains(&address) && (!range.never_implied || range.net.contains(net)))
+}
+
+/// The labels of `name` left of `domain`.
+fn labels_before<'a>(name: NameRef<'a>, domain: NameRef<'_>) -> Vec<&'a [u8]> {
+    let before = name.label_count().saturating_sub(domain.label_count());
+    name.labels().take(before).collect()
+}
+
+/// `name` spells `address` left of `domain`: with dashes, with dots, or in hexadecimal.
+///
+/// Names with a label that begins with an underscore spell nothing: sslip.io and others delegate `_acme-challenge` names
+/// to the address in them, and so to whoever is there.
+fn spells(name: NameRef<'_>, domain: NameRef<'_>, address: IpAddr) -> bool {
+    let labels = labels_before(name, domain);
+    if labels.iter().any(|label| label.first() == Some(&b'_')) {
+        return false;
+    }
+    match address {
+        IpAddr::V4(v4) => {
+            let dotted = labels.windows(4).any(|four| v4_of(four.iter().copied()) == Some(v4));
+            dotted || labels.iter().any(|label| dashed_v4(label, v4) || hex_v4(label) == Some(v4))
+        }
+        IpAddr::V6(v6) => labels.iter().any(|label| dashed_v6(label, v6)),
+    }
+}
+
+/// `10-0-0-1`, with words before or after: `app-10-0-0-1`.
+fn dashed_v4(label: &[u8], address: Ipv4Addr) -> bool {
+    let parts: Vec<&[u8]> = label.split(|&byte| byte == b'-').collect();
+    parts.windows(4).any(|four| v4_of(four.iter().copied()) == Some(address))
+}
+
+fn v4_of<'a>(parts: impl Iterator<Item = &'a [u8]>) -> Option<Ipv4Addr> {
+    let mut octets = Vec::with_capacity(4);
+    for part in parts {
+        // No sign, no leading zero: one spelling for one number.
+        let plain = part.iter().all(u8::is_ascii_digit) && (part.len() == 1 || part.first() != Some(&b'0'));
+        octets.push(std::str::from_utf8(part).ok().filter(|_| plain)?.parse::<u8>().ok()?);
+    }
+    <[u8; 4]>::try_from(octets).ok().map(Ipv4Addr::from)
+}
+
+/// `c0a80114`, with words before: `app-c0a80114`.
+fn hex_v4(label: &[u8]) -> Option<Ipv4Addr> {
+    let part = label.rsplit(|&byte| byte == b'-').next()?;
+    let text = std::str::from_utf8(part).ok().filter(|text| text.len() == 8)?;
+    if !part.iter().all(u8::is_ascii_hexdigit) {
+        return None;
+    }
+    u32::from_str_radix(text, 16).ok().map(Ipv4Addr::from)
+}
+
+/// `fd00--1`: the address with dashes for colons.
+fn dashed_v6(label: &[u8], address: Ipv6Addr) -> bool {
+    let Ok(text) = std::str::from_utf8(label) else { return false };
+    // An A-label may begin or end with no dash; services then spell `::1` as `0--1`.
+    text.replace('-', ":").parse::<Ipv6Addr>().is_ok_and(|spelled| spelled == address)
+}
+
+/// A reversed IPv4 or IPv6 address, or a domain, stands before the zone (RFC 5782 §2.1, §2.4, §3).
+fn is_dnsbl_shaped(name: NameRef<'_>, zone: NameRef<'_>) -> bool {
+    let labels = labels_before(name, zone);
+    let reversed_v4 = labels.len() == 4 && v4_of(labels.iter().copied()).is_some();
+    let is_nibble = |label: &&[u8]| matches!(label, [digit] if digit.is_ascii_hexdigit());
+    let reversed_v6 = labels.len() == 32 && labels.iter().all(is_nibble);
+    let is_domain = labels.len() >= 2
+        && labels.last().is_some_and(|tld| {
+            tld.len() >= 2 && tld.iter().all(|&byte| byte.is_ascii_alphabetic() || byte == b'-')
+        })
+        && psl::Psl::find(&psl::List, labels.iter().rev().copied()).typ.is_some();
+    reversed_v4 || reversed_v6 || is_domain
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn name(text: &str) -> Name {
+        Name::from_text(text).unwrap()
+    }
+
+    #[test]
+    fn an_address_is_spelled_in_a_name_or_it_is_not() {
+        for (question, address, spelled) in [
+            ("192-168-1-20.0123456789abcdef.ip.example", "192.168.1.20", true),
+            ("192-168-1-20.ip.example", "192.168.1.21", false),
+            ("app.10.0.0.1.ip.example", "10.0.0.1", true),
+            ("app-10-0-0-1.ip.example", "10.0.0.1", true),
+            ("10-0-0-1-app.ip.example", "10.0.0.1", true),
+            ("110-0-0-1.ip.example", "10.0.0.1", false),
+            ("10-0-0-10.ip.example", "10.0.0.1", false),
+            ("010-0-0-1.ip.example", "10.0.0.1", false),
+            ("c0a80114.ip.example", "192.168.1.20", true),
+            ("app-c0a80114.ip.example", "192.168.1.20", true),
+            ("xc0a80114.ip.example", "192.168.1.20", false),
+            ("fd00--1.ip.example", "fd00::1", true),
+            ("fd00--2.ip.example", "fd00::1", false),
+            ("0--1.ip.example", "::1", true),
+            ("2001-db8-0-0-0-0-0-1.ip.example", "2001:db8::1", true),
+            ("192-168-1-1._acme-challenge.1-2-3-4.ip.example", "192.168.1.1", false),
+            ("10-0-0-1.evil.example", "10.0.0.2", false),
+            ("ip.example", "10.0.0.1", false),
+        ] {
+            let domain = name("ip.example");
+            assert_eq!(
+                spells(name(question).as_ref(), domain.as_ref(), address.parse().unwrap()),
+                spelled,
+                "{question} {address}"
+            );
+        }
+        assert!(!spells(name("a.10.0.0.1").as_ref(), name("0.0.1").as_ref(), "10.0.0.1".parse().unwrap()));
+    }
+
+    #[test]
+    fn dnsbl_questions_have_a_reversed_address_or_a_domain_in_front() {
+        let nibbles = "1.0.".repeat(16);
+        for (front, shaped) in [
+            ("2.0.0.127.", true),
+            ("254.1.168.192.", true),
+            (nibbles.as_str(), true),
+            ("evil.com.", true),
+            ("www.bad.co.uk.", true),
+            ("www.", false),
+            ("", false),
+            ("a.b.", false),
+            ("256.0.0.127.", false),
+            ("0.0.127.", false),
+            ("1.2.0.0.127.", false),
+        ] {
+            let zone = name("bl.example");
+            let question = name(&format!("{front}bl.example"));
+            assert_eq!(is_dnsbl_shaped(question.as_ref(), zone.as_ref()), shaped, "{front}");
+        }
+    }
+}

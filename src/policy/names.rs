@@ -1,0 +1,274 @@
+//! Names that mean something inside, as data: no public name may be an alias of one, and none is asked for outside.
+
+use crate::dns::{Name, NameRef};
+
+use super::settings::Origin;
+
+/// How a special name is answered when it is asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SpecialUse {
+    /// The loopback addresses (RFC 6761 §6.3).
+    Loopback,
+    /// NXDOMAIN, unless a route or a local name says otherwise.
+    NotPublic,
+}
+
+/// A domain that is not part of the public DNS.
+#[derive(Debug, Clone, Copy)]
+pub struct SpecialDomain {
+    /// The domain; everything below belongs to it.
+    pub domain: &'static str,
+    /// How it is answered.
+    pub answer: SpecialUse,
+    /// Where it is defined.
+    pub reference: &'static str,
+}
+
+const fn not_public(domain: &'static str, reference: &'static str) -> SpecialDomain {
+    SpecialDomain { domain, answer: SpecialUse::NotPublic, reference }
+}
+
+const COLLISION: &str = "ICANN: name collision, never to be delegated";
+
+/// The table.
+pub const SPECIAL_DOMAINS: &[SpecialDomain] = &[
+    SpecialDomain { domain: "localhost", answer: SpecialUse::Loopback, reference: "RFC 6761 §6.3" },
+    not_public("localdomain", "RFC 6762 §G"),
+    not_public("localdomain6", "the hosts file of many systems"),
+    not_public("local", "RFC 6762"),
+    not_public("internal", "ICANN resolution 2024.07.29.06"),
+    not_public("home.arpa", "RFC 8375"),
+    not_public("lan", "RFC 6762 §G"),
+    not_public("intranet", "RFC 6762 §G"),
+    not_public("private", "RFC 6762 §G"),
+    not_public("home", COLLISION),
+    not_public("corp", COLLISION),
+    not_public("mail", COLLISION),
+    not_public("test", "RFC 6761 §6.2"),
+    not_public("invalid", "RFC 6761 §6.4"),
+    not_public("onion", "RFC 7686"),
+    not_public("alt", "RFC 9476"),
+];
+
+/// Why a name leads inside.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Inside {
+    /// Of a special domain.
+    Special(&'static SpecialDomainName),
+    /// Without a dot: a search list or a local resolver completes it.
+    SingleLabel,
+    /// Its last label is a number: some software takes it for an address (CVE-2022-32212).
+    Numeric,
+    /// Of a local name or a route that the question is not in.
+    Zone {
+        /// The zone.
+        zone: Name,
+        /// Where it was written.
+        origin: Origin,
+    },
+}
+
+/// A special domain with its name in wire form.
+#[derive(Debug, PartialEq, Eq)]
+pub struct SpecialDomainName {
+    /// The domain.
+    pub name: Name,
+    /// How it is answered.
+    pub answer: SpecialUse,
+    /// Where it is defined.
+    pub reference: &'static str,
+}
+
+/// The special domain `name` is of.
+pub fn special_domain(name: NameRef<'_>) -> Option<&'static SpecialDomainName> {
+    static NAMES: std::sync::LazyLock<Vec<SpecialDomainName>> = std::sync::LazyLock::new(|| {
+        SPECIAL_DOMAINS
+            .iter()
+            .filter_map(|special| {
+                Some(SpecialDomainName {
+                    name: Name::from_text(special.domain).ok()?,
+                    answer: special.answer,
+                    reference: special.reference,
+                })
+            })
+            .collect()
+    });
+    NAMES.iter().find(|special| name.is_within(special.name.as_ref()))
+}
+
+/// The last label is all digits, or hexadecimal with 0x: no host of the public DNS, but an address to lenient readers.
+pub fn is_numeric(name: NameRef<'_>) -> bool {
+    let Some(last) = name.last_label() else { return false };
+    let hex = last.strip_prefix(b"0x").or_else(|| last.strip_prefix(b"0X"));
+    match hex {
+        Some(digits) => digits.iter().all(u8::is_ascii_hexdigit),
+        None => last.iter().all(u8::is_ascii_digit),
+    }
+}
+
+/// A zone that only some questions may be answered out of.
+#[derive(Debug, Clone, PartialEq)]
+pub struct InsideZone {
+    /// The zone.
+    pub domain: Name,
+    /// Only the name itself, or only names below it.
+    pub scope: ZoneScope,
+    /// Zones of one party share this: an alias between them stays with whoever is trusted anyway.
+    pub party: usize,
+    /// Where it was written.
+    pub origin: Origin,
+}
+
+/// Which names a zone takes in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ZoneScope {
+    /// The domain and everything below.
+    Subtree,
+    /// The domain only.
+    Exact,
+    /// Everything below the domain.
+    Below,
+}
+
+impl InsideZone {
+    /// `name` is in the zone.
+    pub fn contains(&self, name: NameRef<'_>) -> bool {
+        let domain = self.domain.as_ref();
+        match self.scope {
+            ZoneScope::Subtree => name.is_within(domain),
+            ZoneScope::Exact => name.same(domain),
+            ZoneScope::Below => name.is_within(domain) && !name.same(domain),
+        }
+    }
+}
+
+/// The zones, found by name.
+#[derive(Debug, Default)]
+pub struct InsideZones {
+    by_domain: std::collections::HashMap<Name, Vec<InsideZone>>,
+}
+
+impl InsideZones {
+    /// An index over `zones`.
+    pub fn new(zones: Vec<InsideZone>) -> Self {
+        let mut by_domain: std::collections::HashMap<Name, Vec<InsideZone>> =
+            std::collections::HashMap::new();
+        for zone in zones {
+            by_domain.entry(zone.domain.clone()).or_default().push(zone);
+        }
+        Self { by_domain }
+    }
+
+    /// The narrowest zone `name` is in.
+    pub fn find(&self, name: NameRef<'_>) -> Option<&InsideZone> {
+        if self.by_domain.is_empty() {
+            return None;
+        }
+        let folded = name.to_name();
+        let found = folded.as_ref().ancestors().find_map(|ancestor| {
+            self.by_domain.get(ancestor.as_wire())?.iter().find(|zone| zone.contains(name))
+        });
+        found
+    }
+}
+
+/// Why an alias of `question` to `target` leads inside, if it does.
+pub(super) fn leads_inside(
+    zones: &InsideZones,
+    question: NameRef<'_>,
+    target: NameRef<'_>,
+) -> Option<Inside> {
+    if target.label_count() == 0 {
+        return None;
+    }
+    if let Some(zone) = zones.find(target) {
+        let same_party = zones.find(question).is_some_and(|own| own.party == zone.party);
+        let loopback = special_domain(target).is_some_and(|special| special.answer == SpecialUse::Loopback);
+        if same_party && !loopback {
+            return None;
+        }
+        return Some(Inside::Zone { zone: zone.domain.clone(), origin: zone.origin.clone() });
+    }
+    if let Some(special) = special_domain(target) {
+        return Some(Inside::Special(special));
+    }
+    if is_numeric(target) {
+        return Some(Inside::Numeric);
+    }
+    (target.label_count() == 1).then_some(Inside::SingleLabel)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn name(text: &str) -> Name {
+        Name::from_text(text).unwrap()
+    }
+
+    #[test]
+    fn names_that_lead_inside_are_told_from_public_ones() {
+        for (target, inside) in [
+            ("localhost", true),
+            ("a.b.localhost", true),
+            ("localhost.localdomain", true),
+            ("localhost6.localdomain6", true),
+            ("ip6-localhost", true),
+            ("host.docker.internal", true),
+            ("metadata.google.internal", true),
+            ("kubernetes.default.svc.cluster.local", true),
+            ("router.lan", true),
+            ("x.home.arpa", true),
+            ("wpad", true),
+            ("nas.corp", true),
+            ("a.test", true),
+            ("10.0.0.1", true),
+            ("x.0x7f", true),
+            ("1.09", true),
+            ("localhost.evil.com", false),
+            ("notlocalhost.com", false),
+            ("evil.com", false),
+            ("mylocal.example", false),
+            ("arpa.example", false),
+            (r"evil\.localhost.com", false),
+            (".", false),
+        ] {
+            let found =
+                leads_inside(&InsideZones::default(), name("evil.example").as_ref(), name(target).as_ref());
+            assert_eq!(found.is_some(), inside, "{target}: {found:?}");
+        }
+    }
+
+    #[test]
+    fn a_zone_is_reached_from_within_its_party_only() {
+        let zone = |domain: &str, party, scope| InsideZone {
+            domain: name(domain),
+            scope,
+            party,
+            origin: Origin::BuiltIn,
+        };
+        let zones = InsideZones::new(vec![
+            zone("corp.example", 1, ZoneScope::Subtree),
+            zone("lab.example", 1, ZoneScope::Subtree),
+            zone("other.example", 2, ZoneScope::Subtree),
+            zone("dev.example", 3, ZoneScope::Below),
+            zone("nas.example", 4, ZoneScope::Exact),
+        ]);
+        for (question, target, inside) in [
+            ("evil.com", "www.corp.example", true),
+            ("evil.com", "corp.example", true),
+            ("a.corp.example", "b.corp.example", false),
+            ("a.corp.example", "b.lab.example", false),
+            ("a.corp.example", "b.other.example", true),
+            ("evil.com", "x.dev.example", true),
+            ("evil.com", "dev.example", false),
+            ("evil.com", "nas.example", true),
+            ("evil.com", "x.nas.example", false),
+            ("evil.com", "WWW.Corp.EXAMPLE", true),
+            ("evil.com", "xcorp.example", false),
+        ] {
+            let found = leads_inside(&zones, name(question).as_ref(), name(target).as_ref());
+            assert_eq!(found.is_some(), inside, "{question} -> {target}: {found:?}");
+        }
+    }
+}
