@@ -79,14 +79,14 @@ pub struct ConfigError {
 
 impl ConfigError {
     /// A problem of the file as a whole.
-    pub(super) fn of_file(path: &Path, message: impl Into<String>, help: Option<String>) -> Self {
+    pub(super) fn of_file(path: &Path, wrong: Wrong) -> Self {
         Self {
             severity: Severity::Error,
             path: path.into(),
             place: None,
             key: String::new(),
-            message: message.into(),
-            help,
+            message: wrong.message,
+            help: wrong.help,
         }
     }
 
@@ -246,7 +246,7 @@ mod tests {
             error("mode = \"x\"", 8, 3).one_line(),
             "a.toml:12:8: guard.mode: \"x\" is no mode (did you mean \"y\"?)"
         );
-        let file = ConfigError::of_file(Path::new("b\nc"), "no such file", None);
+        let file = ConfigError::of_file(Path::new("b\nc"), Wrong::new("no such file"));
         assert_eq!(file.one_line(), "b\\nc: no such file");
         assert_eq!(file.to_string(), "error: no such file\n --> b\\nc");
     }

@@ -103,7 +103,7 @@ fn domains(value: &Value<'_>, preset: &'static Preset) -> Vec<Name> {
     }
     let items = value.items().unwrap_or_default();
     if items.is_empty() {
-        value.wrong(Wrong::new("an empty list").help("leave it out for the preset's own domains"));
+        value.wrong(Wrong::new("this list is empty").help("leave it out for the preset's own domains"));
     }
     items.iter().filter_map(|item| item.text(one)).collect()
 }
@@ -118,6 +118,10 @@ fn below(text: &str, preset: &Preset) -> Result<Name, Wrong> {
         return Ok(name);
     }
     let domains = preset.domains.join(" or ");
+    if preset.scope == Scope::OwnName && preset.domains.contains(&text) {
+        return Err(Wrong::new(format!("others have names below {} too", quoted(text)))
+            .help(format!("write your own, such as \"my-device.{text}\"")));
+    }
     Err(Wrong::new(format!("{} is not below {domains}", quoted(text)))
         .help(format!("the preset \"{}\" is for names below {domains} only", preset.name)))
 }

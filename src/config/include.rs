@@ -14,53 +14,67 @@ pub(super) struct Found {
 }
 
 impl Found {
-    /// Adds what is new.
-    pub(super) fn add(&mut self, more: Self) {
-        for (have, new) in [(&mut self.files, more.files), (&mut self.directories, more.directories)] {
-            for path in new {
-                if !have.contains(&path) {
-                    have.push(path);
-                }
+    /// Adds the files of one pattern in the order of their names; a relative one starts beside the main file.
+    /// The directory is noted even where a file is not there, so that its coming can be watched.
+    pub(super) fn add(&mut self, main: &Path, pattern: &str, files: &dyn Files) -> Result<(), Wrong> {
+        let (at, last) = split(main, pattern)?;
+        let listed = files.list(&at);
+        push_new(&mut self.directories, at.clone());
+        if !last.contains(['*', '?']) {
+            let path = at.join(last);
+            let absent = match listed {
+                Ok(names) => names.iter().all(|name| name != last),
+                Err(error) => error.kind() == io::ErrorKind::NotFound,
+            };
+            if absent {
+                return Err(Wrong::new(format!("there is no file {}", quoted(&path.to_string_lossy()))));
+            }
+            push_new(&mut self.files, path);
+            return Ok(());
+        }
+        let mut names = match listed {
+            Ok(names) => names,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Vec::new(),
+            Err(error) => return Err(unlisted(&at, &error)),
+        };
+        names.sort();
+        for name in names {
+            let text = name.to_string_lossy();
+            // Names that start with a dot are editors' and ConfigMaps' own.
+            if matches(last, &text) && (last.starts_with('.') || !text.starts_with('.')) {
+                push_new(&mut self.files, at.join(&name));
             }
         }
+        Ok(())
     }
 }
 
-/// The files of one pattern, sorted; relative to the directory of the main file.
-pub(super) fn expand(main: &Path, pattern: &str, files: &dyn Files) -> Result<Found, Wrong> {
-    let no_pattern = |why: &str| Wrong::new(format!("{} is no file pattern: {why}", quoted(pattern)));
-    let example = "write a path with * or ? in its last part, such as \"conf.d/*.toml\"";
+fn push_new(paths: &mut Vec<PathBuf>, path: PathBuf) {
+    if !paths.contains(&path) {
+        paths.push(path);
+    }
+}
+
+/// The directory of a pattern, and the pattern of names in it.
+fn split<'a>(main: &Path, pattern: &'a str) -> Result<(PathBuf, &'a str), Wrong> {
+    let no_pattern = |why: &str| {
+        Err(Wrong::new(format!("{} is no file pattern: {why}", quoted(pattern)))
+            .help("write a path with * or ? in its last part, such as \"conf.d/*.toml\""))
+    };
     let (directory, last) = pattern.rsplit_once('/').unwrap_or(("", pattern));
     if last.is_empty() {
-        return Err(no_pattern("it names no file").help(example));
+        return no_pattern("it names no file");
     }
     if directory.contains(['*', '?']) {
-        return Err(no_pattern("a wildcard stands before its last part").help(example));
+        return no_pattern("a wildcard stands before its last part");
     }
     if last.contains("**") || pattern.contains(['[', ']', '{', '}', '\0']) {
-        return Err(no_pattern("it uses more than * and ?").help(example));
+        return no_pattern("it uses more than * and ?");
     }
     let own = main.parent().unwrap_or(Path::new(""));
     let root = if pattern.starts_with('/') { "/" } else { "" };
-    let mut at = own.join(root).join(directory);
-    if at.as_os_str().is_empty() {
-        at.push(".");
-    }
-    if !last.contains(['*', '?']) {
-        return Ok(Found { files: vec![at.join(last)], directories: vec![at] });
-    }
-    let mut names = match files.list(&at) {
-        Ok(names) => names,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Vec::new(),
-        Err(error) => return Err(unlisted(&at, &error)),
-    };
-    // Names that start with a dot are editors' and ConfigMaps' own.
-    names.retain(|name| {
-        let name = name.to_string_lossy();
-        (last.starts_with('.') || !name.starts_with('.')) && matches(last, &name)
-    });
-    names.sort();
-    Ok(Found { files: names.into_iter().map(|name| at.join(name)).collect(), directories: vec![at] })
+    let at = own.join(root).join(directory);
+    Ok((if at.as_os_str().is_empty() { PathBuf::from(".") } else { at }, last))
 }
 
 /// `*` is any run of characters, `?` any one.
@@ -132,6 +146,11 @@ mod tests {
         }
     }
 
+    fn expand(main: &Path, pattern: &str, files: &dyn Files) -> Result<Found, Wrong> {
+        let mut found = Found::default();
+        found.add(main, pattern, files).map(|()| found)
+    }
+
     #[test]
     fn files_are_found_beside_the_main_file_and_sorted() {
         let directory = Directory("/etc/stubborn/conf.d", &["b.toml", "a.toml", ".swp.toml", "c.txt"]);
@@ -142,8 +161,10 @@ mod tests {
         assert_eq!(found.directories, [PathBuf::from("/etc/stubborn/conf.d")]);
         let found = expand(main, "/etc/stubborn/conf.d/b.toml", &directory).unwrap();
         assert_eq!(found.files, [PathBuf::from("/etc/stubborn/conf.d/b.toml")]);
-        assert_eq!(expand(main, "/x.toml", &directory).unwrap().files, [PathBuf::from("/x.toml")]);
-        assert_eq!(expand(main, "none/*.toml", &directory).unwrap().files, [PathBuf::new(); 0]);
+        let root = Directory("/", &["x.toml"]);
+        assert_eq!(expand(main, "/x.toml", &root).unwrap().files, [PathBuf::from("/x.toml")]);
+        assert!(expand(main, "/y.toml", &root).is_err());
+        assert!(expand(main, "none/*.toml", &directory).unwrap().files.is_empty());
         assert_eq!(expand(Path::new("a.toml"), "*.x", &directory).unwrap().directories, [PathBuf::from(".")]);
     }
 }

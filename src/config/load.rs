@@ -87,8 +87,8 @@ fn from_default(path: &Path, files: &dyn Files, now: i64) -> Result<Loaded, Conf
 fn from_file(path: &Path, files: &dyn Files, now: i64) -> Result<Loaded, ConfigErrors> {
     match text_of(path, files) {
         Ok(text) => from_text(path, &text, files, now),
-        Err(error) => Err(ConfigErrors {
-            errors: vec![error],
+        Err(wrong) => Err(ConfigErrors {
+            errors: vec![ConfigError::of_file(path, wrong)],
             warnings: Vec::new(),
             files: vec![path.to_owned()],
             directories: Vec::new(),
@@ -108,8 +108,7 @@ pub fn from_text(path: &Path, text: &str, files: &dyn Files, now: i64) -> Result
         draft.tables(&top);
         draft.repeated(&top);
         for pattern in sections::include(&top) {
-            let expanded = pattern.text(|text| include::expand(path, text, files));
-            found.add(expanded.unwrap_or_default());
+            pattern.text(|text| found.add(path, text, files));
         }
     }
     drop(document);
@@ -119,7 +118,7 @@ pub fn from_text(path: &Path, text: &str, files: &dyn Files, now: i64) -> Result
     for file in &found.files {
         match text_of(file, files) {
             Ok(text) => problems.append(&mut draft.included(file, &text)),
-            Err(error) => problems.push(error),
+            Err(wrong) => problems.push(ConfigError::of_file(file, wrong)),
         }
     }
     let mut read = vec![path.to_owned()];
@@ -196,25 +195,21 @@ impl Draft {
     }
 }
 
-fn text_of(path: &Path, files: &dyn Files) -> Result<String, ConfigError> {
-    let octets = files.read(path).map_err(|error| ConfigError::of_file(path, unreadable(&error), None))?;
+fn text_of(path: &Path, files: &dyn Files) -> Result<String, Wrong> {
+    let octets = files.read(path).map_err(|error| match error.kind() {
+        io::ErrorKind::NotFound => Wrong::new("there is no such file"),
+        io::ErrorKind::PermissionDenied => Wrong::new("this user may not read the file"),
+        _ => Wrong::new(format!("the file cannot be read: {error}")),
+    })?;
     if u64::try_from(octets.len()).is_ok_and(|length| length > LONGEST_FILE) {
-        return Err(ConfigError::of_file(path, "the file is longer than 16 MiB", None));
+        return Err(Wrong::new("the file is longer than 16 MiB"));
     }
     String::from_utf8(octets).map_err(|error| {
         let valid = error.utf8_error().valid_up_to();
         let before = error.as_bytes().get(..valid).unwrap_or_default();
         let line = before.iter().filter(|&&octet| octet == b'\n').count() + 1;
-        ConfigError::of_file(path, format!("line {line} is not UTF-8"), Some("save the file as UTF-8".into()))
+        Wrong::new(format!("line {line} is not UTF-8")).help("save the file as UTF-8")
     })
-}
-
-fn unreadable(error: &io::Error) -> String {
-    match error.kind() {
-        io::ErrorKind::NotFound => "there is no such file".into(),
-        io::ErrorKind::PermissionDenied => "this user may not read the file".into(),
-        _ => format!("the file cannot be read: {error}"),
-    }
 }
 
 /// What is wrong with a directory that cannot be listed.
@@ -248,7 +243,7 @@ mod tests {
             }
             let errors = from_file(&path, &Disk, 0).unwrap_err();
             assert_eq!(errors.errors[0].message, message);
-            assert_eq!(errors.files, [path.clone()]);
+            assert_eq!(errors.files, std::slice::from_ref(&path));
         }
     }
 }

@@ -109,7 +109,7 @@ impl<'a> Page<'a> {
 /// The TOML reader's complaint in our words, where ours are plainer.
 fn syntax(message: &str) -> String {
     match message {
-        "duplicate key" => "this key stands here twice".into(),
+        "duplicate key" => "this key or table was written before".into(),
         other => other.into(),
     }
 }

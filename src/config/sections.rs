@@ -71,11 +71,11 @@ pub(super) fn server(table: &Table<'_>) -> ListenSettings {
     let number = |key, range| table.get(key).and_then(|value| value.number(range));
     set(&mut settings.tcp_connections, number("tcp-connections", 1..=65_536));
     set(&mut settings.tcp_connections_per_client, number("tcp-connections-per-client", 1..=65_536));
-    if let Some(value) = table.get("tcp-connections-per-client") {
-        if settings.tcp_connections_per_client > settings.tcp_connections {
-            let all = settings.tcp_connections;
-            value.warn(Wrong::new(format!("more than all clients may have together, which is {all}")));
-        }
+    let all = settings.tcp_connections;
+    if let Some(value) = table.get("tcp-connections-per-client")
+        && settings.tcp_connections_per_client > all
+    {
+        value.warn(Wrong::new(format!("more than all clients may have together, which is {all}")));
     }
     let idle =
         values::duration(SECOND..=10 * 60 * SECOND, "idle connections are closed to make room for others");

@@ -9,7 +9,12 @@ pub(super) fn nearest<'a>(word: &str, options: impl IntoIterator<Item = &'a str>
     let allowed = typed.len().div_ceil(3).min(3);
     options
         .into_iter()
-        .map(|option| (distance(&typed, &normal(option)), option))
+        .map(|option| {
+            let option_letters = normal(option);
+            let begun = typed.len() >= 4 && option_letters.starts_with(&typed);
+            let distance = if begun { 1 } else { distance(&typed, &option_letters) };
+            (distance, option)
+        })
         .filter(|&(distance, _)| distance <= allowed)
         .min_by_key(|&(distance, _)| distance)
         .map(|(_, option)| option)
@@ -45,11 +50,11 @@ fn distance(a: &[char], b: &[char]) -> usize {
 }
 
 /// `"a", "b" or "c"`
-pub(super) fn listed<'a>(options: impl IntoIterator<Item = &'a str>) -> String {
+pub(super) fn listed<'a>(last_word: &str, options: impl IntoIterator<Item = &'a str>) -> String {
     let quoted: Vec<String> = options.into_iter().map(|option| format!("\"{option}\"")).collect();
     match quoted.split_last() {
         Some((last, [])) => last.clone(),
-        Some((last, rest)) => format!("{} or {last}", rest.join(", ")),
+        Some((last, rest)) => format!("{} {last_word} {last}", rest.join(", ")),
         None => String::new(),
     }
 }
@@ -76,11 +81,13 @@ mod tests {
 
     #[test]
     fn only_near_words_are_suggested() {
-        let options = ["listen", "allow-clients", "workers"];
+        let options = ["listen", "allow-clients", "workers", "private-use"];
         for (word, expected) in [
             ("lisen", Some("listen")),
             ("Allow_Clients", Some("allow-clients")),
             ("worker", Some("workers")),
+            ("private", Some("private-use")),
+            ("a", None),
             ("banana", None),
             ("", None),
         ] {
@@ -90,8 +97,8 @@ mod tests {
 
     #[test]
     fn lists_read_as_text() {
-        assert_eq!(listed(["a"]), "\"a\"");
-        assert_eq!(listed(["a", "b", "c"]), "\"a\", \"b\" or \"c\"");
-        assert_eq!(listed([]), "");
+        assert_eq!(listed("or", ["a"]), "\"a\"");
+        assert_eq!(listed("and", ["a", "b", "c"]), "\"a\", \"b\" and \"c\"");
+        assert_eq!(listed("or", []), "");
     }
 }

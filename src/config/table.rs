@@ -71,7 +71,7 @@ impl<'a> Table<'a> {
         let value = self.get(key)?;
         let items = value.items()?;
         if items.is_empty() {
-            value.wrong(Wrong::new("an empty list").help(if_empty));
+            value.wrong(Wrong::new("this list is empty").help(if_empty));
             return None;
         }
         Some(items.into_iter().filter_map(|item| Some((item.text(&parse)?, item.span))).collect())
@@ -132,7 +132,7 @@ impl<'a> Table<'a> {
 
     /// Reports that `key` is not there.
     pub(super) fn missing(&self, key: &'static str, help: &str) {
-        let wrong = Wrong::new(format!("{} needs a {}", self.keys.heading(), quoted(key))).help(help);
+        let wrong = Wrong::new(format!("{} needs {}", self.keys.heading(), quoted(key))).help(help);
         self.page.missing(&self.span, self.path(key), wrong);
     }
 
@@ -168,15 +168,17 @@ impl<'a> Value<'a> {
 
     /// A text that `parse` understands.
     pub(super) fn text<T>(&self, parse: impl FnOnce(&str) -> Result<T, Wrong>) -> Option<T> {
-        self.read(|value| match value {
-            DeValue::String(text) => parse(text),
-            other => {
-                let wrong = Wrong::new(format!("text in quotes is wanted here, not {}", kind(other)));
-                Err(match scalar(other) {
-                    Some(scalar) => wrong.help(format!("write \"{scalar}\", with its unit if it has one")),
-                    None => wrong,
-                })
+        self.read(|value| {
+            if let DeValue::String(text) = value {
+                return parse(text);
             }
+            let wrong = Wrong::new(format!("text in quotes is wanted here, not {}", kind(value)));
+            // What would be wrong with it in quotes is what the reader wants to know next.
+            let help = scalar(value).and_then(|text| match parse(&text) {
+                Ok(_) => Some(format!("write \"{text}\"")),
+                Err(wrong) => wrong.help,
+            });
+            Err(Wrong { help, ..wrong })
         })
     }
 
@@ -272,9 +274,5 @@ fn unknown_key(table: &TableKeys, key: &str) -> Wrong {
     if let Some(other) = elsewhere {
         return wrong.help(format!("it belongs below {}", other.heading()));
     }
-    wrong.help(format!(
-        "{} knows {}",
-        table.heading(),
-        listed(table.keys.iter().copied()).replace(" or ", " and ")
-    ))
+    wrong.help(format!("{} knows {}", table.heading(), listed("and", table.keys.iter().copied())))
 }

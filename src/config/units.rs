@@ -107,7 +107,7 @@ pub(super) fn show_duration(duration: Duration) -> String {
 pub(super) fn show_size(bytes: u64) -> String {
     let binary = SIZE_UNITS.iter().rev().filter(|(unit, _)| unit.ends_with("iB"));
     for &(unit, scale) in binary {
-        if bytes >= scale && bytes % scale == 0 {
+        if bytes >= scale && bytes.is_multiple_of(scale) {
             return format!("{}{unit}", bytes / scale);
         }
     }

@@ -33,11 +33,13 @@ pub(super) fn unknown_word<'a>(
     what: &str,
     options: impl Iterator<Item = &'a str> + Clone,
 ) -> Wrong {
+    let few = (2..=5).contains(&options.clone().count());
     let help = match nearest(text, options.clone()) {
-        Some(meant) => {
-            format!("did you mean \"{meant}\"? There are {}", listed(options).replace(" or ", " and "))
+        Some(meant) if few => {
+            format!("did you mean \"{meant}\"? There are {}", listed("and", options))
         }
-        None => format!("write {}", listed(options)),
+        Some(meant) => format!("did you mean \"{meant}\"?"),
+        None => format!("write {}", listed("or", options)),
     };
     Wrong::new(format!("{} is no {what}", quoted(text))).help(help)
 }
@@ -81,7 +83,8 @@ pub(super) fn listen(text: &str) -> Result<SocketAddr, Wrong> {
             "plain DNS is served over UDP and TCP only, not on a Unix socket: write \"127.0.0.1:53\"",
         ));
     }
-    if let Some(port) = text.strip_prefix("*:").or_else(|| text.strip_prefix(':')) {
+    let port = text.strip_prefix("*:").or_else(|| text.strip_prefix(':'));
+    if let Some(port) = port.filter(|port| port.bytes().all(|b| b.is_ascii_digit())) {
         return Err(Wrong::new(format!("{} does not say which addresses", quoted(text)))
             .help(format!("for all of them write \"0.0.0.0:{port}\" and \"[::]:{port}\"")));
     }
@@ -142,15 +145,16 @@ fn socket_address(text: &str, example: &str) -> Result<SocketAddr, Wrong> {
         return Ok(SocketAddr::new(ip, 53));
     }
     let wrong = Wrong::new(format!("{} is no address", quoted(text)));
-    if let Some((address, port)) = text.split_once(['#', '@']) {
-        if let (Ok(ip), Ok(port)) = (address.parse::<IpAddr>(), port.parse::<u16>()) {
-            return Err(wrong.help(format!("write \"{}\"", SocketAddr::new(ip, port))));
-        }
+    if let Some((address, port)) = text.split_once(['#', '@'])
+        && let (Ok(ip), Ok(port)) = (address.parse::<IpAddr>(), port.parse::<u16>())
+    {
+        return Err(wrong.help(format!("write \"{}\"", SocketAddr::new(ip, port))));
     }
-    if let Some((address, zone)) = text.split_once('%') {
-        if !zone.is_empty() && address.trim_start_matches('[').parse::<IpAddr>().is_ok() {
-            return Err(wrong.help("write the interface as its number: \"[fe80::1%2]:53\""));
-        }
+    if let Some((address, zone)) = text.split_once('%')
+        && !zone.is_empty()
+        && address.trim_start_matches('[').parse::<IpAddr>().is_ok()
+    {
+        return Err(wrong.help("write the interface as its number: \"[fe80::1%2]:53\""));
     }
     if let Some((address, port)) = text.rsplit_once(':') {
         let address = address.trim_start_matches('[').trim_end_matches(']');
@@ -199,11 +203,14 @@ pub(super) fn network(text: &str) -> Result<IpNet, Wrong> {
 }
 
 fn network_help(text: &str) -> String {
+    if listen::group(text).is_some() {
+        return "only allow-clients knows groups: write the networks, such as \"192.168.1.0/24\"".into();
+    }
     if let Some((address, mask)) = text.split_once('/') {
-        if let (Ok(address), Ok(mask)) = (address.parse::<Ipv4Addr>(), mask.parse::<Ipv4Addr>()) {
-            if let Ok(network) = ipnet::Ipv4Net::with_netmask(address, mask) {
-                return format!("write the mask as a length: \"{network}\"");
-            }
+        if let (Ok(address), Ok(mask)) = (address.parse::<Ipv4Addr>(), mask.parse::<Ipv4Addr>())
+            && let Ok(network) = ipnet::Ipv4Net::with_netmask(address, mask)
+        {
+            return format!("write the mask as a length: \"{network}\"");
         }
         if address.parse::<IpAddr>().is_ok() {
             return "the length after the slash is 0 to 32 for IPv4, 0 to 128 for IPv6".into();
@@ -275,6 +282,85 @@ pub(super) fn domain(text: &str) -> Result<Name, Wrong> {
         Err(NameError::Whitespace) => {
             Err(wrong().help(meant("it has white space or a control character in it")))
         }
+        Err(error @ (NameError::LongLabel | NameError::BadEscape)) => {
+            Err(wrong().help(format!("it has {error}")))
+        }
         Err(error) => Err(wrong().help(format!("it is {error}"))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses_are_read_with_and_without_port_and_brackets() {
+        for (text, expected) in [
+            ("127.0.0.1", "127.0.0.1:53"),
+            ("127.0.0.1:5353", "127.0.0.1:5353"),
+            ("127.0.0.1:0", "127.0.0.1:0"),
+            ("::1", "[::1]:53"),
+            ("::", "[::]:53"),
+            ("[::1]", "[::1]:53"),
+            ("[::1]:5353", "[::1]:5353"),
+            ("[fe80::1%2]:53", "[fe80::1%2]:53"),
+        ] {
+            assert_eq!(listen(text).map(|address| address.to_string()), Ok(expected.to_owned()), "{text}");
+        }
+        assert_eq!(server("system"), Ok(Server::System));
+        assert_eq!(server("9.9.9.9").map(Some), server("9.9.9.9:53").map(Some));
+    }
+
+    #[test]
+    fn an_address_is_a_network_of_one() {
+        for (text, expected) in [
+            ("10.0.0.0/8", Some("10.0.0.0/8")),
+            ("10.0.0.1", Some("10.0.0.1/32")),
+            ("fd00::1", Some("fd00::1/128")),
+            ("0.0.0.0/0", Some("0.0.0.0/0")),
+            ("::ffff:0:0/95", None),
+            ("::ffff:0:0/96", None),
+            ("10.0.0.1/8", None),
+            ("10.0.0.0/33", None),
+            ("10.0.0/8", None),
+            ("", None),
+        ] {
+            assert_eq!(network(text).ok().map(|net| net.to_string()).as_deref(), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn translators_prefixes_have_a_length_of_rfc_6052() {
+        for (text, fine) in [
+            ("64:ff9b::/96", true),
+            ("2001:db8::/32", true),
+            ("2001:db8:1200::/40", true),
+            ("2001:db8:1:2::/64", true),
+            ("2001:db8::/33", false),
+            ("2001:db8::/128", false),
+            ("2001:db8:0:0:100::/96", false),
+        ] {
+            assert_eq!(nat64(text).is_ok(), fine, "{text}");
+        }
+    }
+
+    #[test]
+    fn domains_are_names_and_nothing_else() {
+        for (text, expected) in [
+            ("Plex.Direct", Some("plex.direct")),
+            ("plex.direct.", Some("plex.direct")),
+            ("bücher.example", Some("xn--bcher-kva.example")),
+            ("_dns.example", Some("_dns.example")),
+            ("*.plex.direct", None),
+            (".plex.direct", None),
+            ("plex..direct", None),
+            ("plex.direct/", None),
+            ("plex .direct", None),
+            ("10.0.0.1", None),
+            ("[::1]:53", None),
+            ("", None),
+        ] {
+            assert_eq!(domain(text).ok().map(|name| name.to_string()).as_deref(), expected, "{text}");
+        }
     }
 }

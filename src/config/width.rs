@@ -55,7 +55,7 @@ pub(super) fn refuse_wide_domain(domain: &Name, narrowing: Narrowing) -> Result<
     }
     let narrow = narrowing.exact || narrowing.address_in_name;
     match public_suffix(domain) {
-        Some(Type::Icann) => Err(Wrong::new(format!("{shown} is a public suffix: everybody can register names below it"))
+        Some(Type::Icann) => Err(Wrong::new(format!("{shown} is a public suffix: many owners have names below it"))
             .help("name the domain of one owner, such as \"nas.example.org\"; for a network's own names write a [[route]]")),
         Some(Type::Private) if !narrow => {
             Err(Wrong::new(format!("{shown} gives names to everybody: strangers could point theirs at your network"))
