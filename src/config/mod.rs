@@ -1,11 +1,44 @@
 //! The configuration: read, checked, every error at once.
+//!
+//! ```text
+//! load      the file, what it includes          -> Loaded | ConfigErrors
+//! page      one file's text, places, problems
+//! table     tables and values by kind           keys: the one list of keys
+//! sections, exceptions, routes                  one function for each table
+//! values, units, width                          single values and their limits
+//! error, suggest                                what is shown to people
+//! ```
+//!
+//! A function that reads a table reports what is wrong and goes on, so that one look at the file shows everything.
+//! Nothing is half-applied: a [`Config`] only leaves this module when there was no error at all.
+
+mod error;
+mod exceptions;
+mod include;
+mod keys;
+mod load;
+mod page;
+mod ranges;
+mod routes;
+mod sections;
+mod suggest;
+mod table;
+mod units;
+mod values;
+mod width;
+
+pub use error::{ConfigError, ConfigErrors, Place, Severity, Wrong};
+pub use keys::{TABLES, TableKeys};
+pub use load::{DEFAULT_PATH, Disk, Files, Loaded, from_text, load};
+
+use std::net::SocketAddr;
 
 use crate::cache::CacheSettings;
 use crate::listen::ListenSettings;
 use crate::policy::GuardSettings;
 use crate::resolve::{LocalName, NamesSettings, Route};
 use crate::telemetry::LogSettings;
-use crate::upstream::UpstreamSettings;
+use crate::upstream::{Server, UpstreamSettings};
 
 /// All settings, checked; its default is what holds without a file.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -26,4 +59,14 @@ pub struct Config {
     pub cache: CacheSettings,
     /// `[log]`
     pub log: LogSettings,
+}
+
+/// Reads an address to listen on as `[server] listen` would, for a command's argument.
+pub fn listen_address(text: &str) -> Result<SocketAddr, Wrong> {
+    values::listen(text)
+}
+
+/// Reads a server as `[upstream] servers` would, for a command's argument.
+pub fn upstream_server(text: &str) -> Result<Server, Wrong> {
+    values::server(text)
 }

@@ -19,12 +19,13 @@ mod verdict;
 pub use address::{NAT64_LENGTHS, embed_nat64, learned_prefixes};
 pub use blocked::BlockedRange;
 pub use enforce::{ClientResponse, Judgement, Wire, enforce};
-pub use evaluate::{Circumstances, Policy, Scope};
+pub use evaluate::{Circumstances, Policy, Validity};
 pub use names::{
     Inside, InsideZone, InsideZones, SPECIAL_DOMAINS, SpecialDomain, SpecialDomainName, SpecialUse,
     ZoneScope, is_numeric, special_domain,
 };
 pub use ranges::{SPECIAL_RANGES, SpecialRange, Treatment, range_named, range_names};
+pub use presets::{PRESETS, Preset, Scope, built_in_exceptions, preset};
 pub use settings::{
     Client, Exception, ExceptionMode, GuardSettings, Mode, OnBlock, Origin, Profile, RouteTrust, Shape,
     default_networks,

@@ -1,3 +1,345 @@
-pub(super) fn built_in_exceptions() -> Vec<super::Exception> {
-    Vec::new()
+//! Exceptions shipped as data: names that are known to answer with inside addresses, and for which addresses.
+//!
+//! A preset does nothing until a configuration names it; only [`built_in_exceptions`] always hold. Each row says
+//! where its claim can be read. Names that belong to a private person and point at loopback are one preset each:
+//! their owner can change them on any day, so nobody should get them as part of a bundle.
+
+use ipnet::IpNet;
+
+use super::{Exception, ExceptionMode, Origin, Shape};
+use crate::dns::Name;
+
+/// How much of its domains a preset opens.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Scope {
+    /// All of them; a `domain` may narrow it to a name below one of them.
+    Whole,
+    /// Strangers have names there too: a `domain` of one's own must be given.
+    OwnName,
+    /// A list that a `domain` replaces.
+    List,
+}
+
+/// An exception known by name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Preset {
+    /// What a configuration calls it.
+    pub name: &'static str,
+    /// The domains whose names may answer so.
+    pub domains: &'static [&'static str],
+    /// Only the domains themselves, nothing below them.
+    pub exact: bool,
+    /// A condition on the name.
+    pub shape: Shape,
+    /// The addresses that may be answered.
+    pub networks: &'static [&'static str],
+    /// Whether a configuration may or must choose the domain.
+    pub scope: Scope,
+    /// Where this can be read: a public page or an RFC.
+    pub source: &'static str,
+    /// What it is for, in a few words.
+    pub note: &'static str,
+}
+
+const RFC1918: &[&str] = &["10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16"];
+const HOME: &[&str] = &["10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "fc00::/7"];
+const SPELLED: &[&str] = &["10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "fc00::/7", "127.0.0.0/8"];
+const LOCALHOST: &[&str] = &["127.0.0.1/32"];
+const LOCALHOST_BOTH: &[&str] = &["127.0.0.1/32", "::1/128"];
+const WILDCARD_LIST: &str = "https://gist.github.com/tinogomes/c425aa2a56d289f16a1f4fcb8a65ea65";
+
+/// A name of a stranger's that points at this machine.
+const fn loopback(name: &'static str, domains: &'static [&'static str], source: &'static str) -> Preset {
+    Preset {
+        name,
+        domains,
+        exact: false,
+        shape: Shape::Any,
+        networks: LOCALHOST_BOTH,
+        scope: Scope::Whole,
+        source,
+        note: "a stranger's domain that points at this machine",
+    }
+}
+
+/// A service that answers with the address spelled in the name.
+const fn spelled(
+    name: &'static str,
+    domains: &'static [&'static str],
+    networks: &'static [&'static str],
+    source: &'static str,
+    note: &'static str,
+) -> Preset {
+    Preset {
+        name,
+        domains,
+        exact: false,
+        shape: Shape::AddressInName,
+        networks,
+        scope: Scope::Whole,
+        source,
+        note,
+    }
+}
+
+/// All presets.
+pub const PRESETS: &[Preset] = &[
+    spelled(
+        "plex",
+        &["plex.direct"],
+        HOME,
+        "https://support.plex.tv/articles/206225077-how-to-use-secure-server-connections/",
+        "a Plex media server in the house",
+    ),
+    spelled(
+        "synology",
+        &["direct.quickconnect.to", "direct.quickconnect.cn"],
+        RFC1918,
+        "https://publicsuffix.org/list/public_suffix_list.dat",
+        "a Synology NAS reached through QuickConnect",
+    ),
+    spelled(
+        "homey",
+        &["homey.homeylocal.com"],
+        RFC1918,
+        "https://www.npmjs.com/package/homey-api",
+        "a Homey hub in the house",
+    ),
+    Preset {
+        name: "wd-mycloud",
+        domains: &["remotewd.com"],
+        exact: false,
+        shape: Shape::Any,
+        networks: RFC1918,
+        scope: Scope::OwnName,
+        source: "https://publicsuffix.org/list/public_suffix_list.dat",
+        note: "a WD My Cloud NAS, by its own full name",
+    },
+    Preset {
+        name: "unifi",
+        domains: &["id.ui.direct"],
+        exact: false,
+        shape: Shape::Any,
+        networks: RFC1918,
+        scope: Scope::Whole,
+        source: "https://developer.ui.com/",
+        note: "a UniFi console in the house; a domain narrows it to one's own",
+    },
+    Preset {
+        name: "hexos",
+        domains: &["local.hexos.com"],
+        exact: false,
+        shape: Shape::Any,
+        networks: RFC1918,
+        scope: Scope::Whole,
+        source: "https://docs.hexos.com/troubleshooting/network-ports.html",
+        note: "a HexOS server in the house; a domain narrows it to one's own",
+    },
+    spelled("nip-io", &["nip.io"], SPELLED, "https://nip.io/", "development names that spell an address"),
+    spelled(
+        "sslip-io",
+        &["sslip.io"],
+        SPELLED,
+        "https://sslip.io/",
+        "development names that spell an address",
+    ),
+    spelled(
+        "traefik-me",
+        &["traefik.me"],
+        SPELLED,
+        "https://traefik.me/",
+        "development names that spell an address",
+    ),
+    Preset {
+        name: "ddev",
+        domains: &["ddev.site"],
+        exact: false,
+        shape: Shape::Any,
+        networks: LOCALHOST,
+        scope: Scope::Whole,
+        source: "https://ddev.readthedocs.io/en/stable/users/usage/troubleshooting/#dns-rebinding-prohibited",
+        note: "DDEV projects on this machine",
+    },
+    Preset {
+        name: "lando",
+        domains: &["lndo.site"],
+        exact: false,
+        shape: Shape::Any,
+        networks: LOCALHOST,
+        scope: Scope::Whole,
+        source: "https://docs.lando.dev/help/dns-rebind.html",
+        note: "Lando projects on this machine",
+    },
+    Preset {
+        name: "dnsbl",
+        domains: &[
+            "zen.spamhaus.org",
+            "dbl.spamhaus.org",
+            "bl.spamcop.net",
+            "b.barracudacentral.org",
+            "psbl.surriel.com",
+            "dnsbl.dronebl.org",
+            "list.dnswl.org",
+            "multi.uribl.com",
+            "multi.surbl.org",
+        ],
+        exact: false,
+        shape: Shape::Dnsbl,
+        networks: &["127.0.0.0/8"],
+        scope: Scope::List,
+        source: "RFC 5782 §2.1",
+        note: "block lists asked by a mail server; a domain names other zones",
+    },
+    loopback("localtest-me", &["localtest.me"], WILDCARD_LIST),
+    loopback("lvh-me", &["lvh.me"], WILDCARD_LIST),
+    loopback("vcap-me", &["vcap.me"], WILDCARD_LIST),
+    loopback("lacolhost-com", &["lacolhost.com"], WILDCARD_LIST),
+    loopback("localhost-tv", &["localhost.tv"], WILDCARD_LIST),
+    loopback("127-0-0-1-org-uk", &["127-0-0-1.org.uk"], WILDCARD_LIST),
+    loopback("localhst-co-uk", &["localhst.co.uk"], WILDCARD_LIST),
+    loopback("fuf-me", &["fuf.me"], WILDCARD_LIST),
+    loopback("42foo-com", &["42foo.com"], WILDCARD_LIST),
+    loopback("colasloth-com", &["colasloth.com"], "https://colasloth.github.io/"),
+    loopback("fbi-com", &["fbi.com"], WILDCARD_LIST),
+    loopback("yoogle-com", &["yoogle.com"], WILDCARD_LIST),
+    loopback("local-gd", &["local.gd"], "https://local.gd/"),
+    loopback("lcl-host", &["lcl.host"], "https://lcl.host/"),
+];
+
+/// Exceptions that always hold: operating systems ask these names to learn where they are.
+const BUILT_IN: &[Preset] = &[
+    Preset {
+        name: "windows-ncsi",
+        domains: &["dns.msftncsi.com"],
+        exact: true,
+        shape: Shape::Any,
+        networks: &["131.107.255.255/32", "fd3e:4f5a:5b81::1/128"],
+        scope: Scope::Whole,
+        source: "https://learn.microsoft.com/en-us/windows-server/networking/ncsi/ncsi-overview",
+        note: "by this answer Windows tells whether it is online",
+    },
+    Preset {
+        name: "nat64-discovery",
+        domains: &["ipv4only.arpa"],
+        exact: true,
+        shape: Shape::Any,
+        networks: &["192.0.0.170/31"],
+        scope: Scope::Whole,
+        source: "RFC 7050 §2.2, RFC 8880",
+        note: "by this answer a host learns its network's NAT64 prefix",
+    },
+];
+
+/// The preset of that name.
+pub fn preset(name: &str) -> Option<&'static Preset> {
+    PRESETS.iter().find(|preset| preset.name == name)
+}
+
+/// The exceptions that hold without being written anywhere.
+pub fn built_in_exceptions() -> Vec<Exception> {
+    BUILT_IN.iter().flat_map(|preset| preset.exceptions(&Origin::BuiltIn)).collect()
+}
+
+impl Preset {
+    /// Its networks.
+    pub fn networks(&self) -> Vec<IpNet> {
+        self.networks.iter().filter_map(|net| net.parse().ok()).collect()
+    }
+
+    /// One exception for each of its domains, as if written at `origin`.
+    pub fn exceptions(&'static self, origin: &Origin) -> Vec<Exception> {
+        let domains = self.domains.iter().filter_map(|domain| Name::from_text(domain).ok());
+        domains.map(|domain| self.exception(domain, origin.clone())).collect()
+    }
+
+    /// The same exception for one domain.
+    pub fn exception(&'static self, domain: Name, origin: Origin) -> Exception {
+        Exception {
+            domain,
+            exact: self.exact,
+            networks: self.networks(),
+            shape: self.shape,
+            clients: Vec::new(),
+            until: None,
+            mode: ExceptionMode::Allow,
+            reason: None,
+            preset: Some(self.name),
+            origin,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use super::*;
+
+    fn all() -> impl Iterator<Item = &'static Preset> {
+        PRESETS.iter().chain(BUILT_IN)
+    }
+
+    #[test]
+    fn every_row_parses_whole() {
+        for preset in all() {
+            assert!(!preset.domains.is_empty() && !preset.networks.is_empty(), "{}", preset.name);
+            assert_eq!(preset.networks().len(), preset.networks.len(), "{}", preset.name);
+            assert_eq!(preset.exceptions(&Origin::BuiltIn).len(), preset.domains.len(), "{}", preset.name);
+            for network in preset.networks() {
+                assert_eq!(network, network.trunc(), "{}", preset.name);
+            }
+        }
+    }
+
+    #[test]
+    fn names_are_unique_and_kebab_case() {
+        let mut seen = HashSet::new();
+        for preset in all() {
+            assert!(seen.insert(preset.name), "{} twice", preset.name);
+            assert!(
+                preset.name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-'),
+                "{}",
+                preset.name
+            );
+        }
+    }
+
+    #[test]
+    fn every_row_has_a_source_and_a_note() {
+        for preset in all() {
+            let source = preset.source;
+            assert!(
+                source.starts_with("https://") || source.starts_with("RFC "),
+                "{}: {source}",
+                preset.name
+            );
+            assert!(!preset.note.is_empty(), "{}", preset.name);
+        }
+    }
+
+    #[test]
+    fn loopback_needs_a_condition_on_the_name_or_is_one_address() {
+        for preset in all().filter(|preset| preset.shape == Shape::Any) {
+            for network in preset.networks() {
+                let single = network.prefix_len() == network.max_prefix_len();
+                assert!(!network.addr().is_loopback() || single, "{}", preset.name);
+            }
+        }
+    }
+
+    #[test]
+    fn a_stranger_s_loopback_name_is_a_preset_of_its_own() {
+        for preset in PRESETS.iter().filter(|preset| preset.networks == LOCALHOST_BOTH) {
+            assert_eq!(preset.domains.len(), 1, "{}", preset.name);
+        }
+    }
+
+    #[test]
+    fn presets_are_found_by_name() {
+        assert_eq!(preset("plex").map(|p| p.domains), Some(["plex.direct"].as_slice()));
+        assert_eq!(preset("Plex"), None);
+        let built_in = built_in_exceptions();
+        assert_eq!(built_in.len(), 2);
+        assert!(built_in.iter().all(|e| e.exact && e.origin == Origin::BuiltIn));
+    }
 }

@@ -1,0 +1,242 @@
+//! What upstreams said, bounded by octets. Beside it stands what the present policy makes of it, only to save the work of
+//! saying it again: the cache is never the place of a verdict.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering::Relaxed};
+
+use quick_cache::sync::{Cache, DefaultLifecycle};
+use quick_cache::{OptionsBuilder, Weighter};
+
+use super::key::Key;
+use super::settings::CacheSettings;
+use crate::dns::UpstreamResponse;
+
+/// Octets an entry takes besides its contents: the index, two allocations' heads, the key's.
+const OVERHEAD: usize = 160;
+/// An entry of usual size, to size the index.
+const USUAL_ENTRY: u64 = 512;
+/// A name is asked often if it was asked this many times since it was stored.
+const OFTEN: u32 = 3;
+
+/// A reply with its times. `J` is what the policy made of it.
+#[derive(Debug)]
+pub struct Entry<J> {
+    /// What the upstream said.
+    pub upstream: Arc<UpstreamResponse>,
+    /// What the policy made of it.
+    pub judged: J,
+    /// Milliseconds on the caller's clock.
+    stored: u64,
+    /// Seconds.
+    ttl: u32,
+    uses: AtomicU32,
+    refreshing: AtomicBool,
+    weight: u32,
+}
+
+/// An entry found, with its age.
+#[derive(Debug)]
+pub struct Found<J> {
+    /// The entry.
+    pub entry: Arc<Entry<J>>,
+    /// Seconds since it was stored.
+    pub age: u32,
+    /// Its TTL is over; it may be given only when nothing better can be had (RFC 8767).
+    pub stale: bool,
+    /// It is asked often and runs out soon: whoever gets this should ask again. Said once for an entry.
+    pub refresh: bool,
+}
+
+struct ByWeight;
+
+impl<J> Weighter<Box<[u8]>, Arc<Entry<J>>> for ByWeight {
+    fn weight(&self, key: &Box<[u8]>, entry: &Arc<Entry<J>>) -> u64 {
+        (key.len() + OVERHEAD) as u64 + u64::from(entry.weight)
+    }
+}
+
+/// The cache.
+pub struct Store<J> {
+    entries: Cache<Box<[u8]>, Arc<Entry<J>>, ByWeight, foldhash::quality::RandomState, DefaultLifecycle<Box<[u8]>, Arc<Entry<J>>>>,
+    settings: CacheSettings,
+}
+
+impl<J> Store<J> {
+    /// An empty cache. With a size of 0 nothing is ever found.
+    pub fn new(settings: &CacheSettings) -> Self {
+        let items = usize::try_from(settings.size / USUAL_ENTRY).unwrap_or(usize::MAX).max(16);
+        let options = OptionsBuilder::new()
+            .estimated_items_capacity(items.min(1 << 16))
+            .weight_capacity(settings.size)
+            .shards(if settings.size < 1 << 20 { 1 } else { 8 })
+            .build();
+        let hasher = foldhash::quality::RandomState::default();
+        let entries = match options {
+            Ok(options) => Cache::with_options(options, ByWeight, hasher, DefaultLifecycle::default()),
+            // Every option is set, so this cannot be; a cache by defaults is right all the same.
+            Err(_) => Cache::with(items, settings.size, ByWeight, hasher, DefaultLifecycle::default()),
+        };
+        Self { entries, settings: settings.clone() }
+    }
+
+    /// What is kept for `key` at `now` milliseconds, fresh, or stale by no more than the settings allow.
+    pub fn get(&self, key: &Key, now: u64) -> Option<Found<J>> {
+        let entry = self.entries.get(key.as_bytes())?;
+        let age = u32::try_from(now.saturating_sub(entry.stored) / 1000).unwrap_or(u32::MAX);
+        if age < entry.ttl {
+            let refresh = self.settings.prefetch && entry.wants_refresh(age);
+            return Some(Found { entry, age, stale: false, refresh });
+        }
+        let stale_for = u64::from(age - entry.ttl);
+        (stale_for < self.settings.serve_stale.as_secs()).then_some(Found { entry, age, stale: true, refresh: false })
+    }
+
+    /// Keeps a reply for as long as its TTL and the settings say; gives it back as it will be found.
+    pub fn insert(&self, key: &Key, upstream: Arc<UpstreamResponse>, judged: J, weight: usize, now: u64) -> Arc<Entry<J>> {
+        let ttl = self.lifetime(&upstream);
+        let entry = Arc::new(Entry::new(upstream, judged, now, ttl, weight));
+        if ttl > 0 && self.settings.size > 0 {
+            self.entries.insert(key.as_bytes().into(), Arc::clone(&entry));
+        }
+        entry
+    }
+
+    /// Puts what another policy makes of an entry in its place. Times stay.
+    pub fn rejudge(&self, key: &Key, old: &Entry<J>, judged: J, weight: usize) {
+        let entry = Entry::new(Arc::clone(&old.upstream), judged, old.stored, old.ttl, weight);
+        entry.uses.store(old.uses.load(Relaxed), Relaxed);
+        // `replace` and not `insert`: an entry evicted meanwhile stays out.
+        let _ = self.entries.replace(key.as_bytes().into(), Arc::new(entry), true);
+    }
+
+    /// The number of entries and the octets they take.
+    pub fn usage(&self) -> (usize, u64) {
+        (self.entries.len(), self.entries.weight())
+    }
+
+    /// Seconds a reply may be kept.
+    fn lifetime(&self, upstream: &UpstreamResponse) -> u32 {
+        let most = if upstream.is_negative() { self.settings.negative_max_ttl } else { self.settings.max_ttl };
+        let most = u32::try_from(most.as_secs()).unwrap_or(u32::MAX);
+        upstream.ttl().unwrap_or(0).min(most)
+    }
+}
+
+impl<J> Entry<J> {
+    fn new(upstream: Arc<UpstreamResponse>, judged: J, stored: u64, ttl: u32, weight: usize) -> Self {
+        Self {
+            weight: u32::try_from(upstream.weight() + weight).unwrap_or(u32::MAX),
+            upstream,
+            judged,
+            stored,
+            ttl,
+            uses: AtomicU32::new(0),
+            refreshing: AtomicBool::new(false),
+        }
+    }
+
+    /// In the last tenth of its time, asked often, and nobody was told so yet.
+    fn wants_refresh(&self, age: u32) -> bool {
+        let uses = self.uses.load(Relaxed);
+        if uses < OFTEN {
+            self.uses.store(uses + 1, Relaxed);
+        }
+        let last_tenth = (self.ttl - age).saturating_mul(10) <= self.ttl;
+        last_tenth && uses >= OFTEN && !self.refreshing.swap(true, Relaxed)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::dns::{Name, Question, RecordType};
+    use std::time::Duration;
+
+    fn question(name: &str) -> Question {
+        Question::new(Name::from_text(name).unwrap().as_ref(), RecordType::A)
+    }
+
+    /// A reply with one A record, or an SOA, of this TTL.
+    fn reply(question: &Question, ttl: u32, positive: bool) -> Arc<UpstreamResponse> {
+        let counts = if positive { [0, 1, 0, 0] } else { [0, 0, 0, 1] };
+        let mut wire = vec![0, 1, 0x81, 0x80, 0, 1];
+        wire.extend_from_slice(&[counts[0], counts[1], counts[2], counts[3], 0, 0]);
+        question.write(&mut wire);
+        wire.extend_from_slice(&[0xc0, 12, 0, if positive { 1 } else { 6 }, 0, 1]);
+        wire.extend_from_slice(&ttl.to_be_bytes());
+        if positive {
+            wire.extend_from_slice(&[0, 4, 1, 1, 1, 1]);
+        } else {
+            wire.extend_from_slice(&[0, 22, 0, 0]);
+            wire.extend_from_slice(&[0; 16]);
+            wire.extend_from_slice(&ttl.to_be_bytes());
+        }
+        Arc::new(UpstreamResponse::parse(&wire, question, false).unwrap())
+    }
+
+    fn store(settings: CacheSettings) -> Store<()> {
+        Store::new(&settings)
+    }
+
+    #[test]
+    fn an_entry_lives_to_the_second_and_then_goes_stale() {
+        let store = store(CacheSettings { serve_stale: Duration::from_secs(60), ..CacheSettings::default() });
+        let question = question("a.example");
+        let key = Key::new(&question, false, false, 0);
+        store.insert(&key, reply(&question, 5, true), (), 0, 10_500);
+        for (now, expected) in [
+            (10_500, Some((0, false))),
+            (15_499, Some((4, false))),
+            (15_500, Some((5, true))),
+            (75_499, Some((64, true))),
+            (75_500, None),
+        ] {
+            let found = store.get(&key, now).map(|found| (found.age, found.stale));
+            assert_eq!(found, expected, "{now}");
+        }
+    }
+
+    #[test]
+    fn times_to_live_are_capped_and_nothing_is_kept_without_one() {
+        let settings = CacheSettings {
+            max_ttl: Duration::from_secs(100),
+            negative_max_ttl: Duration::from_secs(10),
+            serve_stale: Duration::ZERO,
+            ..CacheSettings::default()
+        };
+        for (ttl, positive, lives) in [(1000, true, 100), (50, true, 50), (1000, false, 10), (0, true, 0), (u32::MAX, true, 0)] {
+            let store = store(settings.clone());
+            let question = question("a.example");
+            let key = Key::new(&question, false, false, 0);
+            store.insert(&key, reply(&question, ttl, positive), (), 0, 0);
+            assert_eq!(store.get(&key, lives * 1000).map(|_| ()), None, "{ttl} {positive}");
+            assert_eq!(lives > 0, lives > 0 && store.get(&key, lives * 1000 - 1).is_some(), "{ttl} {positive}");
+        }
+    }
+
+    #[test]
+    fn a_name_asked_often_is_refreshed_once_before_it_runs_out() {
+        let store = store(CacheSettings::default());
+        let question = question("a.example");
+        let key = Key::new(&question, false, false, 0);
+        store.insert(&key, reply(&question, 100, true), (), 0, 0);
+        let refreshes = |now| store.get(&key, now).is_some_and(|found| found.refresh);
+        assert!(!refreshes(91_000), "asked once");
+        assert!(!refreshes(0) && !refreshes(0));
+        assert!(!refreshes(89_000), "not yet the last tenth");
+        assert!(refreshes(91_000));
+        assert!(!refreshes(92_000), "said once");
+    }
+
+    #[test]
+    fn the_size_is_a_bound() {
+        let size = 256 * 1024;
+        let store = store(CacheSettings { size, ..CacheSettings::default() });
+        for number in 0..20_000 {
+            let question = question(&format!("n{number}.example"));
+            store.insert(&Key::new(&question, false, false, 0), reply(&question, 100, true), (), 0, 0);
+        }
+        let (entries, octets) = store.usage();
+        assert!(octets <= size && entries > 100, "{entries} entries, {octets} octets");
+    }
+}

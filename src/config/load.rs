@@ -1,0 +1,249 @@
+//! From files to a [`Config`]: the main file, the files it includes, and every error of all of them at once.
+
+use std::ffi::OsString;
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use super::error::{ConfigError, ConfigErrors, Severity, Wrong};
+use super::page::Page;
+use super::routes::Seen;
+use super::table::Table;
+use super::{Config, exceptions, include, keys, routes, sections};
+
+/// Where the configuration is looked for when no other file is named.
+pub const DEFAULT_PATH: &str = "/etc/stubborn/stubborn.toml";
+
+/// The longest file that is read, in octets.
+const LONGEST_FILE: u64 = 16 << 20;
+
+/// A configuration that was read.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Loaded {
+    /// The settings.
+    pub config: Config,
+    /// The main file and every included one; also the default file that is not there.
+    pub files: Vec<PathBuf>,
+    /// The directories in which `include` looks for files.
+    pub directories: Vec<PathBuf>,
+    /// What is allowed but hardly meant.
+    pub warnings: Vec<ConfigError>,
+}
+
+/// Where included files come from.
+pub trait Files {
+    /// All of a file.
+    fn read(&self, path: &Path) -> io::Result<Vec<u8>>;
+    /// The names of the files in a directory.
+    fn list(&self, directory: &Path) -> io::Result<Vec<OsString>>;
+}
+
+/// The file system.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Disk;
+
+impl Files for Disk {
+    fn read(&self, path: &Path) -> io::Result<Vec<u8>> {
+        let mut octets = Vec::new();
+        std::fs::File::open(path)?.take(LONGEST_FILE + 1).read_to_end(&mut octets)?;
+        Ok(octets)
+    }
+
+    fn list(&self, directory: &Path) -> io::Result<Vec<OsString>> {
+        let mut names = Vec::new();
+        for entry in std::fs::read_dir(directory)? {
+            let entry = entry?;
+            // Through symbolic links, as a ConfigMap mounts its files.
+            if std::fs::metadata(entry.path()).is_ok_and(|file| file.is_file()) {
+                names.push(entry.file_name());
+            }
+        }
+        Ok(names)
+    }
+}
+
+/// Reads the configuration: the file named; else [`DEFAULT_PATH`] where it exists; else the defaults.
+pub fn load(path: Option<&Path>) -> Result<Loaded, ConfigErrors> {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
+    let now = i64::try_from(now).unwrap_or(i64::MAX);
+    match path {
+        Some(path) => from_file(path, &Disk, now),
+        None => from_default(Path::new(DEFAULT_PATH), &Disk, now),
+    }
+}
+
+fn from_default(path: &Path, files: &dyn Files, now: i64) -> Result<Loaded, ConfigErrors> {
+    match files.read(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Loaded {
+            config: Config::default(),
+            files: vec![path.to_owned()],
+            directories: Vec::new(),
+            warnings: Vec::new(),
+        }),
+        _ => from_file(path, files, now),
+    }
+}
+
+fn from_file(path: &Path, files: &dyn Files, now: i64) -> Result<Loaded, ConfigErrors> {
+    match text_of(path, files) {
+        Ok(text) => from_text(path, &text, files, now),
+        Err(wrong) => Err(ConfigErrors {
+            errors: vec![ConfigError::of_file(path, wrong)],
+            warnings: Vec::new(),
+            files: vec![path.to_owned()],
+            directories: Vec::new(),
+        }),
+    }
+}
+
+/// Reads the text of the main file, which is at `path`, and what it includes from `files`; `now` in Unix seconds.
+pub fn from_text(path: &Path, text: &str, files: &dyn Files, now: i64) -> Result<Loaded, ConfigErrors> {
+    let mut draft = Draft { config: Config::default(), seen: Seen::default(), now };
+    let mut found = include::Found::default();
+
+    let page = Page::new(path, text);
+    let document = page.parse();
+    {
+        let top = Table::open(&page, &keys::TOP, 0..0, document.get_ref());
+        draft.tables(&top);
+        draft.repeated(&top);
+        for pattern in sections::include(&top) {
+            pattern.text(|text| found.add(path, text, files));
+        }
+    }
+    drop(document);
+    let mut problems = page.into_problems();
+
+    found.files.retain(|file| file != path);
+    for file in &found.files {
+        match text_of(file, files) {
+            Ok(text) => problems.append(&mut draft.included(file, &text)),
+            Err(wrong) => problems.push(ConfigError::of_file(file, wrong)),
+        }
+    }
+    let mut read = vec![path.to_owned()];
+    read.append(&mut found.files);
+    draft.finish(problems, read, found.directories)
+}
+
+/// What was read so far.
+struct Draft {
+    config: Config,
+    seen: Seen,
+    now: i64,
+}
+
+impl Draft {
+    /// The tables that only the main file has.
+    fn tables(&mut self, top: &Table<'_>) {
+        let config = &mut self.config;
+        if let Some(table) = top.table(&keys::SERVER) {
+            config.server = sections::server(&table);
+        }
+        if let Some(table) = top.table(&keys::UPSTREAM) {
+            config.upstream = sections::upstream(&table, &config.server.listen);
+        }
+        if let Some(table) = top.table(&keys::GUARD) {
+            config.guard = sections::guard(&table);
+        }
+        if let Some(table) = top.table(&keys::NAMES) {
+            config.names = sections::names(&table);
+        }
+        if let Some(table) = top.table(&keys::CACHE) {
+            config.cache = sections::cache(&table);
+        }
+        if let Some(table) = top.table(&keys::LOG) {
+            config.log = sections::log(&table);
+        }
+    }
+
+    /// The tables that any file may add.
+    fn repeated(&mut self, top: &Table<'_>) {
+        let config = &mut self.config;
+        for table in top.tables(&keys::EXCEPTION) {
+            config.guard.exceptions.append(&mut exceptions::read(&table, self.now));
+        }
+        for table in top.tables(&keys::ROUTE) {
+            config.routes.extend(routes::route(&table, &config.server.listen, &mut self.seen));
+        }
+        for table in top.tables(&keys::LOCAL) {
+            config.locals.extend(routes::local(&table, &mut self.seen));
+        }
+    }
+
+    fn included(&mut self, path: &Path, text: &str) -> Vec<ConfigError> {
+        let page = Page::new(path, text);
+        let document = page.parse();
+        self.repeated(&Table::open(&page, &keys::INCLUDED, 0..0, document.get_ref()));
+        drop(document);
+        page.into_problems()
+    }
+
+    fn finish(
+        self,
+        problems: Vec<ConfigError>,
+        files: Vec<PathBuf>,
+        directories: Vec<PathBuf>,
+    ) -> Result<Loaded, ConfigErrors> {
+        let (errors, warnings): (Vec<_>, Vec<_>) =
+            problems.into_iter().partition(|problem| problem.severity == Severity::Error);
+        if errors.is_empty() {
+            Ok(Loaded { config: self.config, files, directories, warnings })
+        } else {
+            Err(ConfigErrors { errors, warnings, files, directories })
+        }
+    }
+}
+
+fn text_of(path: &Path, files: &dyn Files) -> Result<String, Wrong> {
+    let octets = files.read(path).map_err(|error| match error.kind() {
+        io::ErrorKind::NotFound => Wrong::new("there is no such file"),
+        io::ErrorKind::PermissionDenied => Wrong::new("this user may not read the file"),
+        _ => Wrong::new(format!("the file cannot be read: {error}")),
+    })?;
+    if u64::try_from(octets.len()).is_ok_and(|length| length > LONGEST_FILE) {
+        return Err(Wrong::new("the file is longer than 16 MiB"));
+    }
+    String::from_utf8(octets).map_err(|error| {
+        let valid = error.utf8_error().valid_up_to();
+        let before = error.as_bytes().get(..valid).unwrap_or_default();
+        let line = before.iter().filter(|&&octet| octet == b'\n').count() + 1;
+        Wrong::new(format!("line {line} is not UTF-8")).help("save the file as UTF-8")
+    })
+}
+
+/// What is wrong with a directory that cannot be listed.
+pub(super) fn unlisted(directory: &Path, error: &io::Error) -> Wrong {
+    Wrong::new(format!("the directory {} cannot be read: {error}", directory.display()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_default_file_is_a_valid_configuration() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("stubborn.toml");
+        let loaded = from_default(&path, &Disk, 0).unwrap();
+        assert_eq!((loaded.config, loaded.files), (Config::default(), vec![path.clone()]));
+        std::fs::write(&path, "[log]\nlevel = \"debug\"").unwrap();
+        assert_ne!(from_default(&path, &Disk, 0).unwrap().config, Config::default());
+    }
+
+    #[test]
+    fn what_cannot_be_read_is_an_error_of_the_file() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("a.toml");
+        for (octets, message) in
+            [(None, "there is no such file"), (Some(&b"a = 1\n# \xff"[..]), "line 2 is not UTF-8")]
+        {
+            if let Some(octets) = octets {
+                std::fs::write(&path, octets).unwrap();
+            }
+            let errors = from_file(&path, &Disk, 0).unwrap_err();
+            assert_eq!(errors.errors[0].message, message);
+            assert_eq!(errors.files, std::slice::from_ref(&path));
+        }
+    }
+}

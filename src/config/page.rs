@@ -1,0 +1,142 @@
+//! One file being read: its text, where things stand in it, and what is wrong with it.
+
+use std::cell::RefCell;
+use std::collections::BTreeSet;
+use std::ops::Range;
+use std::path::Path;
+use std::sync::Arc;
+
+use toml::Spanned;
+use toml::de::DeTable;
+
+use super::error::{self, ConfigError, Place, Severity, Wrong};
+use crate::policy::Origin;
+
+/// A file's text, and the problems found in it so far.
+pub(super) struct Page<'a> {
+    path: Arc<Path>,
+    text: &'a str,
+    /// Where each line starts, in octets.
+    starts: Vec<usize>,
+    /// Lines that are no TOML: what was made of them is not complained about again.
+    broken: RefCell<BTreeSet<u32>>,
+    problems: RefCell<Vec<ConfigError>>,
+}
+
+impl<'a> Page<'a> {
+    pub(super) fn new(path: &Path, text: &'a str) -> Self {
+        let starts = std::iter::once(0).chain(text.match_indices('\n').map(|(at, _)| at + 1)).collect();
+        Self { path: path.into(), text, starts, broken: RefCell::default(), problems: RefCell::default() }
+    }
+
+    /// The file's tables, as far as it is TOML; what is not is reported.
+    pub(super) fn parse(&self) -> Spanned<DeTable<'a>> {
+        let (table, errors) = DeTable::parse_recoverable(self.text);
+        for error in errors {
+            let span = error.span().unwrap_or(0..0);
+            // Of several complaints about one line the first is the cause.
+            if self.broken.borrow_mut().insert(self.line(&span)) {
+                self.push(Severity::Error, &span, String::new(), Wrong::new(syntax(error.message())));
+            }
+        }
+        table
+    }
+
+    /// The line of a span, from 1.
+    pub(super) fn line(&self, span: &Range<usize>) -> u32 {
+        let lines = self.starts.partition_point(|&start| start <= span.start.min(self.text.len()));
+        u32::try_from(lines).unwrap_or(u32::MAX)
+    }
+
+    /// The place of a span, as ranges, exceptions and routes carry it.
+    pub(super) fn origin(&self, span: &Range<usize>) -> Origin {
+        Origin::File { path: Arc::clone(&self.path), line: self.line(span) }
+    }
+
+    /// Reports an error.
+    pub(super) fn error(&self, span: &Range<usize>, key: impl Into<String>, wrong: Wrong) {
+        if !self.broken.borrow().contains(&self.line(span)) {
+            self.push(Severity::Error, span, key.into(), wrong);
+        }
+    }
+
+    /// Reports that something is not there; silent where broken lines may hold it.
+    pub(super) fn missing(&self, span: &Range<usize>, key: impl Into<String>, wrong: Wrong) {
+        if self.broken.borrow().is_empty() {
+            self.push(Severity::Error, span, key.into(), wrong);
+        }
+    }
+
+    /// Reports what is allowed but hardly meant.
+    pub(super) fn warning(&self, span: &Range<usize>, key: impl Into<String>, wrong: Wrong) {
+        self.push(Severity::Warning, span, key.into(), wrong);
+    }
+
+    /// What was found, in the order of the file.
+    pub(super) fn into_problems(self) -> Vec<ConfigError> {
+        let mut problems = self.problems.into_inner();
+        error::sort(&mut problems);
+        problems
+    }
+
+    fn push(&self, severity: Severity, span: &Range<usize>, key: String, wrong: Wrong) {
+        self.problems.borrow_mut().push(ConfigError {
+            severity,
+            path: Arc::clone(&self.path),
+            place: Some(self.place(span)),
+            key,
+            message: wrong.message,
+            help: wrong.help,
+        });
+    }
+
+    fn place(&self, span: &Range<usize>) -> Place {
+        let line = self.line(span);
+        let index = usize::try_from(line).unwrap_or(usize::MAX);
+        let start = self.starts.get(index.saturating_sub(1)).copied().unwrap_or(0);
+        let next = self.starts.get(index).copied().unwrap_or(self.text.len());
+        let text = self.text.get(start..next).unwrap_or("").trim_end_matches(['\r', '\n']);
+        let count = |range: Range<usize>| {
+            let chars = self.text.get(range).map_or(0, |part| part.chars().count());
+            u32::try_from(chars).unwrap_or(u32::MAX)
+        };
+        let from = span.start.clamp(start, start + text.len());
+        let to = span.end.clamp(from, start + text.len());
+        Place { line, column: count(start..from) + 1, width: count(from..to).max(1), text: text.into() }
+    }
+}
+
+/// The TOML reader's complaint in our words, where ours are plainer.
+fn syntax(message: &str) -> String {
+    match message {
+        "duplicate key" => "this key or table was written before".into(),
+        other => other.into(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn places_are_counted_in_characters_and_end_with_the_line() {
+        let page = Page::new(Path::new("a.toml"), "ü = 1\r\nabc = \"\"\"x\ny\"\"\"\n");
+        let place = page.place(&(3..4));
+        assert_eq!((place.line, place.column, place.width, place.text.as_str()), (1, 3, 1, "ü = 1"));
+        let place = page.place(&(14..22));
+        assert_eq!((place.line, place.column, place.width), (2, 7, 4));
+        let place = page.place(&(900..901));
+        assert_eq!((place.line, place.column, place.width, place.text.as_str()), (4, 1, 1, ""));
+    }
+
+    #[test]
+    fn every_broken_line_is_reported_once() {
+        let page = Page::new(Path::new("a.toml"), "a = [1,,2]\nb = \nc = 1\nc = 2\nd = \"x\n");
+        let table = page.parse();
+        assert!(table.get_ref().contains_key("c"));
+        page.error(&(12..13), "b", Wrong::new("again"));
+        page.missing(&(0..1), "z", Wrong::new("missing"));
+        let lines: Vec<_> = page.into_problems().iter().map(|p| p.place.as_ref().map(|p| p.line)).collect();
+        assert_eq!(lines, [Some(1), Some(2), Some(4), Some(5)]);
+    }
+}

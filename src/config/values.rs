@@ -1,0 +1,366 @@
+//! Single values: addresses, networks, servers, names, choices.
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::ops::RangeInclusive;
+use std::time::Duration;
+
+use ipnet::{IpNet, Ipv6Net};
+
+use super::error::{Wrong, quoted};
+use super::suggest::{listed, nearest};
+use super::units;
+use crate::dns::{Name, NameError};
+use crate::listen;
+use crate::upstream::{Endpoint, Server};
+
+/// One of a few words.
+pub(super) fn choice<T: Copy>(
+    what: &str,
+    options: &'static [(&'static str, T)],
+) -> impl Fn(&str) -> Result<T, Wrong> {
+    let what = what.to_owned();
+    move |text| {
+        if let Some((_, value)) = options.iter().find(|(word, _)| *word == text) {
+            return Ok(*value);
+        }
+        Err(unknown_word(text, &what, options.iter().map(|(word, _)| *word)))
+    }
+}
+
+/// "… is no …", with the word that was meant or with all of them.
+pub(super) fn unknown_word<'a>(
+    text: &str,
+    what: &str,
+    options: impl Iterator<Item = &'a str> + Clone,
+) -> Wrong {
+    let few = (2..=5).contains(&options.clone().count());
+    let help = match nearest(text, options.clone()) {
+        Some(meant) if few => {
+            format!("did you mean \"{meant}\"? There are {}", listed("and", options))
+        }
+        Some(meant) => format!("did you mean \"{meant}\"?"),
+        None => format!("write {}", listed("or", options)),
+    };
+    Wrong::new(format!("{} is no {what}", quoted(text))).help(help)
+}
+
+/// A duration within limits, and why they are there.
+pub(super) fn duration(
+    range: RangeInclusive<Duration>,
+    why: &'static str,
+) -> impl Fn(&str) -> Result<Duration, Wrong> {
+    move |text| {
+        let value = units::duration(text)?;
+        if range.contains(&value) {
+            return Ok(value);
+        }
+        let (least, most) = (units::show_duration(*range.start()), units::show_duration(*range.end()));
+        Err(Wrong::new(format!("{} is out of range", quoted(text)))
+            .help(format!("write {least} to {most}: {why}")))
+    }
+}
+
+/// A duration that ends up in a TTL, which counts whole seconds.
+pub(super) fn ttl(
+    range: RangeInclusive<Duration>,
+    why: &'static str,
+) -> impl Fn(&str) -> Result<Duration, Wrong> {
+    let within = duration(range, why);
+    move |text| {
+        let value = within(text)?;
+        if value.subsec_nanos() == 0 {
+            return Ok(value);
+        }
+        Err(Wrong::new(format!("{} is not a whole number of seconds", quoted(text)))
+            .help("TTLs count seconds"))
+    }
+}
+
+/// An address to listen on: port 53 unless it says otherwise.
+pub(super) fn listen(text: &str) -> Result<SocketAddr, Wrong> {
+    if text.starts_with(['/', '@']) || text.starts_with("unix:") {
+        return Err(Wrong::new(format!("{} is no address and port", quoted(text))).help(
+            "plain DNS is served over UDP and TCP only, not on a Unix socket: write \"127.0.0.1:53\"",
+        ));
+    }
+    let port = text.strip_prefix("*:").or_else(|| text.strip_prefix(':'));
+    if let Some(port) = port.filter(|port| port.bytes().all(|b| b.is_ascii_digit())) {
+        return Err(Wrong::new(format!("{} does not say which addresses", quoted(text)))
+            .help(format!("for all of them write \"0.0.0.0:{port}\" and \"[::]:{port}\"")));
+    }
+    socket_address(text, "127.0.0.1:53")
+}
+
+/// A server of `[upstream]`: `system` or an address.
+pub(super) fn server(text: &str) -> Result<Server, Wrong> {
+    if text == "system" { Ok(Server::System) } else { endpoint(text).map(Server::At) }
+}
+
+/// A server of a route, which has to be named.
+pub(super) fn route_server(text: &str) -> Result<Endpoint, Wrong> {
+    if text == "system" {
+        return Err(Wrong::new("a route cannot ask \"system\"").help(
+            "those are the default servers; write the address of the domain's own, such as \"10.0.0.53\"",
+        ));
+    }
+    endpoint(text)
+}
+
+fn endpoint(text: &str) -> Result<Endpoint, Wrong> {
+    if let Some((scheme, rest)) = text.split_once("://") {
+        return Err(match scheme {
+            "tls" | "https" | "quic" | "h3" => {
+                Wrong::new(format!("{}: {scheme}:// is not spoken by this version", quoted(text)))
+                    .help("this version asks in plain DNS only; encrypted servers are planned")
+            }
+            "udp" | "tcp" | "dns" => Wrong::new(format!("{} needs no {scheme}://", quoted(text)))
+                .help(format!("write {}: plain DNS uses UDP, and TCP where that does not do", quoted(rest))),
+            other => Wrong::new(format!("{}: {} is no way to ask", quoted(text), quoted(other)))
+                .help("write an address, such as \"9.9.9.9\" or \"127.0.0.1:5300\""),
+        });
+    }
+    if nearest(text, ["system"]).is_some() {
+        return Err(Wrong::new(format!("{} is no server", quoted(text))).help("did you mean \"system\"?"));
+    }
+    let address = socket_address(text, "9.9.9.9")?;
+    let ip = address.ip();
+    let multicast_or_none = ip.is_unspecified() || ip.is_multicast() || ip == IpAddr::V4(Ipv4Addr::BROADCAST);
+    if multicast_or_none {
+        return Err(Wrong::new(format!("{} is no address of a server", quoted(text)))
+            .help("write the address of one machine, such as \"9.9.9.9\""));
+    }
+    if address.port() == 0 {
+        return Err(Wrong::new(format!("{} has port 0", quoted(text))).help("leave the port out for 53"));
+    }
+    Ok(Endpoint::Do53(address))
+}
+
+/// An address with or without port, IPv6 with or without brackets.
+fn socket_address(text: &str, example: &str) -> Result<SocketAddr, Wrong> {
+    if let Ok(address) = text.parse::<SocketAddr>() {
+        return Ok(address);
+    }
+    let bare = text.strip_prefix('[').and_then(|text| text.strip_suffix(']')).unwrap_or(text);
+    if let Ok(ip) = bare.parse::<IpAddr>() {
+        return Ok(SocketAddr::new(ip, 53));
+    }
+    let wrong = Wrong::new(format!("{} is no address", quoted(text)));
+    if let Some((address, port)) = text.split_once(['#', '@'])
+        && let (Ok(ip), Ok(port)) = (address.parse::<IpAddr>(), port.parse::<u16>())
+    {
+        return Err(wrong.help(format!("write \"{}\"", SocketAddr::new(ip, port))));
+    }
+    if let Some((address, zone)) = text.split_once('%')
+        && !zone.is_empty()
+        && address.trim_start_matches('[').parse::<IpAddr>().is_ok()
+    {
+        return Err(wrong.help("write the interface as its number: \"[fe80::1%2]:53\""));
+    }
+    if let Some((address, port)) = text.rsplit_once(':') {
+        let address = address.trim_start_matches('[').trim_end_matches(']');
+        if address.parse::<IpAddr>().is_ok() {
+            let port = quoted(port);
+            return Err(
+                Wrong::new(format!("{}: {port} is no port", quoted(text))).help("a port is 1 to 65535")
+            );
+        }
+    }
+    if text.parse::<IpNet>().is_ok() {
+        return Err(Wrong::new(format!("{} is a network, not an address", quoted(text)))
+            .help(format!("write one address, such as \"{example}\"")));
+    }
+    if text.chars().any(|c| c.is_ascii_alphabetic()) && !text.contains("::") {
+        return Err(Wrong::new(format!("{} is a name, not an address", quoted(text))).help(format!(
+            "names cannot be looked up before there is a resolver: write an address, such as \"{example}\""
+        )));
+    }
+    Err(wrong.help(format!("write an address with or without port, such as \"{example}\" or \"[::1]:53\"")))
+}
+
+/// A network, or an address as a network of one.
+pub(super) fn network(text: &str) -> Result<IpNet, Wrong> {
+    let wrong = || Wrong::new(format!("{} is no network", quoted(text)));
+    let network = match (text.parse::<IpNet>(), text.parse::<IpAddr>()) {
+        (Ok(network), _) => network,
+        (_, Ok(address)) => IpNet::from(address),
+        _ => return Err(wrong().help(network_help(text))),
+    };
+    if network.trunc() != network {
+        let one = IpNet::from(network.addr());
+        let help = format!("did you mean the network \"{}\" or the address \"{one}\"?", network.trunc());
+        return Err(Wrong::new(format!("{} has host bits set", quoted(text))).help(help));
+    }
+    let mapped = match network {
+        IpNet::V6(v6) if v6.prefix_len() >= 96 => {
+            v6.addr().to_ipv4_mapped().map(|v4| (v4, v6.prefix_len() - 96))
+        }
+        IpNet::V6(_) | IpNet::V4(_) => None,
+    };
+    match mapped {
+        Some((v4, bits)) => Err(wrong().help(format!("write the IPv4 it stands for: \"{v4}/{bits}\""))),
+        None => Ok(network),
+    }
+}
+
+fn network_help(text: &str) -> String {
+    if listen::group(text).is_some() {
+        return "only allow-clients knows groups: write the networks, such as \"192.168.1.0/24\"".into();
+    }
+    if let Some((address, mask)) = text.split_once('/') {
+        if let (Ok(address), Ok(mask)) = (address.parse::<Ipv4Addr>(), mask.parse::<Ipv4Addr>())
+            && let Ok(network) = ipnet::Ipv4Net::with_netmask(address, mask)
+        {
+            return format!("write the mask as a length: \"{network}\"");
+        }
+        if address.parse::<IpAddr>().is_ok() {
+            return "the length after the slash is 0 to 32 for IPv4, 0 to 128 for IPv6".into();
+        }
+    }
+    "write a network, such as \"192.168.1.0/24\" or \"fd00::/8\", or one address".into()
+}
+
+/// The networks behind an entry of `allow-clients`.
+pub(super) fn clients(text: &str) -> Result<Vec<IpNet>, Wrong> {
+    const GROUPS: [&str; 3] = ["loopback", "private", "any"];
+    if let Some(networks) = listen::group(text) {
+        return Ok(networks);
+    }
+    if text.starts_with(|c: char| c.is_ascii_alphabetic()) && !text.contains([':', '/']) {
+        return Err(unknown_word(text, "group of clients", GROUPS.into_iter()));
+    }
+    network(text).map(|network| vec![network])
+}
+
+/// A prefix behind which a translator embeds IPv4 addresses.
+pub(super) fn nat64(text: &str) -> Result<Ipv6Net, Wrong> {
+    let IpNet::V6(prefix) = network(text)? else {
+        return Err(Wrong::new(format!("{} is no IPv6 prefix", quoted(text))).help("write \"64:ff9b::/96\""));
+    };
+    // RFC 6052 §2.2: "The prefixes can only have one of the following lengths: 32, 40, 48, 56, 64, or 96."
+    if ![32, 40, 48, 56, 64, 96].contains(&prefix.prefix_len()) {
+        return Err(Wrong::new(format!("{} has a length no translator uses", quoted(text)))
+            .help("RFC 6052 allows /32, /40, /48, /56, /64 and /96"));
+    }
+    // The same: "Bits 64 to 71 of the address are reserved […] and MUST be set to zero."
+    if prefix.addr().octets().get(8).is_some_and(|&octet| octet != 0) {
+        return Err(Wrong::new(format!("{} has bits set that RFC 6052 reserves", quoted(text)))
+            .help("bits 64 to 71 of a translator's prefix are zero"));
+    }
+    Ok(prefix)
+}
+
+/// A domain: its name, without any of the ways in which other programs write "and everything below".
+pub(super) fn domain(text: &str) -> Result<Name, Wrong> {
+    let bare = text.trim().trim_start_matches("*.").trim_matches(['.', '/', '^', '|']);
+    let fixed = Name::from_text(bare).ok().filter(|_| bare != text && !bare.contains('*'));
+    let meant = |why: &str| match &fixed {
+        Some(name) => format!("{why}: write \"{name}\""),
+        None => why.to_owned(),
+    };
+    let wrong = || Wrong::new(format!("{} is no domain", quoted(text)));
+    if text.trim().is_empty() {
+        return Err(wrong().help("write a name, such as \"nas.example.org\""));
+    }
+    if text.contains("://") {
+        return Err(wrong().help("write the name only, without the rest of the URL"));
+    }
+    if text.contains('*') {
+        return Err(
+            wrong().help(meant("a domain stands for itself and everything below, without a wildcard"))
+        );
+    }
+    if text.parse::<IpAddr>().is_ok() || text.parse::<IpNet>().is_ok() || text.parse::<SocketAddr>().is_ok() {
+        return Err(wrong().help("an address goes to \"networks\", a name to \"domain\""));
+    }
+    match Name::from_text(text) {
+        Ok(name) if text.contains(['/', '^', '|', '$']) => {
+            let shown = name.to_string();
+            Err(wrong().help(meant(&format!("it would be the odd name {}", quoted(&shown)))))
+        }
+        Ok(name) => Ok(name),
+        Err(NameError::EmptyLabel) => Err(wrong().help(meant("it has an empty label"))),
+        Err(NameError::Whitespace) => {
+            Err(wrong().help(meant("it has white space or a control character in it")))
+        }
+        Err(error @ (NameError::LongLabel | NameError::BadEscape)) => {
+            Err(wrong().help(format!("it has {error}")))
+        }
+        Err(error) => Err(wrong().help(format!("it is {error}"))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses_are_read_with_and_without_port_and_brackets() {
+        for (text, expected) in [
+            ("127.0.0.1", "127.0.0.1:53"),
+            ("127.0.0.1:5353", "127.0.0.1:5353"),
+            ("127.0.0.1:0", "127.0.0.1:0"),
+            ("::1", "[::1]:53"),
+            ("::", "[::]:53"),
+            ("[::1]", "[::1]:53"),
+            ("[::1]:5353", "[::1]:5353"),
+            ("[fe80::1%2]:53", "[fe80::1%2]:53"),
+        ] {
+            assert_eq!(listen(text).map(|address| address.to_string()), Ok(expected.to_owned()), "{text}");
+        }
+        assert_eq!(server("system"), Ok(Server::System));
+        assert_eq!(server("9.9.9.9").map(Some), server("9.9.9.9:53").map(Some));
+    }
+
+    #[test]
+    fn an_address_is_a_network_of_one() {
+        for (text, expected) in [
+            ("10.0.0.0/8", Some("10.0.0.0/8")),
+            ("10.0.0.1", Some("10.0.0.1/32")),
+            ("fd00::1", Some("fd00::1/128")),
+            ("0.0.0.0/0", Some("0.0.0.0/0")),
+            ("::ffff:0:0/95", None),
+            ("::ffff:0:0/96", None),
+            ("10.0.0.1/8", None),
+            ("10.0.0.0/33", None),
+            ("10.0.0/8", None),
+            ("", None),
+        ] {
+            assert_eq!(network(text).ok().map(|net| net.to_string()).as_deref(), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn translators_prefixes_have_a_length_of_rfc_6052() {
+        for (text, fine) in [
+            ("64:ff9b::/96", true),
+            ("2001:db8::/32", true),
+            ("2001:db8:1200::/40", true),
+            ("2001:db8:1:2::/64", true),
+            ("2001:db8::/33", false),
+            ("2001:db8::/128", false),
+            ("2001:db8:0:0:100::/96", false),
+        ] {
+            assert_eq!(nat64(text).is_ok(), fine, "{text}");
+        }
+    }
+
+    #[test]
+    fn domains_are_names_and_nothing_else() {
+        for (text, expected) in [
+            ("Plex.Direct", Some("plex.direct")),
+            ("plex.direct.", Some("plex.direct")),
+            ("bücher.example", Some("xn--bcher-kva.example")),
+            ("_dns.example", Some("_dns.example")),
+            ("*.plex.direct", None),
+            (".plex.direct", None),
+            ("plex..direct", None),
+            ("plex.direct/", None),
+            ("plex .direct", None),
+            ("10.0.0.1", None),
+            ("[::1]:53", None),
+            ("", None),
+        ] {
+            assert_eq!(domain(text).ok().map(|name| name.to_string()).as_deref(), expected, "{text}");
+        }
+    }
+}

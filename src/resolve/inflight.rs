@@ -1,0 +1,118 @@
+//! Identical questions under way at once are asked once. Whoever asks first only starts the asking: it goes on by itself, so
+//! that a client that goes away takes nobody's answer with it.
+
+use std::collections::HashMap;
+use std::sync::{Mutex, PoisonError};
+
+use tokio::sync::oneshot;
+
+use crate::cache::Key;
+
+/// Questions under way, of all workers together.
+const MAX_QUESTIONS: usize = 10_000;
+/// Clients that wait for one answer.
+const MAX_WAITERS: usize = 1_000;
+
+/// The questions under way with who waits for each.
+pub(super) struct InFlight<T> {
+    waiting: Mutex<HashMap<Box<[u8]>, Vec<oneshot::Sender<T>>>>,
+}
+
+/// A place in a question's queue.
+pub(super) enum Place<T> {
+    /// Nobody asks yet: the caller is to start, and waits like all others.
+    First(oneshot::Receiver<T>),
+    /// Somebody asks already.
+    Behind(oneshot::Receiver<T>),
+    /// Too many questions, or too many who wait for this one.
+    Full,
+}
+
+impl<T: Clone> InFlight<T> {
+    pub(super) fn new() -> Self {
+        Self { waiting: Mutex::new(HashMap::new()) }
+    }
+
+    pub(super) fn join(&self, key: &Key) -> Place<T> {
+        let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
+        let (sender, receiver) = oneshot::channel();
+        if let Some(queue) = waiting.get_mut(key.as_bytes()) {
+            if queue.len() >= MAX_WAITERS {
+                return Place::Full;
+            }
+            queue.push(sender);
+            return Place::Behind(receiver);
+        }
+        if waiting.len() >= MAX_QUESTIONS {
+            return Place::Full;
+        }
+        waiting.insert(key.as_bytes().into(), vec![sender]);
+        Place::First(receiver)
+    }
+
+    /// Gives the answer to all who wait.
+    fn finish(&self, key: &Key, answer: Option<T>) {
+        let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
+        let queue = waiting.remove(key.as_bytes()).unwrap_or_default();
+        drop(waiting);
+        // Without an answer the senders are dropped, and every receiver learns that.
+        let Some(answer) = answer else { return };
+        for sender in queue {
+            let _ = sender.send(answer.clone());
+        }
+    }
+}
+
+/// The duty to finish a question: dropped without an answer, it releases those who wait.
+pub(super) struct Duty<'a, T: Clone> {
+    questions: &'a InFlight<T>,
+    key: Key,
+    answer: Option<T>,
+}
+
+impl<'a, T: Clone> Duty<'a, T> {
+    pub(super) fn new(questions: &'a InFlight<T>, key: Key) -> Self {
+        Self { questions, key, answer: None }
+    }
+
+    pub(super) fn fulfil(mut self, answer: T) {
+        self.answer = Some(answer);
+    }
+}
+
+impl<T: Clone> Drop for Duty<'_, T> {
+    fn drop(&mut self) {
+        self.questions.finish(&self.key, self.answer.take());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::dns::{NameRef, Question, RecordType};
+
+    fn key(rtype: RecordType) -> Key {
+        Key::new(&Question::new(NameRef::ROOT, rtype), false, false, 0)
+    }
+
+    #[test]
+    fn everybody_behind_the_first_gets_its_answer() {
+        let questions = InFlight::new();
+        let Place::First(mut first) = questions.join(&key(RecordType::A)) else { panic!("not first") };
+        let Place::Behind(mut second) = questions.join(&key(RecordType::A)) else { panic!("not behind") };
+        assert!(matches!(questions.join(&key(RecordType::AAAA)), Place::First(_)), "another question");
+        drop(first.try_recv());
+        Duty::new(&questions, key(RecordType::A)).fulfil(7);
+        assert_eq!(second.try_recv(), Ok(7));
+        assert!(matches!(questions.join(&key(RecordType::A)), Place::First(_)));
+    }
+
+    #[test]
+    fn a_duty_that_is_dropped_releases_all_who_wait() {
+        let questions: InFlight<u8> = InFlight::new();
+        let Place::First(mut first) = questions.join(&key(RecordType::A)) else { panic!("not first") };
+        drop(Duty::new(&questions, key(RecordType::A)));
+        assert!(matches!(first.try_recv(), Err(oneshot::error::TryRecvError::Closed)));
+        assert!(matches!(questions.join(&key(RecordType::A)), Place::First(_)));
+    }
+}

@@ -1,0 +1,141 @@
+//! Names answered from the configuration: `[[local]]`, hosts files, and the reverse of both.
+
+use std::collections::HashMap;
+use std::net::IpAddr;
+
+use super::settings::LocalName;
+use super::special::reversed_net;
+use crate::dns::{Ede, EdeCode, LocalAnswer, Name, Question, Rcode, RecordType};
+
+/// The local names, found by their labels.
+#[derive(Debug, Default)]
+pub struct LocalNames {
+    exact: HashMap<Name, Vec<IpAddr>>,
+    below: HashMap<Name, Vec<IpAddr>>,
+    reverse: HashMap<IpAddr, Vec<Name>>,
+}
+
+impl LocalNames {
+    /// The configuration's names, and those of hosts files where the configuration does not name them.
+    pub fn new(locals: &[LocalName], hosts: &[(Name, Vec<IpAddr>)]) -> Self {
+        let mut names = Self::default();
+        for local in locals {
+            let table = if local.wildcard { &mut names.below } else { &mut names.exact };
+            table.insert(local.name.clone(), local.addresses.clone());
+        }
+        for (name, addresses) in hosts {
+            names.exact.entry(name.clone()).or_insert_with(|| addresses.clone());
+        }
+        let mut reverse: HashMap<IpAddr, Vec<Name>> = HashMap::new();
+        let exact_locals = locals.iter().filter(|local| !local.wildcard).map(|local| (&local.name, &local.addresses));
+        for (name, addresses) in exact_locals.chain(hosts.iter().map(|(name, addresses)| (name, addresses))) {
+            for address in addresses.iter().filter(|address| !address.is_loopback()) {
+                let names = reverse.entry(*address).or_default();
+                if !names.contains(name) {
+                    names.push(name.clone());
+                }
+            }
+        }
+        names.reverse = reverse;
+        names
+    }
+
+    /// The answer to a local name of whatever type.
+    pub fn answer(&self, question: &Question) -> Option<LocalAnswer> {
+        if self.exact.is_empty() && self.below.is_empty() {
+            return None;
+        }
+        let name = question.name().to_name();
+        if question.rtype == RecordType::PTR
+            && let Some(names) = reversed_net(name.as_ref())
+                .filter(|net| net.prefix_len() == net.max_prefix_len())
+                .and_then(|net| self.reverse.get(&net.addr()))
+        {
+            return Some(LocalAnswer::pointers(question, names));
+        }
+        if let Some(addresses) = self.exact.get(&name) {
+            return Some(LocalAnswer::addresses(question, addresses));
+        }
+        let mut ancestors = name.as_ref().ancestors().enumerate().skip(1);
+        let (labels, zone, addresses) =
+            ancestors.find_map(|(labels, zone)| Some((labels, zone, self.below.get(zone.as_wire())?)))?;
+        // A search list appends the zone to public names: the wildcard must not turn those into inside addresses.
+        if zone.label_count() > 1 && is_public_name(&name, labels) {
+            let why = "a public name under a local wildcard, as a search list makes it; name it in [[local]] if it is meant";
+            let answer = LocalAnswer::negative(Rcode::NXDOMAIN, question, zone, crate::dns::LOCAL_TTL);
+            return Some(answer.with_error(Ede::new(EdeCode::BLOCKED, why)));
+        }
+        Some(LocalAnswer::addresses(question, addresses))
+    }
+
+    /// How many names there are.
+    pub fn len(&self) -> usize {
+        self.exact.len() + self.below.len()
+    }
+
+    /// There are none.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+}
+
+/// The first `count` labels of `name` are a name that somebody could register.
+fn is_public_name(name: &Name, count: usize) -> bool {
+    let labels: Vec<&[u8]> = name.as_ref().labels().take(count).collect();
+    let info = psl::Psl::find(&psl::List, labels.iter().rev().copied());
+    labels.len() >= 2 && info.typ.is_some()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::policy::{ClientResponse, Origin};
+
+    fn local(text: &str, addresses: &[&str]) -> LocalName {
+        let (name, wildcard) = text.strip_prefix("*.").map_or((text, false), |name| (name, true));
+        LocalName {
+            name: Name::from_text(name).unwrap(),
+            wildcard,
+            addresses: addresses.iter().map(|address| address.parse().unwrap()).collect(),
+            origin: Origin::CommandLine,
+        }
+    }
+
+    fn ask(names: &LocalNames, name: &str, rtype: RecordType) -> Option<(Rcode, usize)> {
+        let question = Question::new(Name::from_text(name).unwrap().as_ref(), rtype);
+        let response = ClientResponse::from(names.answer(&question)?);
+        let found = response.records().filter(|record| record.rtype == rtype).count();
+        Some((response.rcode(), found))
+    }
+
+    #[test]
+    fn local_names_answer_by_their_narrowest_entry() {
+        let hosts = vec![(Name::from_text("printer").unwrap(), vec!["192.168.1.9".parse().unwrap()])];
+        let locals = [
+            local("nas.home.example", &["192.168.1.5", "fd00::5"]),
+            local("*.home.example", &["192.168.1.6"]),
+            local("*.test", &["127.0.0.1", "::1"]),
+        ];
+        let names = LocalNames::new(&locals, &hosts);
+        let yes = |count| Some((Rcode::NOERROR, count));
+        for (name, rtype, expected) in [
+            ("NAS.home.example", RecordType::A, yes(1)),
+            ("nas.home.example", RecordType::AAAA, yes(1)),
+            ("nas.home.example", RecordType::TXT, yes(0)),
+            ("x.home.example", RecordType::A, yes(1)),
+            ("x.home.example", RecordType::AAAA, yes(0)),
+            ("home.example", RecordType::A, None),
+            ("a.b.test", RecordType::A, yes(1)),
+            ("evil.com.test", RecordType::A, yes(1)),
+            ("evil.com.home.example", RecordType::A, Some((Rcode::NXDOMAIN, 0))),
+            ("printer", RecordType::A, yes(1)),
+            ("5.1.168.192.in-addr.arpa", RecordType::PTR, yes(1)),
+            ("9.1.168.192.in-addr.arpa", RecordType::PTR, yes(1)),
+            ("6.1.168.192.in-addr.arpa", RecordType::PTR, None),
+            ("1.0.0.127.in-addr.arpa", RecordType::PTR, None),
+            ("other.example", RecordType::A, None),
+        ] {
+            assert_eq!(ask(&names, name, rtype), expected, "{name} {rtype}");
+        }
+    }
+}

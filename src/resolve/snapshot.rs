@@ -1,0 +1,159 @@
+//! One generation of everything a reload can change: built whole, swapped whole, immutable.
+
+use std::collections::HashMap;
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use ipnet::{IpNet, Ipv6Net};
+
+use super::local::LocalNames;
+use super::settings::{LocalName, NamesSettings, Route};
+use super::special::SpecialNames;
+use crate::dns::{Name, NameRef};
+use crate::policy::{GuardSettings, InsideZone, InsideZones, Policy, RouteTrust, ZoneScope};
+use crate::upstream::{Endpoint, ServerGroup, Servers};
+
+/// What a [`Snapshot`] is built from.
+#[derive(Debug, Clone)]
+pub struct Ingredients {
+    /// `[guard]` and `[[exception]]`
+    pub guard: GuardSettings,
+    /// `[[route]]`
+    pub routes: Vec<Route>,
+    /// `[[local]]`
+    pub locals: Vec<LocalName>,
+    /// `[names]`
+    pub names: NamesSettings,
+    /// `allow-clients`
+    pub allow_clients: Vec<IpNet>,
+    /// The servers for all names without a route, found.
+    pub servers: Vec<Endpoint>,
+    /// `timeout`
+    pub timeout: Duration,
+    /// Names of the hosts files.
+    pub hosts: Vec<(Name, Vec<IpAddr>)>,
+    /// The host's own addresses.
+    pub own: Vec<IpAddr>,
+    /// Translation prefixes learned from the network.
+    pub nat64: Vec<Ipv6Net>,
+}
+
+/// One generation.
+#[derive(Debug)]
+pub struct Snapshot {
+    /// Its number, from 1.
+    pub generation: u64,
+    /// The guard.
+    pub policy: Policy,
+    pub(super) special: SpecialNames,
+    pub(super) local: LocalNames,
+    allow_clients: Vec<IpNet>,
+    routes: Vec<ChosenRoute>,
+    by_domain: HashMap<Name, usize>,
+}
+
+/// A route with its servers. The first of a snapshot is that of all names without one.
+#[derive(Debug)]
+pub struct ChosenRoute {
+    /// A number made of its content.
+    pub id: u64,
+    /// Whom to ask.
+    pub group: ServerGroup,
+    /// What its names may answer; `None` is the public DNS.
+    pub trust: Option<RouteTrust>,
+}
+
+impl Snapshot {
+    /// Builds generation `generation`; servers keep their health in `servers`.
+    pub fn new(generation: u64, ingredients: &Ingredients, servers: &Servers) -> Self {
+        let group = |endpoints: &[Endpoint]| ServerGroup {
+            servers: endpoints.iter().map(|endpoint| servers.get(*endpoint)).collect(),
+            timeout: ingredients.timeout,
+        };
+        let mut routes =
+            vec![ChosenRoute { id: content_id(&ingredients.servers, None), group: group(&ingredients.servers), trust: None }];
+        let mut by_domain = HashMap::new();
+        for route in &ingredients.routes {
+            by_domain.insert(route.trust.domain.clone(), routes.len());
+            routes.push(ChosenRoute {
+                id: content_id(&route.servers, Some(&route.trust)),
+                group: group(&route.servers),
+                trust: Some(route.trust.clone()),
+            });
+        }
+        let zones = InsideZones::new(inside_zones(ingredients));
+        Self {
+            generation,
+            policy: Policy::new(&ingredients.guard, &ingredients.own, &ingredients.nat64, zones),
+            special: SpecialNames::new(&ingredients.names),
+            local: LocalNames::new(&ingredients.locals, &ingredients.hosts),
+            allow_clients: ingredients.allow_clients.clone(),
+            routes,
+            by_domain,
+        }
+    }
+
+    /// Whether `client` may ask.
+    pub fn allows(&self, client: IpAddr) -> bool {
+        self.allow_clients.iter().any(|net| net.contains(&client))
+    }
+
+    /// The number of the route with the longest domain that `name` is in; 0 without one. Here trust is decided.
+    pub fn select_route(&self, name: NameRef<'_>) -> usize {
+        if self.by_domain.is_empty() {
+            return 0;
+        }
+        let folded = name.to_name();
+        folded.as_ref().ancestors().find_map(|ancestor| self.by_domain.get(ancestor.as_wire()).copied()).unwrap_or(0)
+    }
+
+    /// The route of this number.
+    pub fn route(&self, number: usize) -> Option<&ChosenRoute> {
+        self.routes.get(number)
+    }
+
+    /// All routes, that of the public DNS first.
+    pub fn routes(&self) -> &[ChosenRoute] {
+        &self.routes
+    }
+
+    /// How many names are answered out of the configuration and the hosts files.
+    pub fn local_count(&self) -> usize {
+        self.local.len()
+    }
+}
+
+fn content_id(servers: &[Endpoint], trust: Option<&RouteTrust>) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    servers.hash(&mut hasher);
+    if let Some(trust) = trust {
+        trust.domain.hash(&mut hasher);
+        trust.networks.hash(&mut hasher);
+    }
+    hasher.finish()
+}
+
+/// The zones that no public name may be an alias into. Routes with the same servers are one party.
+fn inside_zones(ingredients: &Ingredients) -> Vec<InsideZone> {
+    let mut parties: Vec<&[Endpoint]> = Vec::new();
+    let mut zones = Vec::new();
+    for route in &ingredients.routes {
+        let party = parties.iter().position(|servers| *servers == route.servers).unwrap_or_else(|| {
+            parties.push(&route.servers);
+            parties.len() - 1
+        });
+        let (domain, origin) = (route.trust.domain.clone(), route.trust.origin.clone());
+        zones.push(InsideZone { domain, scope: ZoneScope::Subtree, party, origin });
+    }
+    for (index, local) in ingredients.locals.iter().enumerate() {
+        let scope = if local.wildcard { ZoneScope::Below } else { ZoneScope::Exact };
+        let (domain, origin) = (local.name.clone(), local.origin.clone());
+        zones.push(InsideZone { domain, scope, party: parties.len() + index, origin });
+    }
+    zones
+}
+
+/// A snapshot in use, shared.
+pub type Current = Arc<Snapshot>;

@@ -1,0 +1,224 @@
+//! Names that have an answer everywhere the same, and are never asked for outside.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+use ipnet::IpNet;
+
+use super::settings::NamesSettings;
+use crate::dns::{Ede, EdeCode, LocalAnswer, Name, NameRef, Question, Rcode, RecordType};
+use crate::policy::{SpecialUse, is_numeric, special_domain};
+
+/// How long a client may keep the news that a name does not exist here, in seconds.
+const NEGATIVE_TTL: u32 = 600;
+
+/// Networks whose reverse zones are served locally (RFC 6303 §4, RFC 7793).
+const LOCALLY_SERVED: &[&str] = &[
+    "0.0.0.0/8",
+    "10.0.0.0/8",
+    "100.64.0.0/10",
+    "127.0.0.0/8",
+    "169.254.0.0/16",
+    "172.16.0.0/12",
+    "192.0.2.0/24",
+    "192.168.0.0/16",
+    "198.51.100.0/24",
+    "203.0.113.0/24",
+    "255.255.255.255/32",
+    "::/128",
+    "::1/128",
+    "fc00::/7",
+    "fe80::/10",
+    "2001:db8::/32",
+];
+
+/// Types that the top-level domains themselves are asked for by those who validate or iterate.
+const INFRASTRUCTURE: [RecordType; 6] =
+    [RecordType::NS, RecordType::SOA, RecordType::DS, RecordType::DNSKEY, RecordType::NSEC, RecordType::RRSIG];
+
+/// The canary by which Firefox asks if it may use its own resolver, and the names that lead to Private Relay.
+const FIREFOX_CANARY: &str = "use-application-dns.net";
+const PRIVATE_RELAY: [&str; 2] = ["mask.icloud.com", "mask-h2.icloud.com"];
+
+/// The special names, in wire form.
+#[derive(Debug)]
+pub struct SpecialNames {
+    locally_served: Vec<IpNet>,
+    /// NXDOMAIN for addresses, with the reason.
+    canary: Option<Name>,
+    /// NXDOMAIN for whatever is asked.
+    denied: Vec<Name>,
+    /// NODATA for whatever is asked (RFC 9462 §4).
+    resolver_arpa: Option<Name>,
+}
+
+impl SpecialNames {
+    /// The names, without those the settings give back to the upstream.
+    pub fn new(settings: &NamesSettings) -> Self {
+        let named = |switch: bool, text: &str| switch.then(|| Name::from_text(text).ok()).flatten();
+        Self {
+            locally_served: LOCALLY_SERVED.iter().filter_map(|net| net.parse().ok()).collect(),
+            canary: named(settings.firefox_canary, FIREFOX_CANARY),
+            denied: PRIVATE_RELAY.iter().filter_map(|text| named(settings.private_relay, text)).collect(),
+            resolver_arpa: named(settings.designated_resolver, "resolver.arpa"),
+        }
+    }
+
+    /// `localhost` and everything below: loopback, whatever routes there are (RFC 6761 §6.3).
+    pub fn loopback(&self, question: &Question) -> Option<LocalAnswer> {
+        let name = question.name();
+        let is_loopback = special_domain(name).is_some_and(|special| special.answer == SpecialUse::Loopback);
+        is_loopback.then(|| LocalAnswer::addresses(question, &[Ipv4Addr::LOCALHOST.into(), Ipv6Addr::LOCALHOST.into()]))
+    }
+
+    /// The answer to every other special name; for questions that no route and no local name takes.
+    pub fn answer(&self, question: &Question) -> Option<LocalAnswer> {
+        let name = question.name();
+        if self.resolver_arpa.as_ref().is_some_and(|zone| name.is_within(zone.as_ref())) {
+            return Some(LocalAnswer::negative(Rcode::NOERROR, question, name, NEGATIVE_TTL));
+        }
+        let asks_address = matches!(question.rtype, RecordType::A | RecordType::AAAA);
+        if self.canary.as_ref().is_some_and(|canary| name.same(canary.as_ref()) && asks_address)
+            || self.denied.iter().any(|denied| name.same(denied.as_ref()))
+        {
+            return Some(LocalAnswer::negative(Rcode::NXDOMAIN, question, name, NEGATIVE_TTL));
+        }
+        if let Some(answer) = self.reverse(question) {
+            return Some(answer);
+        }
+        if let Some(special) = special_domain(name) {
+            let why = format!("{} is not public ({}); a [[route]] or [[local]] gives it an answer", special.name, special.reference);
+            return Some(nxdomain(question, special.name.as_ref(), why));
+        }
+        if is_numeric(name) {
+            return Some(nxdomain(question, NameRef::ROOT, "a name that ends in a number is not public".to_owned()));
+        }
+        if asks_address && !name.is_plain() {
+            // Stubs that skip names octet by octet would read the rest of this one as records.
+            return Some(nxdomain(question, NameRef::ROOT, "not a host name: zero or non-ASCII octets".to_owned()));
+        }
+        single_label(question)
+    }
+
+    fn reverse(&self, question: &Question) -> Option<LocalAnswer> {
+        let net = reversed_net(question.name())?;
+        if !self.locally_served.iter().any(|served| served.contains(&net)) {
+            return None;
+        }
+        let is_loopback = net.prefix_len() == net.max_prefix_len() && net.addr().is_loopback();
+        if is_loopback && question.rtype == RecordType::PTR {
+            let localhost = Name::from_text("localhost").ok()?;
+            return Some(LocalAnswer::pointers(question, &[localhost]));
+        }
+        let zone = question.name().ancestors().nth(1).unwrap_or(NameRef::ROOT);
+        Some(nxdomain(question, zone, "a reverse zone of inside addresses (RFC 6303)".to_owned()))
+    }
+}
+
+/// Names without a dot belong to the local network, which knows none; what exists as a top-level domain is not denied, but
+/// has no addresses.
+fn single_label(question: &Question) -> Option<LocalAnswer> {
+    let name = question.name();
+    if name.label_count() != 1 || INFRASTRUCTURE.contains(&question.rtype) {
+        return None;
+    }
+    let exists = psl::Psl::find(&psl::List, name.labels()).typ == Some(psl::Type::Icann);
+    if exists {
+        return Some(LocalAnswer::negative(Rcode::NOERROR, question, name, NEGATIVE_TTL));
+    }
+    Some(nxdomain(question, NameRef::ROOT, "a single label is not public".to_owned()))
+}
+
+fn nxdomain(question: &Question, zone: NameRef<'_>, why: String) -> LocalAnswer {
+    LocalAnswer::negative(Rcode::NXDOMAIN, question, zone, NEGATIVE_TTL).with_error(Ede::new(EdeCode::BLOCKED, why))
+}
+
+/// The network a name of `in-addr.arpa` or `ip6.arpa` is about: as many bits as it has labels.
+pub(super) fn reversed_net(name: NameRef<'_>) -> Option<IpNet> {
+    let labels: Vec<&[u8]> = name.labels().collect();
+    let (arpa, rest) = labels.split_last()?;
+    let (family, rest) = rest.split_last()?;
+    if !arpa.eq_ignore_ascii_case(b"arpa") {
+        return None;
+    }
+    if family.eq_ignore_ascii_case(b"in-addr") {
+        let octets: Vec<u8> = rest.iter().rev().map_while(|label| decimal_octet(label)).take(4).collect();
+        let bits = octets.iter().fold(0u32, |bits, octet| bits << 8 | u32::from(*octet));
+        let length = u8::try_from(octets.len() * 8).ok().filter(|length| *length > 0)?;
+        return IpNet::new(IpAddr::from(Ipv4Addr::from(bits << (32 - u32::from(length)))), length).ok();
+    }
+    if family.eq_ignore_ascii_case(b"ip6") {
+        let nibbles: Vec<u8> = rest.iter().rev().map_while(|label| hex_digit(label)).take(32).collect();
+        let bits = nibbles.iter().fold(0u128, |bits, nibble| bits << 4 | u128::from(*nibble));
+        let length = u8::try_from(nibbles.len() * 4).ok().filter(|length| *length > 0)?;
+        return IpNet::new(IpAddr::from(Ipv6Addr::from(bits << (128 - u32::from(length)))), length).ok();
+    }
+    None
+}
+
+fn decimal_octet(label: &[u8]) -> Option<u8> {
+    std::str::from_utf8(label).ok().filter(|text| text.bytes().all(|byte| byte.is_ascii_digit()))?.parse().ok()
+}
+
+fn hex_digit(label: &[u8]) -> Option<u8> {
+    match label {
+        [digit] => char::from(*digit).to_digit(16).and_then(|digit| u8::try_from(digit).ok()),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::policy::ClientResponse;
+
+    fn ask(name: &str, rtype: RecordType) -> Option<Rcode> {
+        let question = Question::new(Name::from_text(name).unwrap().as_ref(), rtype);
+        let names = SpecialNames::new(&NamesSettings::default());
+        let answer = names.loopback(&question).or_else(|| names.answer(&question))?;
+        Some(ClientResponse::from(answer).rcode())
+    }
+
+    #[test]
+    fn special_names_are_answered_here_and_public_ones_are_not() {
+        let (yes, no, forward) = (Some(Rcode::NOERROR), Some(Rcode::NXDOMAIN), None);
+        for (name, rtype, expected) in [
+            ("localhost", RecordType::A, yes),
+            ("x.LocalHost", RecordType::TXT, yes),
+            ("printer.local", RecordType::A, no),
+            ("x.internal", RecordType::TXT, no),
+            ("x.home.arpa", RecordType::A, no),
+            ("x.test", RecordType::A, no),
+            ("a.onion", RecordType::A, no),
+            ("nas", RecordType::A, no),
+            ("wpad", RecordType::HTTPS, no),
+            ("com", RecordType::A, yes),
+            ("com", RecordType::DS, forward),
+            (".", RecordType::NS, forward),
+            ("10.0.0.1", RecordType::A, no),
+            ("x.0x7f", RecordType::A, no),
+            ("1.0.168.192.in-addr.arpa", RecordType::PTR, no),
+            ("10.in-addr.arpa", RecordType::SOA, no),
+            ("lb._dns-sd._udp.0.1.168.192.in-addr.arpa", RecordType::PTR, no),
+            ("1.0.0.127.in-addr.arpa", RecordType::PTR, yes),
+            ("15.172.in-addr.arpa", RecordType::PTR, forward),
+            ("16.172.in-addr.arpa", RecordType::PTR, no),
+            ("172.in-addr.arpa", RecordType::NS, forward),
+            ("1.1.1.1.in-addr.arpa", RecordType::PTR, forward),
+            ("d.f.ip6.arpa", RecordType::PTR, no),
+            ("8.e.f.ip6.arpa", RecordType::PTR, no),
+            ("1.0.0.2.ip6.arpa", RecordType::PTR, forward),
+            ("_dns.resolver.arpa", RecordType::SVCB, yes),
+            ("resolver.arpa", RecordType::A, yes),
+            ("use-application-dns.net", RecordType::A, no),
+            ("use-application-dns.net", RecordType::TXT, forward),
+            ("mask.icloud.com", RecordType::HTTPS, no),
+            ("x.mask.icloud.com", RecordType::A, forward),
+            (r"a\200.example.com", RecordType::A, no),
+            (r"a\200.example.com", RecordType::TXT, forward),
+            ("www.example", RecordType::A, forward),
+            ("ipv4only.arpa", RecordType::A, forward),
+        ] {
+            assert_eq!(ask(name, rtype), expected, "{name} {rtype}");
+        }
+    }
+}

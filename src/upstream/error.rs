@@ -1,0 +1,66 @@
+//! Why no answer came from a server.
+
+use std::io;
+
+use crate::dns::{EdeCode, Rcode, ResponseError};
+
+/// Why an exchange failed.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum ExchangeError {
+    /// No usable reply in time.
+    #[error("no answer in time")]
+    Timeout,
+    /// Nobody listens there (ICMP port unreachable, connection refused), or no way leads there.
+    #[error("not reachable: {0}")]
+    Unreachable(io::ErrorKind),
+    /// A reply came and cannot be used.
+    #[error(transparent)]
+    Response(#[from] ResponseError),
+    /// The question came back in other letter case: perhaps forged.
+    #[error("the reply repeats the question in other letter case")]
+    CaseMismatch,
+    /// A bare header came back with this code.
+    #[error("the server answers {0} and no more")]
+    Rcode(Rcode),
+    /// There is no server to ask.
+    #[error("there is no server to ask")]
+    NoServer,
+    /// Too much is asked at once.
+    #[error("too many questions at once")]
+    Overload,
+}
+
+impl ExchangeError {
+    /// Says something about the server, not about the question.
+    pub fn is_about_server(&self) -> bool {
+        matches!(self, Self::Timeout | Self::Unreachable(_))
+    }
+
+    /// The word for it in metrics.
+    pub fn label(&self) -> &'static str {
+        match self {
+            Self::Timeout => "timeout",
+            Self::Unreachable(_) => "unreachable",
+            Self::Response(_) => "bad-reply",
+            Self::CaseMismatch => "case-mismatch",
+            Self::Rcode(_) => "bare-error",
+            Self::NoServer => "no-server",
+            Self::Overload => "overload",
+        }
+    }
+
+    /// What a client is told besides SERVFAIL.
+    pub fn ede(&self) -> EdeCode {
+        match self {
+            Self::Timeout | Self::Unreachable(_) | Self::NoServer => EdeCode::NO_REACHABLE_AUTHORITY,
+            Self::Response(_) | Self::CaseMismatch | Self::Rcode(_) => EdeCode::INVALID_DATA,
+            Self::Overload => EdeCode::NOT_READY,
+        }
+    }
+}
+
+impl From<io::Error> for ExchangeError {
+    fn from(error: io::Error) -> Self {
+        Self::Unreachable(error.kind())
+    }
+}

@@ -1,0 +1,225 @@
+//! Asking a group of servers: in turn, over UDP, over TCP where UDP does not do.
+
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use rand::Rng;
+
+use super::error::ExchangeError;
+use super::server::{ServerGroup, ServerState};
+use super::settings::Endpoint;
+use super::tcp::TcpLink;
+use super::udp::UdpPool;
+use crate::dns::{
+    NameRef, Question, Rcode, RecordType, ResponseError, UpstreamResponse, write_upstream_query,
+};
+
+/// The shortest wait before a question is sent again.
+const LEAST_PATIENCE: Duration = Duration::from_millis(150);
+
+/// What is asked of an upstream.
+#[derive(Debug, Clone, Copy)]
+pub struct Ask<'a> {
+    /// The question.
+    pub question: &'a Question,
+    /// DO
+    pub dnssec_ok: bool,
+    /// CD
+    pub checking_disabled: bool,
+}
+
+/// The sockets and connections of one worker. Lives on its thread.
+pub struct Exchanger {
+    links: RefCell<HashMap<Endpoint, Rc<Link>>>,
+    epoch: Instant,
+}
+
+#[derive(Default)]
+struct Link {
+    udp: UdpPool,
+    tcp: TcpLink,
+}
+
+impl Exchanger {
+    /// Without a socket so far. `epoch` is the zero of the clock that all workers' exchangers share.
+    pub fn new(epoch: Instant) -> Self {
+        Self { links: RefCell::default(), epoch }
+    }
+
+    /// Asks the servers of `group` in turn until one gives an answer of use.
+    ///
+    /// A reply that says the server failed is not of use while there is another server to ask.
+    ///
+    /// # Errors
+    /// The last server's error where none answered.
+    pub async fn exchange(
+        self: &Rc<Self>,
+        group: &ServerGroup,
+        ask: &Ask<'_>,
+    ) -> Result<UpstreamResponse, ExchangeError> {
+        self.probe_avoided(group);
+        let mut last = Err(ExchangeError::NoServer);
+        let servers: Vec<Arc<ServerState>> = group.in_order().cloned().collect();
+        for server in servers {
+            let outcome = self.ask_server(&server, ask, group.timeout).await;
+            match &outcome {
+                Ok(response) if !is_server_failure(response.rcode()) => return outcome,
+                Ok(_) => last = outcome,
+                // What a server said weighs more than another's silence.
+                Err(_) if last.is_err() => last = outcome,
+                Err(_) => {}
+            }
+        }
+        last
+    }
+
+    async fn ask_server(
+        self: &Rc<Self>,
+        server: &Arc<ServerState>,
+        ask: &Ask<'_>,
+        timeout: Duration,
+    ) -> Result<UpstreamResponse, ExchangeError> {
+        let begun = Instant::now();
+        let asked_at = self.millis();
+        let link = self.link(server.endpoint);
+        let outcome = tokio::time::timeout(timeout, ask_link(&link, server, ask, timeout)).await;
+        let outcome = outcome.unwrap_or(Err(ExchangeError::Timeout));
+        match &outcome {
+            Err(error) if error.is_about_server() => {
+                if server.failed(self.millis(), asked_at) {
+                    tracing::warn!(server = %server.endpoint, %error, "server avoided until it answers a probe");
+                    self.probe(server);
+                }
+            }
+            _ => {
+                if server.answered(self.millis(), begun.elapsed()) {
+                    tracing::info!(server = %server.endpoint, "server answers again");
+                }
+            }
+        }
+        outcome
+    }
+
+    /// Asks avoided servers, whose turn it is, for the root's name servers.
+    fn probe_avoided(self: &Rc<Self>, group: &ServerGroup) {
+        for server in group.servers.iter().filter(|server| !server.is_up()) {
+            self.probe(server);
+        }
+    }
+
+    fn probe(self: &Rc<Self>, server: &Arc<ServerState>) {
+        if !server.take_probe(self.millis()) {
+            return;
+        }
+        let (exchanger, server) = (Rc::clone(self), Arc::clone(server));
+        tokio::task::spawn_local(async move {
+            let question = Question::new(NameRef::ROOT, RecordType::NS);
+            let ask = Ask { question: &question, dnssec_ok: false, checking_disabled: false };
+            let link = exchanger.link(server.endpoint);
+            let (begun, asked_at) = (Instant::now(), exchanger.millis());
+            let reply = tokio::time::timeout(
+                Duration::from_secs(1),
+                ask_link(&link, &server, &ask, Duration::from_secs(1)),
+            );
+            match reply.await.unwrap_or(Err(ExchangeError::Timeout)) {
+                Err(error) if error.is_about_server() => {
+                    server.failed(exchanger.millis(), asked_at);
+                }
+                _ => {
+                    if server.answered(exchanger.millis(), begun.elapsed()) {
+                        tracing::info!(server = %server.endpoint, "server answers again");
+                    }
+                }
+            }
+        });
+    }
+
+    fn link(&self, endpoint: Endpoint) -> Rc<Link> {
+        Rc::clone(self.links.borrow_mut().entry(endpoint).or_default())
+    }
+
+    fn millis(&self) -> u64 {
+        // From 1: a time of 0 means never.
+        u64::try_from(self.epoch.elapsed().as_millis()).unwrap_or(u64::MAX).saturating_add(1)
+    }
+}
+
+/// A server that says this may well have a neighbour that knows better.
+fn is_server_failure(rcode: Rcode) -> bool {
+    !matches!(rcode, Rcode::NOERROR | Rcode::NXDOMAIN)
+}
+
+/// Asks over UDP, twice if need be, and over TCP where the reply is truncated or its letter case in doubt.
+async fn ask_link(
+    link: &Link,
+    server: &ServerState,
+    ask: &Ask<'_>,
+    timeout: Duration,
+) -> Result<UpstreamResponse, ExchangeError> {
+    let asked = if server.keeps_case() { with_random_case(ask.question) } else { *ask.question };
+    let mut message = Vec::with_capacity(320);
+    write_upstream_query(&asked, 0, ask.dnssec_ok, ask.checking_disabled, &mut message);
+    let patience = server.round_trip().map_or(timeout * 2 / 5, |rtt| rtt * 4).clamp(LEAST_PATIENCE, timeout);
+    let wire = match over_udp(link, server, &mut message, asked.wire_length(), patience).await {
+        Ok(wire) => wire,
+        Err(ExchangeError::CaseMismatch) => return over_tcp(link, server, ask, &asked, &message).await,
+        Err(error) => return Err(error),
+    };
+    match UpstreamResponse::parse(&wire, ask.question, ask.dnssec_ok) {
+        Err(ResponseError::Truncated) => over_tcp(link, server, ask, &asked, &message).await,
+        parsed => Ok(parsed?),
+    }
+}
+
+/// Sends the query, and again after `patience`: from another socket, under another id. Waits for either reply.
+async fn over_udp(
+    link: &Link,
+    server: &ServerState,
+    message: &mut [u8],
+    question: usize,
+    patience: Duration,
+) -> Result<Vec<u8>, ExchangeError> {
+    let address = server.endpoint.address();
+    let mut first = link.udp.send(address, message, question)?;
+    if let Ok(reply) = tokio::time::timeout(patience, first.reply()).await {
+        return reply;
+    }
+    let mut second = link.udp.send(address, message, question)?;
+    tokio::select! {
+        reply = first.reply() => reply,
+        reply = second.reply() => reply,
+    }
+}
+
+async fn over_tcp(
+    link: &Link,
+    server: &ServerState,
+    ask: &Ask<'_>,
+    asked: &Question,
+    message: &[u8],
+) -> Result<UpstreamResponse, ExchangeError> {
+    let wire = link.tcp.ask(server.endpoint.address(), message).await?;
+    let response = UpstreamResponse::parse(&wire, ask.question, ask.dnssec_ok)?;
+    let name = asked.name().as_wire();
+    if wire.get(12..12 + name.len()) != Some(name) && server.note_folded_case() {
+        tracing::warn!(server = %server.endpoint, "server changes the question's letter case: 0x20 is off for it");
+    }
+    Ok(response)
+}
+
+/// The question with the case of each letter drawn at random (draft-vixie-dnsext-dns0x20).
+fn with_random_case(question: &Question) -> Question {
+    let mut bits = rand::rng().random::<u128>();
+    let mut left = 128;
+    question.map_letters(|letter| {
+        if left == 0 {
+            (bits, left) = (rand::rng().random(), 128);
+        }
+        let upper = bits & 1 == 1;
+        (bits, left) = (bits >> 1, left - 1);
+        if upper { letter.to_ascii_uppercase() } else { letter.to_ascii_lowercase() }
+    })
+}

@@ -1,0 +1,177 @@
+//! A server to ask: what is known of its health, shared by all workers and kept over reloads.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering::Relaxed};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::time::Duration;
+
+use super::settings::Endpoint;
+
+/// The first wait before a server that failed is probed, doubled with every failed probe.
+const FIRST_PROBE: Duration = Duration::from_millis(250);
+const LAST_PROBE: Duration = Duration::from_secs(30);
+
+/// A server with its health. Times are milliseconds on the caller's monotonic clock.
+#[derive(Debug)]
+pub struct ServerState {
+    /// Where it is.
+    pub endpoint: Endpoint,
+    /// Smoothed round-trip time in microseconds; 0 is not known.
+    srtt: AtomicU32,
+    /// Failed exchanges and probes since the last answer.
+    failures: AtomicU32,
+    /// When it last answered.
+    answered_at: AtomicU64,
+    /// When it may be probed again.
+    probe_at: AtomicU64,
+    /// It repeats the question in other letter case than it was asked in, as was seen over TCP.
+    folds_case: AtomicBool,
+}
+
+impl ServerState {
+    /// A server nothing is known of.
+    pub fn new(endpoint: Endpoint) -> Self {
+        Self {
+            endpoint,
+            srtt: AtomicU32::new(0),
+            failures: AtomicU32::new(0),
+            answered_at: AtomicU64::new(0),
+            probe_at: AtomicU64::new(0),
+            folds_case: AtomicBool::new(false),
+        }
+    }
+
+    /// It is not avoided.
+    pub fn is_up(&self) -> bool {
+        self.failures.load(Relaxed) == 0
+    }
+
+    /// Failed exchanges and probes since the last answer.
+    pub fn failures(&self) -> u32 {
+        self.failures.load(Relaxed)
+    }
+
+    /// Smoothed round-trip time, where one is known.
+    pub fn round_trip(&self) -> Option<Duration> {
+        match self.srtt.load(Relaxed) {
+            0 => None,
+            micros => Some(Duration::from_micros(u64::from(micros))),
+        }
+    }
+
+    /// It answered after `took`. Says if it had been avoided.
+    pub fn answered(&self, now: u64, took: Duration) -> bool {
+        let sample = u32::try_from(took.as_micros()).unwrap_or(u32::MAX).max(1);
+        let old = self.srtt.load(Relaxed);
+        let smoothed = if old == 0 { sample } else { old - old / 8 + sample / 8 };
+        self.srtt.store(smoothed.max(1), Relaxed);
+        self.answered_at.store(now, Relaxed);
+        self.failures.swap(0, Relaxed) > 0
+    }
+
+    /// It left a query of `asked_at` without an answer. Says if it is avoided from now on.
+    ///
+    /// A server that has answered another query since is alive: one name it cannot resolve must not take it away.
+    pub fn failed(&self, now: u64, asked_at: u64) -> bool {
+        if self.answered_at.load(Relaxed) > asked_at {
+            return false;
+        }
+        let before = self.failures.fetch_add(1, Relaxed);
+        let wait = FIRST_PROBE.saturating_mul(1 << before.min(10)).min(LAST_PROBE);
+        self.probe_at.store(now + u64::try_from(wait.as_millis()).unwrap_or(u64::MAX), Relaxed);
+        before == 0
+    }
+
+    /// Takes the turn to probe an avoided server; `false` where it is not due or another has the turn.
+    pub fn take_probe(&self, now: u64) -> bool {
+        let due = self.probe_at.load(Relaxed);
+        let next = now + u64::try_from(LAST_PROBE.as_millis()).unwrap_or(u64::MAX);
+        !self.is_up() && due <= now && self.probe_at.compare_exchange(due, next, Relaxed, Relaxed).is_ok()
+    }
+
+    /// Whether letter case can be used against forged replies.
+    pub fn keeps_case(&self) -> bool {
+        !self.folds_case.load(Relaxed)
+    }
+
+    /// Over TCP, where nobody can forge, it did not repeat the question's letter case.
+    pub fn note_folded_case(&self) -> bool {
+        !self.folds_case.swap(true, Relaxed)
+    }
+}
+
+/// The servers in use by endpoint, so that a reload finds their health again.
+#[derive(Debug, Default)]
+pub struct Servers {
+    known: Mutex<HashMap<Endpoint, Weak<ServerState>>>,
+}
+
+impl Servers {
+    /// The server at `endpoint`.
+    pub fn get(&self, endpoint: Endpoint) -> Arc<ServerState> {
+        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        known.retain(|_, server| server.strong_count() > 0);
+        if let Some(server) = known.get(&endpoint).and_then(Weak::upgrade) {
+            return server;
+        }
+        let server = Arc::new(ServerState::new(endpoint));
+        known.insert(endpoint, Arc::downgrade(&server));
+        server
+    }
+}
+
+/// Servers that are asked for the same names, in the order of preference.
+#[derive(Debug, Clone)]
+pub struct ServerGroup {
+    /// The servers.
+    pub servers: Vec<Arc<ServerState>>,
+    /// How long each may take.
+    pub timeout: Duration,
+}
+
+impl ServerGroup {
+    /// The servers to try in turn: those that are up, then, since nothing else is left, the others.
+    pub fn in_order(&self) -> impl Iterator<Item = &Arc<ServerState>> {
+        let up = self.servers.iter().filter(|server| server.is_up());
+        up.chain(self.servers.iter().filter(|server| !server.is_up()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn server() -> ServerState {
+        ServerState::new(Endpoint::Do53(([127, 0, 0, 1], 53).into()))
+    }
+
+    #[test]
+    fn a_server_is_avoided_after_one_failure_and_back_after_one_answer() {
+        let server = server();
+        assert!(server.failed(2000, 0));
+        assert!(!server.is_up());
+        assert!(!server.failed(2100, 100), "it was avoided already");
+        assert!(server.answered(3000, Duration::from_millis(4)));
+        assert!(server.is_up());
+    }
+
+    #[test]
+    fn a_server_that_answers_others_is_not_avoided_for_one_silence() {
+        let server = server();
+        server.answered(1500, Duration::from_millis(1));
+        assert!(!server.failed(3000, 1000));
+        assert!(server.is_up());
+    }
+
+    #[test]
+    fn a_probe_is_taken_once_and_later_each_time() {
+        let server = server();
+        server.failed(1000, 0);
+        assert!(!server.take_probe(1249));
+        assert!(server.take_probe(1250));
+        assert!(!server.take_probe(1250), "taken");
+        server.failed(1300, 1250);
+        assert!(!server.take_probe(1799));
+        assert!(server.take_probe(1800));
+    }
+}

@@ -1,0 +1,137 @@
+//! Asking over TCP: where a reply over UDP is truncated, or its letter case in doubt. One connection to a server, kept
+//! for a while, with many questions under way at once (RFC 7766 §6.2.1).
+
+use std::cell::{Cell, RefCell};
+use std::collections::HashMap;
+use std::net::SocketAddr;
+use std::rc::Rc;
+use std::time::Duration;
+
+use rand::Rng;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
+use tokio::sync::{Mutex, oneshot};
+
+use super::error::ExchangeError;
+
+/// How long a connection without questions is kept (RFC 7766 §6.2.3: "on the order of a few seconds").
+const IDLE: Duration = Duration::from_secs(5);
+
+type Reply = Result<Vec<u8>, ExchangeError>;
+
+/// The connection to one server, of one worker.
+#[derive(Default)]
+pub(super) struct TcpLink {
+    /// Held while connecting, so that one connection serves all who wait for it.
+    current: Mutex<Option<Rc<Connection>>>,
+}
+
+struct Connection {
+    writer: Mutex<OwnedWriteHalf>,
+    pending: RefCell<HashMap<u16, oneshot::Sender<Reply>>>,
+    closed: Cell<bool>,
+}
+
+/// Forgets the question when the asker does.
+struct Waiting {
+    connection: Rc<Connection>,
+    id: u16,
+}
+
+impl Drop for Waiting {
+    fn drop(&mut self) {
+        self.connection.pending.borrow_mut().remove(&self.id);
+    }
+}
+
+impl TcpLink {
+    /// Sends a query and waits for its reply. A connection the server has closed meanwhile is made anew, once.
+    pub(super) async fn ask(&self, server: SocketAddr, message: &[u8]) -> Reply {
+        let (connection, fresh) = self.connection(server).await?;
+        match connection.ask(message).await {
+            Err(ExchangeError::Unreachable(_)) if !fresh => {
+                let (connection, _) = self.connection(server).await?;
+                connection.ask(message).await
+            }
+            reply => reply,
+        }
+    }
+
+    async fn connection(&self, server: SocketAddr) -> Result<(Rc<Connection>, bool), ExchangeError> {
+        let mut current = self.current.lock().await;
+        if let Some(connection) = current.as_ref().filter(|connection| !connection.closed.get()) {
+            return Ok((Rc::clone(connection), false));
+        }
+        let stream = TcpStream::connect(server).await?;
+        stream.set_nodelay(true)?;
+        let (reader, writer) = stream.into_split();
+        let connection = Rc::new(Connection {
+            writer: Mutex::new(writer),
+            pending: RefCell::default(),
+            closed: Cell::new(false),
+        });
+        tokio::task::spawn_local(receive(Rc::clone(&connection), reader));
+        *current = Some(Rc::clone(&connection));
+        Ok((connection, true))
+    }
+}
+
+impl Connection {
+    async fn ask(self: &Rc<Self>, message: &[u8]) -> Reply {
+        let (id, reply) = self.register()?;
+        let _waiting = Waiting { connection: Rc::clone(self), id };
+        let length = u16::try_from(message.len()).map_err(|_| ExchangeError::Overload)?;
+        let mut framed = length.to_be_bytes().to_vec();
+        framed.extend_from_slice(&id.to_be_bytes());
+        framed.extend_from_slice(message.get(2..).unwrap_or_default());
+        let written = self.writer.lock().await.write_all(&framed).await;
+        if let Err(error) = written {
+            self.close(&error.into());
+        }
+        reply.await.unwrap_or(Err(ExchangeError::Unreachable(std::io::ErrorKind::ConnectionReset)))
+    }
+
+    fn register(&self) -> Result<(u16, oneshot::Receiver<Reply>), ExchangeError> {
+        let mut pending = self.pending.borrow_mut();
+        let id = (0..64).map(|_| rand::rng().random()).find(|id| !pending.contains_key(id));
+        let id = id.ok_or(ExchangeError::Overload)?;
+        let (sender, receiver) = oneshot::channel();
+        pending.insert(id, sender);
+        Ok((id, receiver))
+    }
+
+    fn close(&self, error: &ExchangeError) {
+        self.closed.set(true);
+        for (_, sender) in self.pending.borrow_mut().drain() {
+            let _ = sender.send(Err(error.clone()));
+        }
+    }
+}
+
+async fn receive(connection: Rc<Connection>, mut reader: OwnedReadHalf) {
+    loop {
+        match tokio::time::timeout(IDLE, read_message(&mut reader)).await {
+            Ok(Ok(message)) => {
+                let id = message.first_chunk().map(|id| u16::from_be_bytes(*id));
+                // A message nobody waits for is dropped.
+                if let Some(sender) = id.and_then(|id| connection.pending.borrow_mut().remove(&id)) {
+                    let _ = sender.send(Ok(message));
+                }
+            }
+            Ok(Err(error)) => return connection.close(&error.into()),
+            Err(_) if connection.pending.borrow().is_empty() => {
+                return connection.close(&ExchangeError::Unreachable(std::io::ErrorKind::ConnectionReset));
+            }
+            // The deadline of whoever waits ends the wait. What was read of a message so far is lost: close.
+            Err(_) => return connection.close(&ExchangeError::Timeout),
+        }
+    }
+}
+
+async fn read_message(reader: &mut OwnedReadHalf) -> std::io::Result<Vec<u8>> {
+    let length = reader.read_u16().await?;
+    let mut message = vec![0; usize::from(length)];
+    reader.read_exact(&mut message).await?;
+    Ok(message)
+}
