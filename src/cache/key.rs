@@ -8,7 +8,7 @@ const MAX_KEY: usize = 255 + 2 + 1 + 8;
 ///
 /// The class is always IN. A route's number comes from its content, so that after a reload what other servers said is
 /// not found.
-#[derive(Clone, Copy)]
+#[derive(Debug, Clone, Copy)]
 pub struct Key {
     octets: [u8; MAX_KEY],
     length: usize,

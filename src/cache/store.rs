@@ -47,6 +47,7 @@ pub struct Found<J> {
     pub refresh: bool,
 }
 
+#[derive(Clone)]
 struct ByWeight;
 
 impl<J> Weighter<Box<[u8]>, Arc<Entry<J>>> for ByWeight {
@@ -57,7 +58,13 @@ impl<J> Weighter<Box<[u8]>, Arc<Entry<J>>> for ByWeight {
 
 /// The cache.
 pub struct Store<J> {
-    entries: Cache<Box<[u8]>, Arc<Entry<J>>, ByWeight, foldhash::quality::RandomState, DefaultLifecycle<Box<[u8]>, Arc<Entry<J>>>>,
+    entries: Cache<
+        Box<[u8]>,
+        Arc<Entry<J>>,
+        ByWeight,
+        foldhash::quality::RandomState,
+        DefaultLifecycle<Box<[u8]>, Arc<Entry<J>>>,
+    >,
     settings: CacheSettings,
 }
 
@@ -88,11 +95,23 @@ impl<J> Store<J> {
             return Some(Found { entry, age, stale: false, refresh });
         }
         let stale_for = u64::from(age - entry.ttl);
-        (stale_for < self.settings.serve_stale.as_secs()).then_some(Found { entry, age, stale: true, refresh: false })
+        (stale_for < self.settings.serve_stale.as_secs()).then_some(Found {
+            entry,
+            age,
+            stale: true,
+            refresh: false,
+        })
     }
 
     /// Keeps a reply for as long as its TTL and the settings say; gives it back as it will be found.
-    pub fn insert(&self, key: &Key, upstream: Arc<UpstreamResponse>, judged: J, weight: usize, now: u64) -> Arc<Entry<J>> {
+    pub fn insert(
+        &self,
+        key: &Key,
+        upstream: Arc<UpstreamResponse>,
+        judged: J,
+        weight: usize,
+        now: u64,
+    ) -> Arc<Entry<J>> {
         let ttl = self.lifetime(&upstream);
         let entry = Arc::new(Entry::new(upstream, judged, now, ttl, weight));
         if ttl > 0 && self.settings.size > 0 {
@@ -116,7 +135,8 @@ impl<J> Store<J> {
 
     /// Seconds a reply may be kept.
     fn lifetime(&self, upstream: &UpstreamResponse) -> u32 {
-        let most = if upstream.is_negative() { self.settings.negative_max_ttl } else { self.settings.max_ttl };
+        let most =
+            if upstream.is_negative() { self.settings.negative_max_ttl } else { self.settings.max_ttl };
         let most = u32::try_from(most.as_secs()).unwrap_or(u32::MAX);
         upstream.ttl().unwrap_or(0).min(most)
     }
@@ -204,13 +224,19 @@ mod tests {
             serve_stale: Duration::ZERO,
             ..CacheSettings::default()
         };
-        for (ttl, positive, lives) in [(1000, true, 100), (50, true, 50), (1000, false, 10), (0, true, 0), (u32::MAX, true, 0)] {
+        for (ttl, positive, lives) in
+            [(1000, true, 100), (50, true, 50), (1000, false, 10), (0, true, 0), (u32::MAX, true, 0)]
+        {
             let store = store(settings.clone());
             let question = question("a.example");
             let key = Key::new(&question, false, false, 0);
             store.insert(&key, reply(&question, ttl, positive), (), 0, 0);
             assert_eq!(store.get(&key, lives * 1000).map(|_| ()), None, "{ttl} {positive}");
-            assert_eq!(lives > 0, lives > 0 && store.get(&key, lives * 1000 - 1).is_some(), "{ttl} {positive}");
+            assert_eq!(
+                lives > 0,
+                lives > 0 && store.get(&key, lives * 1000 - 1).is_some(),
+                "{ttl} {positive}"
+            );
         }
     }
 

@@ -18,7 +18,6 @@ mod include;
 mod keys;
 mod load;
 mod page;
-mod ranges;
 mod routes;
 mod sections;
 mod suggest;

@@ -159,11 +159,11 @@ fn blocked(text: &str) -> Result<IpNet, Wrong> {
 
 /// A network, or the name of a range of the table.
 fn unblocked(text: &str) -> Result<Vec<IpNet>, Wrong> {
-    if let Some(networks) = super::ranges::named(text) {
+    if let Some(networks) = crate::policy::range_named(text) {
         return Ok(networks);
     }
     if text.chars().any(|c| c.is_ascii_alphabetic()) && !text.contains([':', '/']) {
-        return Err(values::unknown_word(text, "range", super::ranges::names()));
+        return Err(values::unknown_word(text, "range", crate::policy::range_names()));
     }
     let network = values::network(text)?;
     let least = match network {

@@ -81,6 +81,18 @@ impl Message {
         })
     }
 
+    /// The same with every TTL set to `ttl` seconds.
+    #[must_use]
+    pub fn with_ttl(&self, ttl: u32) -> Self {
+        let mut message = self.clone();
+        for at in self.records().map(|record| record.ttl_at) {
+            if let Some(field) = message.body.get_mut(at..at + 4) {
+                field.copy_from_slice(&ttl.to_be_bytes());
+            }
+        }
+        message
+    }
+
     /// How many octets it takes in memory.
     pub fn weight(&self) -> usize {
         size_of::<Self>() + self.body.len()

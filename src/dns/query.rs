@@ -33,6 +33,12 @@ impl Question {
         self.asked.as_name()
     }
 
+    /// The question with every letter of its name replaced by what `map` makes of it.
+    #[must_use]
+    pub fn map_letters(&self, map: impl FnMut(u8) -> u8) -> Self {
+        Self { asked: self.asked.map_letters(map), ..*self }
+    }
+
     /// The octets the question takes in a message.
     pub fn wire_length(&self) -> usize {
         self.name().as_wire().len() + 4

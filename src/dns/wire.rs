@@ -183,6 +183,17 @@ impl NameBuf {
         NameRef::from_checked(octets)
     }
 
+    /// The name with every letter of its labels replaced by what `map` makes of it.
+    pub(super) fn map_letters(mut self, mut map: impl FnMut(u8) -> u8) -> Self {
+        // A length octet is at most 63: no ASCII letter.
+        for octet in self.octets.iter_mut().take(usize::from(self.length)) {
+            if octet.is_ascii_alphabetic() {
+                *octet = map(*octet);
+            }
+        }
+        self
+    }
+
     fn clear(&mut self) {
         self.length = 0;
     }

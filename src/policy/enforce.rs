@@ -8,7 +8,7 @@ use crate::dns::{
     Section, Svcb, UpstreamResponse,
 };
 
-use super::evaluate::{Circumstances, Evaluation, Policy, Scope, evaluate};
+use super::evaluate::{Circumstances, Evaluation, Policy, Validity, evaluate};
 use super::settings::OnBlock;
 use super::verdict::{Action, Category, Subject, Verdict};
 
@@ -51,6 +51,12 @@ impl ClientResponse {
         Self { message: Arc::clone(&self.message), errors }
     }
 
+    /// With every TTL set to `ttl` seconds.
+    #[must_use]
+    pub fn with_ttl(&self, ttl: u32) -> Self {
+        Self { message: Arc::new(self.message.with_ttl(ttl)), errors: Arc::clone(&self.errors) }
+    }
+
     /// RCODE
     pub fn rcode(&self) -> Rcode {
         self.message.rcode
@@ -87,26 +93,35 @@ pub struct Judgement {
     /// Why.
     pub verdict: Arc<Verdict>,
     /// For whom and how long it holds.
-    pub scope: Scope,
+    pub validity: Validity,
+    /// Nothing of the upstream's reply is left: the response is one of ours, with a TTL of its own.
+    pub is_ours: bool,
 }
 
 /// Judges an upstream's reply and makes the client's of it. The only way from the one to the other.
 pub fn enforce(policy: &Policy, circumstances: &Circumstances<'_>, response: &UpstreamResponse) -> Judgement {
-    let evaluation = evaluate(policy, circumstances, response.message());
-    let removes = evaluation.verdict.findings.iter().any(|finding| finding.action == Action::Removed);
-    let client_response = if removes {
-        let message = remaining(circumstances.question, response.message(), &evaluation)
-            .unwrap_or_else(|| block_reply(policy, circumstances.question, evaluation.verdict.category));
-        let error = explain_removal(circumstances.question, &evaluation.verdict);
-        ClientResponse { message: Arc::new(message), errors: Arc::new([error]) }
+    let Evaluation { verdict, validity, records } = evaluate(policy, circumstances, response.message());
+    let question = circumstances.question;
+    let mut is_ours = false;
+    let client_response = if verdict.findings.iter().any(|finding| finding.action == Action::Removed) {
+        let message = remaining(question, response.message(), &verdict, &records).unwrap_or_else(|| {
+            is_ours = true;
+            block_reply(policy, question, verdict.category)
+        });
+        ClientResponse { message: Arc::new(message), errors: Arc::new([explain_removal(question, &verdict)]) }
     } else {
         ClientResponse { message: response.shared_message(), errors: response.errors().into() }
     };
-    Judgement { response: client_response, verdict: Arc::new(evaluation.verdict), scope: evaluation.scope }
+    Judgement { response: client_response, verdict: Arc::new(verdict), validity, is_ours }
 }
 
 /// The reply without what was found; `None` if nothing of the asked type is left.
-fn remaining(question: &Question, message: &Message, evaluation: &Evaluation) -> Option<Message> {
+fn remaining(
+    question: &Question,
+    message: &Message,
+    verdict: &Verdict,
+    records: &[usize],
+) -> Option<Message> {
     let mut builder = MessageBuilder::new(question, message.rcode);
     let mut kept = 0;
     for (index, record) in message.records().enumerate() {
@@ -115,7 +130,7 @@ fn remaining(question: &Question, message: &Message, evaluation: &Evaluation) ->
             break;
         }
         let is_alias = matches!(record.rtype, RecordType::CNAME | RecordType::DNAME);
-        match surviving_rdata(index, &record, evaluation) {
+        match surviving_rdata(index, &record, verdict, records) {
             // What an alias leads to goes with it.
             None if is_alias => return None,
             None => {}
@@ -131,9 +146,14 @@ fn remaining(question: &Question, message: &Message, evaluation: &Evaluation) ->
 }
 
 /// The record's RDATA without the addresses that were found; `None` if the record has to go.
-fn surviving_rdata(index: usize, record: &Record<'_>, evaluation: &Evaluation) -> Option<Vec<u8>> {
+fn surviving_rdata(
+    index: usize,
+    record: &Record<'_>,
+    verdict: &Verdict,
+    records: &[usize],
+) -> Option<Vec<u8>> {
     let mut hints: Vec<IpAddr> = Vec::new();
-    let findings = evaluation.records.iter().zip(&evaluation.verdict.findings);
+    let findings = records.iter().zip(&verdict.findings);
     for (_, finding) in findings.filter(|(at, finding)| **at == index && finding.action == Action::Removed) {
         match &finding.subject {
             Subject::Address { address, .. } if record.rtype.is_service_binding() => hints.push(*address),

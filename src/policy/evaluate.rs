@@ -46,7 +46,7 @@ pub struct Circumstances<'a> {
 
 /// For whom and how long a verdict holds; beyond that the reply is to be judged again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Scope {
+pub struct Validity {
     /// Any client would have got it.
     pub any_client: bool,
     /// Unix seconds up to which it holds.
@@ -57,7 +57,7 @@ pub struct Scope {
 #[derive(Debug)]
 pub(super) struct Evaluation {
     pub(super) verdict: Verdict,
-    pub(super) scope: Scope,
+    pub(super) validity: Validity,
     /// For each finding the number of the record it stands in.
     pub(super) records: Vec<usize>,
 }
@@ -109,7 +109,7 @@ pub(super) fn evaluate(policy: &Policy, circumstances: &Circumstances<'_>, messa
         message,
         evaluation: Evaluation {
             verdict: Verdict::default(),
-            scope: Scope { any_client: true, until: None },
+            validity: Validity { any_client: true, until: None },
             records: Vec::new(),
         },
     };
@@ -218,10 +218,10 @@ impl Evaluator<'_> {
         let folded = name.to_name();
         let now = self.circumstances.now;
         for exception in self.policy.exceptions.of_name(&folded) {
-            let scope = &mut self.evaluation.scope;
-            scope.any_client &= exception.clients.is_empty();
+            let validity = &mut self.evaluation.validity;
+            validity.any_client &= exception.clients.is_empty();
             if let Some(until) = exception.until.filter(|until| *until > now) {
-                scope.until = Some(scope.until.map_or(until, |other| other.min(until)));
+                validity.until = Some(validity.until.map_or(until, |other| other.min(until)));
             }
             if is_active(exception, self.circumstances.client, now) && covers(exception, name, address, range)
             {

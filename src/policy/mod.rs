@@ -24,8 +24,8 @@ pub use names::{
     Inside, InsideZone, InsideZones, SPECIAL_DOMAINS, SpecialDomain, SpecialDomainName, SpecialUse,
     ZoneScope, is_numeric, special_domain,
 };
-pub use ranges::{SPECIAL_RANGES, SpecialRange, Treatment, range_named, range_names};
 pub use presets::{PRESETS, Preset, Scope, built_in_exceptions, preset};
+pub use ranges::{SPECIAL_RANGES, SpecialRange, Treatment, range_named, range_names};
 pub use settings::{
     Client, Exception, ExceptionMode, GuardSettings, Mode, OnBlock, Origin, Profile, RouteTrust, Shape,
     default_networks,

@@ -179,15 +179,12 @@ pub fn range_named(name: &str) -> Option<Vec<IpNet>> {
 }
 
 /// The names [`range_named`] knows, in the order of the table.
-pub fn range_names() -> impl Iterator<Item = &'static str> {
-    let mut seen = Vec::new();
-    SPECIAL_RANGES.iter().filter(|range| range.is_ever_blocked()).map(|range| range.name).filter(
-        move |name| {
-            let new = !seen.contains(name);
-            seen.push(*name);
-            new
-        },
-    )
+pub fn range_names() -> impl Iterator<Item = &'static str> + Clone {
+    SPECIAL_RANGES.iter().enumerate().filter_map(|(index, range)| {
+        let named = |other: &SpecialRange| other.name == range.name && other.is_ever_blocked();
+        let is_first = !SPECIAL_RANGES.iter().take(index).any(named);
+        (range.is_ever_blocked() && is_first).then_some(range.name)
+    })
 }
 
 impl SpecialRange {

@@ -27,7 +27,8 @@ impl LocalNames {
             names.exact.entry(name.clone()).or_insert_with(|| addresses.clone());
         }
         let mut reverse: HashMap<IpAddr, Vec<Name>> = HashMap::new();
-        let exact_locals = locals.iter().filter(|local| !local.wildcard).map(|local| (&local.name, &local.addresses));
+        let exact_locals =
+            locals.iter().filter(|local| !local.wildcard).map(|local| (&local.name, &local.addresses));
         for (name, addresses) in exact_locals.chain(hosts.iter().map(|(name, addresses)| (name, addresses))) {
             for address in addresses.iter().filter(|address| !address.is_loopback()) {
                 let names = reverse.entry(*address).or_default();

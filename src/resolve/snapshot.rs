@@ -72,8 +72,11 @@ impl Snapshot {
             servers: endpoints.iter().map(|endpoint| servers.get(*endpoint)).collect(),
             timeout: ingredients.timeout,
         };
-        let mut routes =
-            vec![ChosenRoute { id: content_id(&ingredients.servers, None), group: group(&ingredients.servers), trust: None }];
+        let mut routes = vec![ChosenRoute {
+            id: content_id(&ingredients.servers, None),
+            group: group(&ingredients.servers),
+            trust: None,
+        }];
         let mut by_domain = HashMap::new();
         for route in &ingredients.routes {
             by_domain.insert(route.trust.domain.clone(), routes.len());
@@ -106,7 +109,11 @@ impl Snapshot {
             return 0;
         }
         let folded = name.to_name();
-        folded.as_ref().ancestors().find_map(|ancestor| self.by_domain.get(ancestor.as_wire()).copied()).unwrap_or(0)
+        folded
+            .as_ref()
+            .ancestors()
+            .find_map(|ancestor| self.by_domain.get(ancestor.as_wire()).copied())
+            .unwrap_or(0)
     }
 
     /// The route of this number.

@@ -32,8 +32,14 @@ const LOCALLY_SERVED: &[&str] = &[
 ];
 
 /// Types that the top-level domains themselves are asked for by those who validate or iterate.
-const INFRASTRUCTURE: [RecordType; 6] =
-    [RecordType::NS, RecordType::SOA, RecordType::DS, RecordType::DNSKEY, RecordType::NSEC, RecordType::RRSIG];
+const INFRASTRUCTURE: [RecordType; 6] = [
+    RecordType::NS,
+    RecordType::SOA,
+    RecordType::DS,
+    RecordType::DNSKEY,
+    RecordType::NSEC,
+    RecordType::RRSIG,
+];
 
 /// The canary by which Firefox asks if it may use its own resolver, and the names that lead to Private Relay.
 const FIREFOX_CANARY: &str = "use-application-dns.net";
@@ -67,7 +73,9 @@ impl SpecialNames {
     pub fn loopback(&self, question: &Question) -> Option<LocalAnswer> {
         let name = question.name();
         let is_loopback = special_domain(name).is_some_and(|special| special.answer == SpecialUse::Loopback);
-        is_loopback.then(|| LocalAnswer::addresses(question, &[Ipv4Addr::LOCALHOST.into(), Ipv6Addr::LOCALHOST.into()]))
+        is_loopback.then(|| {
+            LocalAnswer::addresses(question, &[Ipv4Addr::LOCALHOST.into(), Ipv6Addr::LOCALHOST.into()])
+        })
     }
 
     /// The answer to every other special name; for questions that no route and no local name takes.
@@ -86,15 +94,26 @@ impl SpecialNames {
             return Some(answer);
         }
         if let Some(special) = special_domain(name) {
-            let why = format!("{} is not public ({}); a [[route]] or [[local]] gives it an answer", special.name, special.reference);
+            let why = format!(
+                "{} is not public ({}); a [[route]] or [[local]] gives it an answer",
+                special.name, special.reference
+            );
             return Some(nxdomain(question, special.name.as_ref(), why));
         }
         if is_numeric(name) {
-            return Some(nxdomain(question, NameRef::ROOT, "a name that ends in a number is not public".to_owned()));
+            return Some(nxdomain(
+                question,
+                NameRef::ROOT,
+                "a name that ends in a number is not public".to_owned(),
+            ));
         }
         if asks_address && !name.is_plain() {
             // Stubs that skip names octet by octet would read the rest of this one as records.
-            return Some(nxdomain(question, NameRef::ROOT, "not a host name: zero or non-ASCII octets".to_owned()));
+            return Some(nxdomain(
+                question,
+                NameRef::ROOT,
+                "not a host name: zero or non-ASCII octets".to_owned(),
+            ));
         }
         single_label(question)
     }
@@ -129,7 +148,8 @@ fn single_label(question: &Question) -> Option<LocalAnswer> {
 }
 
 fn nxdomain(question: &Question, zone: NameRef<'_>, why: String) -> LocalAnswer {
-    LocalAnswer::negative(Rcode::NXDOMAIN, question, zone, NEGATIVE_TTL).with_error(Ede::new(EdeCode::BLOCKED, why))
+    LocalAnswer::negative(Rcode::NXDOMAIN, question, zone, NEGATIVE_TTL)
+        .with_error(Ede::new(EdeCode::BLOCKED, why))
 }
 
 /// The network a name of `in-addr.arpa` or `ip6.arpa` is about: as many bits as it has labels.
@@ -156,7 +176,11 @@ pub(super) fn reversed_net(name: NameRef<'_>) -> Option<IpNet> {
 }
 
 fn decimal_octet(label: &[u8]) -> Option<u8> {
-    std::str::from_utf8(label).ok().filter(|text| text.bytes().all(|byte| byte.is_ascii_digit()))?.parse().ok()
+    std::str::from_utf8(label)
+        .ok()
+        .filter(|text| text.bytes().all(|byte| byte.is_ascii_digit()))?
+        .parse()
+        .ok()
 }
 
 fn hex_digit(label: &[u8]) -> Option<u8> {

@@ -1,5 +1,13 @@
-//! The way to the upstream servers.
+//! The way to the upstream servers and back. Knows nothing of policies, and its replies cannot be sent to a client.
 
+mod error;
+mod exchange;
+mod server;
 mod settings;
+mod tcp;
+mod udp;
 
+pub use error::ExchangeError;
+pub use exchange::{Ask, Exchanger};
+pub use server::{ServerGroup, ServerState, Servers};
 pub use settings::{Endpoint, Server, UpstreamSettings};
