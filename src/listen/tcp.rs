@@ -1,0 +1,154 @@
+//! TCP (RFC 7766): many queries on a connection, answered in the order their answers come. What is known is answered where it
+//! is read, all of one read with one write.
+//!
+//! Our own, since `hickory-server` serves the queries of a connection one after another, so that one slow upstream holds up
+//! all behind it, cannot send a reply that is already rendered, and has no limits on connections.
+
+use std::io;
+use std::net::SocketAddr;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::mpsc;
+use tokio::time::{Instant, sleep_until, timeout};
+
+use super::handler::{Handled, Handler, TCP_LIMIT};
+use super::limits::Connections;
+use crate::policy::Wire;
+
+/// Queries of one connection that wait for an upstream; with more the connection is not read further.
+const MAX_WAITING: usize = 64;
+/// Octets read at once.
+const READ: usize = 16 * 1024;
+/// The pause after an error of `accept`, such as running out of file descriptors.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+
+/// Accepts connections until it is dropped.
+pub(super) async fn serve(listener: TcpListener, handler: Rc<Handler>, connections: Arc<Connections>, idle: Duration) {
+    loop {
+        match listener.accept().await {
+            Ok((stream, client)) => {
+                // A client without a place is closed at once: it learns that sooner than from a timeout.
+                let Some(slot) = connections.enter(client.ip()) else { continue };
+                let handler = Rc::clone(&handler);
+                tokio::task::spawn_local(async move {
+                    let _ = Connection::new(stream, client, handler, idle).run().await;
+                    drop(slot);
+                });
+            }
+            Err(error) => {
+                tracing::warn!(%error, "a TCP connection could not be accepted");
+                tokio::time::sleep(ACCEPT_PAUSE).await;
+            }
+        }
+    }
+}
+
+struct Connection {
+    reader: OwnedReadHalf,
+    writer: OwnedWriteHalf,
+    client: SocketAddr,
+    handler: Rc<Handler>,
+    idle: Duration,
+    inbound: Vec<u8>,
+    outbound: Vec<u8>,
+    waiting: usize,
+    done: mpsc::UnboundedSender<Wire>,
+    answers: mpsc::UnboundedReceiver<Wire>,
+}
+
+impl Connection {
+    fn new(stream: TcpStream, client: SocketAddr, handler: Rc<Handler>, idle: Duration) -> Self {
+        let _ = stream.set_nodelay(true);
+        let (reader, writer) = stream.into_split();
+        // Bounded by `MAX_WAITING`.
+        let (done, answers) = mpsc::unbounded_channel();
+        let (inbound, outbound) = (Vec::new(), Vec::new());
+        Self { reader, writer, client, handler, idle, inbound, outbound, waiting: 0, done, answers }
+    }
+
+    async fn run(mut self) -> io::Result<()> {
+        let mut open = true;
+        let mut deadline = Instant::now() + self.idle;
+        while open || self.waiting > 0 {
+            self.inbound.reserve(READ);
+            tokio::select! {
+                read = self.reader.read_buf(&mut self.inbound), if open && self.waiting < MAX_WAITING => {
+                    open = read? > 0;
+                    // Only whole messages count: a client that sends an octet now and then is idle.
+                    if self.take_messages()? > 0 {
+                        deadline = Instant::now() + self.idle;
+                    }
+                }
+                Some(wire) = self.answers.recv() => {
+                    self.answer(&wire);
+                    deadline = Instant::now() + self.idle;
+                }
+                () = sleep_until(deadline), if self.waiting == 0 => return Ok(()),
+            }
+            self.collect_answers();
+            if !self.outbound.is_empty() {
+                // A client that does not read its answers is idle too.
+                timeout(self.idle, self.writer.write_all(&self.outbound)).await??;
+                self.outbound.clear();
+            }
+        }
+        Ok(())
+    }
+
+    /// Handles the whole messages among what was read; returns how many there were.
+    fn take_messages(&mut self) -> io::Result<usize> {
+        let (mut at, mut count) = (0, 0);
+        let mut wire = Wire::default();
+        let now = self.handler.now();
+        while let Some((message, next)) = next_message(&self.inbound, at) {
+            (at, count) = (next, count + 1);
+            match self.handler.handle(message, self.client, now, Some(TCP_LIMIT), &mut wire) {
+                Handled::Replied => append(&mut self.outbound, &wire),
+                Handled::Ignored => return Err(io::ErrorKind::InvalidData.into()),
+                Handled::Later(waiting) => {
+                    self.waiting += 1;
+                    let (handler, done) = (Rc::clone(&self.handler), self.done.clone());
+                    tokio::task::spawn_local(async move {
+                        let mut wire = Wire::default();
+                        handler.finish(*waiting, Some(TCP_LIMIT), &mut wire).await;
+                        let _ = done.send(wire);
+                    });
+                }
+            }
+        }
+        self.inbound.drain(..at);
+        Ok(count)
+    }
+
+    fn answer(&mut self, wire: &Wire) {
+        self.waiting = self.waiting.saturating_sub(1);
+        append(&mut self.outbound, wire);
+    }
+
+    fn collect_answers(&mut self) {
+        while let Ok(wire) = self.answers.try_recv() {
+            self.answer(&wire);
+        }
+    }
+}
+
+/// The message at `at` of the stream and where the next one begins (RFC 1035 §4.2.2).
+fn next_message(stream: &[u8], at: usize) -> Option<(&[u8], usize)> {
+    let rest = stream.get(at..)?;
+    let (length, rest) = rest.split_first_chunk()?;
+    let length = usize::from(u16::from_be_bytes(*length));
+    Some((rest.get(..length)?, at + 2 + length))
+}
+
+fn append(outbound: &mut Vec<u8>, wire: &Wire) {
+    let bytes = wire.as_bytes();
+    if let Ok(length) = u16::try_from(bytes.len()) {
+        outbound.extend_from_slice(&length.to_be_bytes());
+        outbound.extend_from_slice(bytes);
+    }
+}
