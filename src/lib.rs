@@ -2,6 +2,7 @@
 
 pub mod cache;
 pub mod config;
+pub mod daemon;
 pub mod dns;
 pub mod listen;
 pub mod policy;
