@@ -35,14 +35,24 @@ fn addresses(texts: &[&str]) -> Vec<IpAddr> {
 const ETC: &str = "/etc/resolv.conf";
 const NM: &str = "/run/NetworkManager/no-stub-resolv.conf";
 const SAVED: &str = "/etc/resolv.conf.stubborn-saved";
+/// What, the files, listening, own addresses; the servers, where they were found, what was skipped.
+type Row = (
+    &'static str,
+    &'static [(&'static str, &'static str)],
+    &'static [&'static str],
+    &'static [&'static str],
+    &'static str,
+    &'static str,
+    &'static str,
+);
+
 const LOCAL: &[&str] = &["127.0.0.1:53", "[::1]:53"];
 const ALL: &[&str] = &["0.0.0.0:53", "[::]:53"];
 
 #[test]
 fn the_first_file_with_a_server_that_is_not_this_daemon_is_taken() {
     #[rustfmt::skip]
-    let rows: &[(&str, &[(&str, &str)], &[&str], &[&str], &str, &str, &str)] = &[
-        // what, files, listening, own, servers, found in, skipped
+    let rows: &[Row] = &[
         ("plain", &[(ETC, "nameserver 9.9.9.9\nnameserver 2620:fe::9\n")], LOCAL, &[], "9.9.9.9 2620:fe::9", ETC, ""),
         ("comments, tabs, CRLF, no last newline", &[(ETC, "# x\n;y\nnameserver\t9.9.9.9 # quad9\r\nnameserver 1.1.1.1")],
             LOCAL, &[], "9.9.9.9 1.1.1.1", ETC, ""),
