@@ -1,7 +1,33 @@
 //! stubborn: a forwarding DNS resolver that refuses to be rebound.
+//!
+//! A public name must not point inside. Programs ask this daemon through `/etc/resolv.conf`; it asks upstream resolvers, and
+//! on the way back removes every answer with which a public name would lead to the machine, the household or the cloud
+//! metadata service next door.
+//!
+//! | module | owns |
+//! |---|---|
+//! | [`dns`] | the wire: names, queries, upstream replies read strictly and rebuilt |
+//! | [`policy`] | the decision, pure: ranges, exceptions, verdicts, and the only type that can be sent |
+//! | [`cache`] | upstream replies, below the decision |
+//! | [`upstream`] | asking servers: sockets, failover, health |
+//! | [`resolve`] | the way of a query, on one screen |
+//! | [`listen`] | sockets of clients |
+//! | [`config`] | the configuration: read, checked, every error at once |
+//! | [`daemon`] | start, reload, stop |
+//! | [`telemetry`], [`cli`] | what is said about it all, and the commands |
+//!
+//! # What always holds
+//!
+//! * **One exit.** A listener can send a [`policy::Wire`] only; only a [`policy::ClientResponse`] writes one; and only
+//!   [`policy::enforce`] makes one of an [`dns::UpstreamResponse`].
+//! * **Fail closed.** What cannot be parsed, judged or built is SERVFAIL; a policy that cannot be built leaves the last one.
+//! * **The decision is pure**, and trust comes from the question's route, never from anything in a reply.
+//! * **Policy is data** with a name and an origin, shown in the same words wherever it decides something.
 
 pub mod cache;
+pub mod cli;
 pub mod config;
+pub mod daemon;
 pub mod dns;
 pub mod listen;
 pub mod policy;

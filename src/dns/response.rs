@@ -5,6 +5,7 @@
 //! stays behind here, whoever's policy it would have passed. What comes out cannot be sent: `policy` has to turn it
 //! into a client's response first.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use super::addresses::each_address;
@@ -69,6 +70,16 @@ impl UpstreamResponse {
     /// The rebuilt reply, shared: a reply that nothing was found in is kept once.
     pub(crate) fn shared_message(&self) -> Arc<Message> {
         Arc::clone(&self.message)
+    }
+
+    /// Every address its records carry.
+    pub fn addresses(&self) -> Vec<IpAddr> {
+        let mut all = Vec::new();
+        for record in self.message.records() {
+            // RDATA that breaks its type's format did not get this far.
+            let _ = each_address(record.rtype, record.rdata, |_, address| all.push(address));
+        }
+        all
     }
 
     /// RCODE

@@ -61,7 +61,13 @@ impl Batch {
 
     /// Receives what is there, at most [`BATCH`] datagrams, without waiting.
     pub(super) fn receive(&mut self, socket: BorrowedFd<'_>) -> io::Result<usize> {
-        let each = self.heads.iter_mut().zip(&mut self.vectors).zip(&mut self.data).zip(&mut self.names).zip(&mut self.controls);
+        let each = self
+            .heads
+            .iter_mut()
+            .zip(&mut self.vectors)
+            .zip(&mut self.data)
+            .zip(&mut self.names)
+            .zip(&mut self.controls);
         for ((((head, vector), data), name), control) in each {
             vector.iov_base = data.as_mut_ptr().cast();
             vector.iov_len = ROOM;
@@ -76,7 +82,13 @@ impl Batch {
         // SAFETY: each of the `BATCH` heads points to one vector, one name and one control buffer of its own, all of
         // which live as long as `self` and have the lengths given.
         let received = unsafe {
-            libc::recvmmsg(socket.as_raw_fd(), self.heads.as_mut_ptr(), BATCH as libc::c_uint, libc::MSG_DONTWAIT as _, ptr::null_mut())
+            libc::recvmmsg(
+                socket.as_raw_fd(),
+                self.heads.as_mut_ptr(),
+                BATCH as libc::c_uint,
+                libc::MSG_DONTWAIT as _,
+                ptr::null_mut(),
+            )
         };
         let received = usize::try_from(received).map_err(|_| io::Error::last_os_error())?;
         for (length, head) in self.lengths.iter_mut().zip(&self.heads).take(received) {
@@ -110,7 +122,14 @@ pub(super) struct Outbox {
 impl Outbox {
     pub(super) fn new() -> Self {
         let Batch { names, controls, heads, vectors, .. } = Batch::new();
-        Self { data: vec![Vec::new(); BATCH], peers: Vec::with_capacity(BATCH), heads, vectors, names, controls }
+        Self {
+            data: vec![Vec::new(); BATCH],
+            peers: Vec::with_capacity(BATCH),
+            heads,
+            vectors,
+            names,
+            controls,
+        }
     }
 
     pub(super) fn is_full(&self) -> bool {
@@ -133,7 +152,13 @@ impl Outbox {
     /// Sends everything. A datagram that cannot be sent is skipped: its client asks again.
     pub(super) fn flush(&mut self, socket: BorrowedFd<'_>) {
         let count = self.peers.len();
-        let each = self.heads.iter_mut().zip(&mut self.vectors).zip(&mut self.data).zip(&mut self.names).zip(&mut self.controls);
+        let each = self
+            .heads
+            .iter_mut()
+            .zip(&mut self.vectors)
+            .zip(&mut self.data)
+            .zip(&mut self.names)
+            .zip(&mut self.controls);
         for (((((head, vector), data), name), control), peer) in each.zip(&self.peers) {
             vector.iov_base = data.as_mut_ptr().cast();
             vector.iov_len = data.len();
@@ -155,7 +180,9 @@ impl Outbox {
             let left = libc::c_uint::try_from(count - done).unwrap_or(0);
             let Some(rest) = self.heads.get_mut(done..) else { break };
             // SAFETY: the first `count` heads were set just above; each points to buffers of its own within `self`.
-            let sent = unsafe { libc::sendmmsg(socket.as_raw_fd(), rest.as_mut_ptr(), left, libc::MSG_DONTWAIT as _) };
+            let sent = unsafe {
+                libc::sendmmsg(socket.as_raw_fd(), rest.as_mut_ptr(), left, libc::MSG_DONTWAIT as _)
+            };
             // The first one failed: step over it.
             done += usize::try_from(sent).unwrap_or(1).max(1);
         }
@@ -175,7 +202,10 @@ fn read_name(name: &libc::sockaddr_storage) -> Option<SocketAddr> {
             // SAFETY: as above, with `sockaddr_in6`.
             let v6 = unsafe { &*ptr::from_ref(name).cast::<libc::sockaddr_in6>() };
             let address = Ipv6Addr::from(v6.sin6_addr.s6_addr);
-            Some(SocketAddrV6::new(address, u16::from_be(v6.sin6_port), v6.sin6_flowinfo, v6.sin6_scope_id).into())
+            Some(
+                SocketAddrV6::new(address, u16::from_be(v6.sin6_port), v6.sin6_flowinfo, v6.sin6_scope_id)
+                    .into(),
+            )
         }
         _ => None,
     }
@@ -275,7 +305,13 @@ pub(super) fn report_local_address(socket: BorrowedFd<'_>, is_v6: bool) -> io::R
     let on: libc::c_int = 1;
     // SAFETY: the option's value is an `int`, and its address and length are those of `on`.
     let result = unsafe {
-        libc::setsockopt(socket.as_raw_fd(), level, option, ptr::from_ref(&on).cast(), size_of_val(&on) as libc::socklen_t)
+        libc::setsockopt(
+            socket.as_raw_fd(),
+            level,
+            option,
+            ptr::from_ref(&on).cast(),
+            size_of_val(&on) as libc::socklen_t,
+        )
     };
     if result == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
 }
@@ -321,7 +357,12 @@ mod tests {
     #[test]
     fn a_reply_leaves_from_the_address_that_was_asked() {
         // On a wildcard socket the kernel would otherwise choose 127.0.0.1.
-        for (bind, ask) in [("0.0.0.0:0", "127.0.0.1"), ("0.0.0.0:0", "127.8.9.10"), ("[::]:0", "::1"), ("127.0.0.1:0", "127.0.0.1")] {
+        for (bind, ask) in [
+            ("0.0.0.0:0", "127.0.0.1"),
+            ("0.0.0.0:0", "127.8.9.10"),
+            ("[::]:0", "::1"),
+            ("127.0.0.1:0", "127.0.0.1"),
+        ] {
             assert_eq!(exchange(bind, ask).ip(), ask.parse::<IpAddr>().unwrap(), "{bind} {ask}");
         }
     }

@@ -2,6 +2,7 @@
 
 use std::cell::Cell;
 use std::net::{IpAddr, SocketAddr};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -68,7 +69,23 @@ impl Handler {
     }
 
     /// Handles a message of `client`; `limit` is the most octets a reply may have where that is not the client's to say.
+    ///
+    /// A panic on one message is a bug, and is reported as one; it costs that message only.
     pub(super) fn handle(
+        self: &Rc<Self>,
+        message: &[u8],
+        client: SocketAddr,
+        now: Now,
+        limit: Option<usize>,
+        wire: &mut Wire,
+    ) -> Handled {
+        catch_unwind(AssertUnwindSafe(|| self.handle_unguarded(message, client, now, limit, wire))).unwrap_or_else(|_| {
+            tracing::error!(client = %client.ip(), octets = message.len(), "a message could not be handled: this is a bug, please report it");
+            Handled::Ignored
+        })
+    }
+
+    fn handle_unguarded(
         self: &Rc<Self>,
         message: &[u8],
         client: SocketAddr,

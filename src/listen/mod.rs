@@ -1,5 +1,82 @@
-//! Sockets.
+//! Sockets of clients: where queries come in and replies go out. Sends what `policy` made ([`Wire`](crate::policy::Wire)),
+//! and has nothing else to send.
 
+mod batch;
+mod handler;
+mod holder;
+mod limits;
 mod settings;
+mod sockets;
+mod tcp;
+mod udp;
 
+use std::io;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::task::{JoinSet, LocalSet};
+use tokio_util::sync::CancellationToken;
+
+use crate::resolve::Resolver;
+use crate::telemetry::Telemetry;
+use handler::Handler;
+
+pub use limits::Connections;
 pub use settings::{ListenSettings, group};
+pub use sockets::{BindError, Bound, WorkerSockets, bind};
+
+/// How long queries under way may take to end when the daemon stops.
+const GRACE: Duration = Duration::from_secs(3);
+
+/// What all workers share.
+#[derive(Clone)]
+pub struct Service {
+    /// Resolves.
+    pub resolver: Arc<Resolver>,
+    /// Counts and reports.
+    pub telemetry: Arc<Telemetry>,
+    /// Counts TCP connections.
+    pub connections: Arc<Connections>,
+    /// How long a TCP connection may stay silent.
+    pub tcp_idle_timeout: Duration,
+}
+
+/// A worker: serves its sockets on this thread until `stop`. Returns how many queries it abandoned.
+///
+/// # Errors
+/// When the thread's runtime cannot be set up.
+pub fn work(sockets: WorkerSockets, service: &Service, stop: &CancellationToken) -> io::Result<usize> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let local = LocalSet::new();
+    local.block_on(&runtime, async {
+        let handler = Handler::new(Arc::clone(&service.resolver), Arc::clone(&service.telemetry));
+        let mut serving = JoinSet::new();
+        for socket in sockets.udp {
+            serving.spawn_local(udp::serve(socket, Rc::clone(&handler)));
+        }
+        for listener in sockets.tcp {
+            let listener = tokio::net::TcpListener::from_std(listener)?;
+            let (handler, connections) = (Rc::clone(&handler), Arc::clone(&service.connections));
+            let idle = service.tcp_idle_timeout;
+            serving.spawn_local(async move {
+                tcp::serve(listener, handler, connections, idle).await;
+                Ok(())
+            });
+        }
+        stop.cancelled().await;
+        drop(serving);
+        Ok(drain(&handler).await)
+    })
+}
+
+/// Lets queries under way end; returns how many did not in time.
+async fn drain(handler: &Handler) -> usize {
+    let drained = async {
+        while handler.waiting() > 0 {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    let _ = tokio::time::timeout(GRACE, drained).await;
+    handler.waiting()
+}

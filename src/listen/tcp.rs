@@ -28,7 +28,12 @@ const READ: usize = 16 * 1024;
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
 /// Accepts connections until it is dropped.
-pub(super) async fn serve(listener: TcpListener, handler: Rc<Handler>, connections: Arc<Connections>, idle: Duration) {
+pub(super) async fn serve(
+    listener: TcpListener,
+    handler: Rc<Handler>,
+    connections: Arc<Connections>,
+    idle: Duration,
+) {
     loop {
         match listener.accept().await {
             Ok((stream, client)) => {

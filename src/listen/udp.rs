@@ -3,13 +3,12 @@
 
 use std::cell::RefCell;
 use std::io;
-use std::net::UdpSocket;
 use std::os::fd::AsFd;
 use std::rc::Rc;
 
-use tokio::io::unix::AsyncFd;
+use tokio::io::Interest;
+use tokio::net::UdpSocket;
 use tokio::sync::Notify;
-use tokio_util::task::AbortOnDropHandle;
 
 use super::batch::{BATCH, Batch, Outbox, Peer};
 use super::handler::{Handled, Handler};
@@ -17,24 +16,29 @@ use crate::policy::Wire;
 
 /// A socket with the replies that are ready to go.
 struct Port {
-    socket: AsyncFd<UdpSocket>,
+    socket: UdpSocket,
     late: RefCell<Outbox>,
     ready: Notify,
 }
 
 /// Serves a socket until it is dropped.
-pub(super) async fn serve(socket: UdpSocket, handler: Rc<Handler>) -> io::Result<()> {
-    let port = Rc::new(Port { socket: AsyncFd::new(socket)?, late: RefCell::new(Outbox::new()), ready: Notify::new() });
-    let _flusher = AbortOnDropHandle::new(tokio::task::spawn_local(send_late(Rc::clone(&port))));
+pub(super) async fn serve(socket: std::net::UdpSocket, handler: Rc<Handler>) -> io::Result<()> {
+    let port = Rc::new(Port {
+        socket: UdpSocket::from_std(socket)?,
+        late: RefCell::new(Outbox::new()),
+        ready: Notify::new(),
+    });
+    // It outlives this future: replies of queries under way still go out while the worker drains.
+    tokio::task::spawn_local(send_late(Rc::clone(&port)));
     receive(&port, &handler).await
 }
 
 async fn receive(port: &Rc<Port>, handler: &Rc<Handler>) -> io::Result<()> {
     let (mut batch, mut outbox, mut wire) = (Batch::new(), Outbox::new(), Wire::default());
     loop {
-        let mut ready = port.socket.readable().await?;
-        let Ok(received) = ready.try_io(|socket| batch.receive(socket.get_ref().as_fd())) else { continue };
-        // An error of an earlier reply (a client that is gone) is reported here; the socket is sound.
+        port.socket.readable().await?;
+        let received = port.socket.try_io(Interest::READABLE, || batch.receive(port.socket.as_fd()));
+        // Nothing there after all, or an error of an earlier reply whose client is gone; the socket is sound.
         let Ok(received) = received else { continue };
         let now = handler.now();
         for index in 0..received {
@@ -53,7 +57,7 @@ async fn receive(port: &Rc<Port>, handler: &Rc<Handler>) -> io::Result<()> {
             }
         }
         if !outbox.is_empty() {
-            outbox.flush(port.socket.get_ref().as_fd());
+            outbox.flush(port.socket.as_fd());
         }
         if received == BATCH {
             // There is more; the replies of upstreams get their turn first.
@@ -67,7 +71,7 @@ impl Port {
     fn send_soon(&self, wire: &Wire, peer: Peer) {
         let mut late = self.late.borrow_mut();
         if late.is_full() {
-            late.flush(self.socket.get_ref().as_fd());
+            late.flush(self.socket.as_fd());
         }
         late.push(wire.as_bytes(), peer);
         self.ready.notify_one();
@@ -77,6 +81,6 @@ impl Port {
 async fn send_late(port: Rc<Port>) {
     loop {
         port.ready.notified().await;
-        port.late.borrow_mut().flush(port.socket.get_ref().as_fd());
+        port.late.borrow_mut().flush(port.socket.as_fd());
     }
 }

@@ -137,6 +137,21 @@ impl Subject {
         }
     }
 
+    /// The address or name, and the range or zone it is in, as fields of a log line.
+    pub fn parts(&self) -> (String, String) {
+        match self {
+            Self::Address { address, range, .. } => (address.to_string(), range.net.to_string()),
+            Self::Alias { target, inside: Inside::Zone { zone, .. } } => {
+                (target.to_string(), zone.to_string())
+            }
+            Self::Alias { target, inside: Inside::Special(special) } => {
+                (target.to_string(), special.name.to_string())
+            }
+            Self::Alias { target, .. } => (target.to_string(), String::new()),
+            Self::Port(port) => (port.to_string(), String::new()),
+        }
+    }
+
     /// Who set the rule.
     pub fn origin(&self) -> &Origin {
         match self {

@@ -7,6 +7,7 @@
 //! Every way out is a [`ClientResponse`]. Cached replies lie below the decision: each is judged by the generation the
 //! query found, and the judgement is kept beside it only to be reused by that generation.
 
+mod hosts;
 mod inflight;
 mod local;
 mod settings;
@@ -26,6 +27,7 @@ use crate::policy::{Circumstances, ClientResponse, Judgement, Verdict, enforce};
 use crate::upstream::{Ask, ExchangeError, Exchanger};
 use inflight::{Duty, InFlight, Place};
 
+pub use hosts::{Hosts, HostsError};
 pub use settings::{LocalName, NamesSettings, Route};
 pub use snapshot::{ChosenRoute, Current, Ingredients, Snapshot};
 

@@ -1,5 +1,170 @@
-//! What is said about what happened.
+//! What is said about what happened: log lines, folded where they repeat, and counters.
 
+mod fold;
+mod logging;
 mod settings;
 
+use std::net::IpAddr;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::time::{Duration, Instant};
+
+use crate::dns::{Query, Question};
+use crate::policy::{Category, Verdict};
+use crate::resolve::{Outcome, Source};
+
+pub use fold::{Fold, FoldDecision, Folded};
+pub use logging::{LogError, LogHandle, Logging};
 pub use settings::{Format, Level, LogSettings};
+
+/// How long repeated reports are folded.
+const FOLD_INTERVAL: Duration = Duration::from_secs(60);
+/// Reports that are folded at a time.
+const FOLD_KEYS: usize = 1024;
+
+/// What happened so far.
+#[derive(Debug, Default)]
+pub struct Counters {
+    answered: [AtomicU64; 5],
+    blocked: AtomicU64,
+    sinkhole: AtomicU64,
+    monitored: AtomicU64,
+    refused: AtomicU64,
+    shed: AtomicU64,
+}
+
+/// Counts, and reports what the guard did.
+pub struct Telemetry {
+    /// The counts.
+    pub counters: Counters,
+    fold: Fold<ReportKey>,
+}
+
+/// What makes two reports the same one to a reader.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+struct ReportKey {
+    category: Category,
+    client: IpAddr,
+    question: String,
+    subject: String,
+}
+
+impl Default for Telemetry {
+    fn default() -> Self {
+        Self { counters: Counters::default(), fold: Fold::new(FOLD_INTERVAL, FOLD_KEYS) }
+    }
+}
+
+impl Telemetry {
+    /// A query was answered.
+    pub fn answered(&self, client: IpAddr, query: &Query, outcome: &Outcome) {
+        if let Some(count) = self.counters.answered.get(outcome.source.index()) {
+            count.fetch_add(1, Relaxed);
+        }
+        tracing::debug!(%client, question = %query.question, rcode = %outcome.response.rcode(), source = outcome.source.label(), "answered");
+        if let Some(verdict) =
+            outcome.verdict.as_deref().filter(|verdict| verdict.category != Category::Clean)
+        {
+            self.report(client, &query.question, verdict);
+        }
+    }
+
+    /// A message was not a query worth an answer of its own.
+    pub fn refused(&self) {
+        self.counters.refused.fetch_add(1, Relaxed);
+    }
+
+    /// A query was dropped for want of room.
+    pub fn shed(&self) {
+        self.counters.shed.fetch_add(1, Relaxed);
+    }
+
+    fn report(&self, client: IpAddr, question: &Question, verdict: &Verdict) {
+        let count = match verdict.category {
+            Category::Clean => return,
+            Category::Blocked => &self.counters.blocked,
+            Category::Sinkhole => &self.counters.sinkhole,
+            Category::Monitored => &self.counters.monitored,
+        };
+        count.fetch_add(1, Relaxed);
+        let Some(finding) = verdict.leading() else { return };
+        let (category, subject) = (verdict.category, finding.subject.to_string());
+        let name = question.name().to_name();
+        let key = ReportKey { category, client, question: question_text(question), subject: subject.clone() };
+        if self.fold.note(&key, Instant::now()) != FoldDecision::First {
+            return;
+        }
+        let (rtype, rule, carrier) = (question.rtype, finding.subject.rule(), finding.carrier);
+        let (address, range) = finding.subject.parts();
+        let more = verdict.reported().count().saturating_sub(1);
+        let allow = finding.subject.allow_line(question.name());
+        let category = category.label();
+        match verdict.category {
+            Category::Clean => {}
+            Category::Blocked => tracing::warn!(
+                category, %client, %name, r#type = %rtype, address, range, rule, %carrier, more, allow, "blocked: {subject}"
+            ),
+            Category::Monitored => tracing::warn!(
+                category, %client, %name, r#type = %rtype, address, range, rule, %carrier, more, allow, "would be blocked: {subject}"
+            ),
+            Category::Sinkhole => tracing::info!(
+                category, %client, %name, r#type = %rtype, address, range, rule, %carrier, "blocked by the upstream: {subject}"
+            ),
+        }
+    }
+
+    /// Writes what was folded in intervals that are over; to be called every second or so.
+    pub fn write_folded(&self, now: Instant) {
+        self.write(self.fold.due(now));
+    }
+
+    /// Writes all that was folded.
+    pub fn finish(&self, now: Instant) {
+        self.write(self.fold.finish(now));
+    }
+
+    fn write(&self, folded: Vec<Folded<ReportKey>>) {
+        for entry in folded {
+            match entry {
+                Folded::Repeats { key: ReportKey { category, client, question, subject }, more, within } => {
+                    let (category, seconds) = (category.label(), within.as_secs());
+                    tracing::warn!(category, %client, question, more, seconds, "{more} more in {seconds} s: {subject}");
+                }
+                Folded::Overflow { events, within } => {
+                    let seconds = within.as_secs();
+                    tracing::warn!(
+                        events,
+                        seconds,
+                        "{events} more reports of other names in {seconds} s, not written"
+                    );
+                }
+            }
+        }
+    }
+}
+
+fn question_text(question: &Question) -> String {
+    format!("{} {}", question.name().to_name(), question.rtype)
+}
+
+impl Source {
+    /// The word for it.
+    pub fn label(self) -> &'static str {
+        match self {
+            Self::Local => "local",
+            Self::Cache => "cache",
+            Self::Stale => "stale",
+            Self::Upstream => "upstream",
+            Self::Failure => "failure",
+        }
+    }
+
+    fn index(self) -> usize {
+        match self {
+            Self::Local => 0,
+            Self::Cache => 1,
+            Self::Stale => 2,
+            Self::Upstream => 3,
+            Self::Failure => 4,
+        }
+    }
+}

@@ -4,6 +4,7 @@ mod error;
 mod exchange;
 mod server;
 mod settings;
+mod system;
 mod tcp;
 mod udp;
 
@@ -11,3 +12,6 @@ pub use error::ExchangeError;
 pub use exchange::{Ask, Exchanger};
 pub use server::{ServerGroup, ServerState, Servers};
 pub use settings::{Endpoint, Server, UpstreamSettings};
+pub use system::{
+    Found, SYSTEM_FILES, Skip, SystemError, SystemServers, loops, system_files, system_servers,
+};

@@ -13,6 +13,7 @@ use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::rc::Rc;
 
 use rand::Rng;
+use socket2::SockRef;
 use tokio::net::UdpSocket;
 use tokio::sync::oneshot;
 use tokio::task::AbortHandle;
@@ -85,7 +86,8 @@ impl UdpPool {
         let asked = message.get(12..12 + question).unwrap_or_default().into();
         lease.socket.pending.borrow_mut().insert(id, Pending { question: asked, reply: sender });
         let flight = Flight { lease, id, reply };
-        match flight.lease.socket.udp.try_send(message) {
+        // Past tokio, which knows a new socket to be writable only after it has asked the kernel once.
+        match SockRef::from(&flight.lease.socket.udp).send(message) {
             // A full send buffer loses the datagram like any router may: it is sent again.
             Ok(_) => Ok(flight),
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(flight),

@@ -1,0 +1,137 @@
+//! The arguments, as one definition that help texts are made of.
+
+use std::net::{IpAddr, SocketAddr};
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+
+use crate::config::{Wrong, listen_address, upstream_server};
+use crate::daemon::Source;
+use crate::dns::{Name, RecordType};
+use crate::upstream::Server;
+
+/// A forwarding DNS resolver that refuses to be rebound
+#[derive(Debug, Parser)]
+#[command(
+    version,
+    about,
+    long_about = "A forwarding DNS resolver that refuses to be rebound: it removes from the answers of public names \
+                  every address that leads inside, so that no web page can reach what listens on this machine or in \
+                  this network by pointing its own name there.",
+    after_help = "Exit codes: 0 fine; 1 the answer is no (errors in the file, something got through); 2 usage or environment."
+)]
+pub(crate) struct Arguments {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    Run(Run),
+    Check(Check),
+    Explain(Explain),
+}
+
+/// Run the daemon in the foreground
+///
+/// Without --config it reads /etc/stubborn/stubborn.toml where that exists; without any file it listens on port 53 of the
+/// loopback addresses and asks the servers of resolv.conf.
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Examples:\n  stubborn run --listen 127.0.0.1:5335\n  stubborn run --config my.toml --upstream 9.9.9.9"
+)]
+pub(crate) struct Run {
+    #[command(flatten)]
+    source: SourceArguments,
+    /// Write the bound addresses to this file once the daemon answers, one `udp ADDRESS:PORT` or `tcp ADDRESS:PORT` a line
+    #[arg(long, value_name = "FILE")]
+    pub(crate) ready_file: Option<PathBuf>,
+}
+
+/// Check the configuration, by the same code as start and reload
+///
+/// Prints every error with its file, line and column, and what would be right.
+#[derive(Debug, Args)]
+pub(crate) struct Check {
+    /// The configuration file [default: /etc/stubborn/stubborn.toml where it exists]
+    #[arg(long, short, value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
+    /// Print JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// Show each step of the decision on a name
+///
+/// With --answer, as if an upstream had answered with these addresses: nothing is asked. Without, the upstream is asked.
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Examples:\n  stubborn explain example.com\n  stubborn explain nas.example.com A --answer 192.168.1.20"
+)]
+pub(crate) struct Explain {
+    /// The name
+    #[arg(value_parser = name)]
+    pub(crate) name: Name,
+    /// The record type [default: A, or AAAA where the answers are IPv6 addresses]
+    #[arg(value_name = "TYPE", value_parser = record_type)]
+    pub(crate) rtype: Option<RecordType>,
+    /// An address the upstream shall have answered with; may be given several times
+    #[arg(long, value_name = "ADDRESS")]
+    pub(crate) answer: Vec<IpAddr>,
+    /// The client that asks
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1")]
+    pub(crate) client: IpAddr,
+    /// The configuration file [default: /etc/stubborn/stubborn.toml where it exists]
+    #[arg(long, short, value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
+    /// Ask this server instead of the configured ones; may be given several times
+    #[arg(long, value_name = "SERVER", value_parser = server)]
+    pub(crate) upstream: Vec<Server>,
+    /// Print JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct SourceArguments {
+    /// The configuration file [default: /etc/stubborn/stubborn.toml where it exists]
+    #[arg(long, short, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Listen here instead of where the file says; may be given several times
+    #[arg(long, value_name = "ADDRESS[:PORT]", value_parser = address)]
+    listen: Vec<SocketAddr>,
+    /// Ask this server instead of those of the file; may be given several times
+    #[arg(long, value_name = "SERVER", value_parser = server)]
+    upstream: Vec<Server>,
+}
+
+impl From<Run> for Source {
+    fn from(arguments: Run) -> Self {
+        let SourceArguments { config, listen, upstream } = arguments.source;
+        Self { config, listen, upstream }
+    }
+}
+
+fn name(text: &str) -> Result<Name, String> {
+    Name::from_text(text).map_err(|error| error.to_string())
+}
+
+fn record_type(text: &str) -> Result<RecordType, String> {
+    RecordType::from_text(text)
+        .ok_or_else(|| "not a record type; try A, AAAA, HTTPS, TXT or TYPE65".to_owned())
+}
+
+fn address(text: &str) -> Result<SocketAddr, String> {
+    listen_address(text).map_err(|wrong| told(&wrong))
+}
+
+fn server(text: &str) -> Result<Server, String> {
+    upstream_server(text).map_err(|wrong| told(&wrong))
+}
+
+fn told(wrong: &Wrong) -> String {
+    match &wrong.help {
+        Some(help) => format!("{}; {help}", wrong.message),
+        None => wrong.message.clone(),
+    }
+}

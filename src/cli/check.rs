@@ -1,0 +1,54 @@
+//! `stubborn check`: the configuration's errors, all of them.
+
+use serde_json::json;
+
+use super::args::Check;
+use super::{FINE, NO, complain, say};
+use crate::config::ConfigError;
+use crate::daemon::{BuildError, Environment, Source};
+
+/// Checks as start and reload do. That no upstream is to be found on this machine is worth a warning only: the file may be
+/// meant for another.
+pub(super) fn check(arguments: &Check) -> u8 {
+    let source = Source { config: arguments.config.clone(), ..Source::default() };
+    let (errors, warnings) = match source.build(&Environment::default()) {
+        Ok(built) => (Vec::new(), built.warnings),
+        Err(BuildError::Config(errors)) => {
+            (errors.errors, errors.warnings.iter().map(ConfigError::one_line).collect())
+        }
+        Err(other) => (Vec::new(), vec![other.to_string()]),
+    };
+    if arguments.json {
+        say(&json_report(&errors, &warnings).to_string());
+    } else {
+        for error in &errors {
+            complain(&format!("{error}\n"));
+        }
+        for warning in &warnings {
+            complain(&format!("warning: {warning}"));
+        }
+        match errors.len() {
+            0 => say("the configuration is fine"),
+            1 => complain("error: the configuration has 1 error"),
+            count => complain(&format!("error: the configuration has {count} errors")),
+        }
+    }
+    if errors.is_empty() { FINE } else { NO }
+}
+
+fn json_report(errors: &[ConfigError], warnings: &[String]) -> serde_json::Value {
+    let errors: Vec<serde_json::Value> = errors
+        .iter()
+        .map(|error| {
+            json!({
+                "file": error.path.display().to_string(),
+                "line": error.place.as_ref().map(|place| place.line),
+                "column": error.place.as_ref().map(|place| place.column),
+                "key": error.key,
+                "message": error.message,
+                "help": error.help,
+            })
+        })
+        .collect();
+    json!({ "ok": errors.is_empty(), "errors": errors, "warnings": warnings })
+}

@@ -1,0 +1,55 @@
+//! The commands. What they print is for people on a terminal; `--json` is for programs.
+
+mod args;
+mod check;
+mod explain;
+
+use std::io::Write;
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use args::{Arguments, Command};
+
+/// Fine.
+pub(crate) const FINE: u8 = 0;
+/// The answer is no: errors in the file, something got through.
+pub(crate) const NO: u8 = 1;
+/// Usage or environment.
+pub(crate) const TROUBLE: u8 = 2;
+
+/// Runs the program with the process's arguments.
+pub fn main() -> ExitCode {
+    let code = match Arguments::parse().command {
+        Command::Run(arguments) => run(arguments),
+        Command::Check(arguments) => check::check(&arguments),
+        Command::Explain(arguments) => explain::explain(&arguments),
+    };
+    ExitCode::from(code)
+}
+
+fn run(arguments: args::Run) -> u8 {
+    let ready = arguments.ready_file.clone();
+    match crate::daemon::run(arguments.into(), ready.as_deref()) {
+        Ok(()) => FINE,
+        Err(error) => {
+            let code = match &error {
+                crate::daemon::RunError::Build(crate::daemon::BuildError::Config(_)) => NO,
+                _ => TROUBLE,
+            };
+            complain(&error.to_string());
+            code
+        }
+    }
+}
+
+/// Writes to standard output; a reader that has gone away is no error.
+pub(crate) fn say(text: &str) {
+    let _ = writeln!(std::io::stdout().lock(), "{text}");
+}
+
+/// Writes an error to standard error.
+pub(crate) fn complain(text: &str) {
+    let prefix = if text.starts_with("error") || text.starts_with("warning") { "" } else { "error: " };
+    let _ = writeln!(std::io::stderr().lock(), "{prefix}{text}");
+}

@@ -1,0 +1,15 @@
+//! The daemon's life: settings to policy, policy to workers, and what keeps both up to date with the machine.
+
+mod addresses;
+mod build;
+mod difference;
+mod nat64;
+#[cfg(unix)]
+mod netlink;
+mod run;
+mod watch;
+
+pub use addresses::{AddressesError, OwnAddresses};
+pub use build::{BuildError, Built, Environment, Source};
+pub use run::{RunError, run};
+pub use watch::{Content, Digest, WatchError, WatchOptions, Watched, Watcher};
