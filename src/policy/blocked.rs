@@ -45,7 +45,7 @@ pub(super) struct BlockedRanges {
 impl BlockedRanges {
     /// The table in the settings' profile, the settings' own ranges, `own` addresses and learned NAT64 prefixes.
     pub(super) fn compile(settings: &GuardSettings, own: &[IpAddr], learned: &[Ipv6Net]) -> Self {
-        let mut all: Vec<BlockedRange> = SPECIAL_RANGES
+        let built_in: Vec<BlockedRange> = SPECIAL_RANGES
             .iter()
             .filter_map(|special| {
                 Some(BlockedRange {
@@ -58,15 +58,14 @@ impl BlockedRanges {
                 })
             })
             .collect();
+        let table = Self::from_ranges(built_in.clone());
+        let in_table = |net: IpNet| table.find(net.addr());
+        let mut all = built_in;
         let mut add = |net: IpNet, name, reference, origin: &Origin, treatment| {
-            all.push(BlockedRange {
-                net,
-                name,
-                reference,
-                origin: origin.clone(),
-                treatment,
-                never_implied: false,
-            });
+            // A narrower or an equal row must not make a sensitive range less so.
+            let never_implied =
+                in_table(net).is_some_and(|range| range.never_implied && range.net.contains(&net));
+            all.push(BlockedRange { net, name, reference, origin: origin.clone(), treatment, never_implied });
         };
         for prefix in learned {
             add(IpNet::V6(*prefix), "nat64-learned", "RFC 7050", &Origin::BuiltIn, Treatment::Decode);
@@ -78,14 +77,14 @@ impl BlockedRanges {
             add(*net, "unblocked", "unblock", origin, Treatment::Allow);
         }
         if settings.own_addresses {
-            for address in own {
-                add(
-                    IpNet::from(*address),
-                    "own-address",
-                    "an interface of this host",
-                    &Origin::BuiltIn,
-                    Treatment::Block,
-                );
+            // What the table blocks anyway keeps the table's name.
+            let blocked = |address: &IpAddr| {
+                in_table(IpNet::from(*address)).is_some_and(|range| range.treatment == Treatment::Block)
+            };
+            let mine = "an interface of this host";
+            for address in own.iter().filter(|address| !blocked(address) || is_unblocked(settings, **address))
+            {
+                add(IpNet::from(*address), "own-address", mine, &Origin::BuiltIn, Treatment::Block);
             }
         }
         for (net, origin) in &settings.block {
@@ -125,6 +124,10 @@ impl BlockedRanges {
     pub(super) fn len(&self) -> usize {
         self.ranges.iter().filter(|range| range.treatment == Treatment::Block).count()
     }
+}
+
+fn is_unblocked(settings: &GuardSettings, address: IpAddr) -> bool {
+    settings.unblock.iter().any(|(net, _)| net.contains(&address))
 }
 
 /// Ends the open ranges that end before `start`: what follows them is the range around them again.
