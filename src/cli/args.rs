@@ -64,7 +64,7 @@ pub(crate) struct Check {
 /// Show each step of the decision on a name
 ///
 /// With --answer, as if an upstream had answered with these addresses: nothing is asked. Without, the upstream is asked.
-#[derive(Debug, Args)]
+#[derive(Debug, Clone, Args)]
 #[command(
     after_help = "Examples:\n  stubborn explain example.com\n  stubborn explain nas.example.com A --answer 192.168.1.20"
 )]
