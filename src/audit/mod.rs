@@ -9,7 +9,7 @@
 //! let cases = catalogue(&Setup::default());
 //! let upstream = AttackUpstream::start(&cases)?;
 //! // A resolver on 127.0.0.1:5300 that forwards to `upstream.address()`.
-//! let target = "127.0.0.1:5300".parse().unwrap();
+//! let target = std::net::SocketAddr::from(([127, 0, 0, 1], 5300));
 //! let mut findings = play(target, &cases, &upstream, Transport::Udp, true);
 //! findings.extend(play(target, &cases, &upstream, Transport::Tcp, true));
 //! let report = Report::new(&cases, findings);
@@ -30,5 +30,5 @@ mod tests;
 pub use cases::{Case, Expect, FIXTURE, Group, Setup, catalogue};
 pub use oracle::Leak;
 pub use report::Report;
-pub use run::{Exchange, Finding, Problem, Transport, play, play_and_watch};
+pub use run::{Exchange, Finding, Problem, Target, Transport, play, play_and_watch};
 pub use upstream::AttackUpstream;

@@ -19,6 +19,21 @@ use super::wire::{self, Query, flag};
 
 /// How long a reply may take. Longer than any sane resolver's own timeouts, since some cases make it wait.
 pub const PATIENCE: Duration = Duration::from_secs(10);
+/// Where a resolver listens.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Target {
+    /// For datagrams.
+    pub udp: SocketAddr,
+    /// For streams.
+    pub tcp: SocketAddr,
+}
+
+impl From<SocketAddr> for Target {
+    fn from(address: SocketAddr) -> Self {
+        Self { udp: address, tcp: address }
+    }
+}
+
 /// How many cases are under way at a time.
 const AT_ONCE: usize = 16;
 
@@ -114,7 +129,7 @@ pub struct Exchange {
 
 /// Asks `target` every question of `cases`, `twice` if wanted, and returns what was wrong, in the order of the cases.
 pub fn play(
-    target: SocketAddr,
+    target: impl Into<Target>,
     cases: &[Case],
     upstream: &AttackUpstream,
     transport: Transport,
@@ -125,7 +140,7 @@ pub fn play(
 
 /// The same; `watch` sees every exchange, for a second opinion.
 pub fn play_and_watch(
-    target: SocketAddr,
+    target: impl Into<Target>,
     cases: &[Case],
     upstream: &AttackUpstream,
     transport: Transport,
@@ -135,6 +150,7 @@ pub fn play_and_watch(
     let next = AtomicUsize::new(0);
     let found = Mutex::new(Vec::new());
     let nonce = nonce();
+    let target = target.into();
     thread::scope(|scope| {
         for _ in 0..AT_ONCE.min(cases.len()) {
             scope.spawn(|| {
@@ -161,7 +177,7 @@ fn take<'a>(cases: &'a [Case], next: &AtomicUsize) -> Option<(usize, &'a Case)> 
 }
 
 struct Round<'a, W> {
-    target: SocketAddr,
+    target: Target,
     case: &'a Case,
     upstream: &'a AttackUpstream,
     transport: Transport,
@@ -248,18 +264,19 @@ pub fn judge(case: &Case, expected: &super::cases::Expect, exchange: &Exchange, 
 }
 
 /// Asks one question, over TCP also when the datagram was cut short.
-pub fn ask(target: SocketAddr, query: &Query, transport: Transport) -> io::Result<Exchange> {
+pub fn ask(target: impl Into<Target>, query: &Query, transport: Transport) -> io::Result<Exchange> {
+    let target = target.into();
     let octets = query.encode();
     let mut replies = Vec::new();
     if transport == Transport::Udp {
-        let reply = ask_udp(target, &octets, PATIENCE)?;
+        let reply = ask_udp(target.udp, &octets, PATIENCE)?;
         let cut = u16_at(&reply, 2).unwrap_or(0) & flag::TC != 0;
         replies.push(reply);
         if !cut {
             return Ok(Exchange { query: query.clone(), replies });
         }
     }
-    replies.push(ask_tcp(target, &octets, PATIENCE)?);
+    replies.push(ask_tcp(target.tcp, &octets, PATIENCE)?);
     Ok(Exchange { query: query.clone(), replies })
 }
 
