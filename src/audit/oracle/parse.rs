@@ -61,8 +61,8 @@ pub fn u32_at(wire: &[u8], at: usize) -> Option<u32> {
 
 /// The name at `at`, expanded, and where the octets after it begin.
 ///
-/// A pointer must lead to before the run of labels it stands in, so each jump goes strictly back (RFC 1035 §4.1.4:
-/// "a prior occurrence").
+/// A pointer must lead to before the run of labels it stands in, so each jump goes strictly back (RFC 1035 §4.1.4
+/// points to prior names only).
 pub fn expand(wire: &[u8], at: usize) -> Result<(Vec<u8>, usize), &'static str> {
     let mut name = Vec::new();
     let mut cursor = at;
