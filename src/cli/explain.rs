@@ -11,7 +11,7 @@ use tokio::task::LocalSet;
 use super::args::Explain;
 use super::{FINE, TROUBLE, complain, say};
 use crate::cache::CacheSettings;
-use crate::daemon::{BuildError, Environment, OwnAddresses, Source};
+use crate::daemon::{BuildError, Environment, Source, own_addresses};
 use crate::dns::{Asker, Query, Question, RecordType, UpstreamResponse, write_addresses_reply};
 use crate::policy::{Action, Category, Circumstances, ClientResponse, Finding, Subject, Verdict, enforce};
 use crate::resolve::{ChosenRoute, Outcome, Resolver, Snapshot, Source as From, Step};
@@ -141,15 +141,6 @@ fn explain_one(arguments: &Explain) -> Result<Explanation, BuildError> {
             Ok(Explanation::new(arguments, &query, route, &outcome))
         }
     }
-}
-
-/// The addresses of this host, or none where they cannot be had.
-fn own_addresses() -> Vec<IpAddr> {
-    let Ok(runtime) = tokio::runtime::Builder::new_current_thread().enable_all().build() else {
-        return Vec::new();
-    };
-    let _entered = runtime.enter();
-    OwnAddresses::start().map(|own| own.current().iter().copied().collect()).unwrap_or_default()
 }
 
 fn query(arguments: &Explain) -> Query {

@@ -12,7 +12,7 @@ use crate::dns::{
 use super::address::each_form;
 use super::blocked::{BlockedRange, BlockedRanges};
 use super::exceptions::{Exceptions, covers, is_active, networks_cover};
-use super::names::{InsideZones, leads_inside};
+use super::names::{Inside, InsideZones, leads_inside};
 use super::presets::built_in_exceptions;
 use super::ranges::Treatment;
 use super::settings::{Client, ExceptionMode, GuardSettings, Mode, OnBlock, Origin, Profile, RouteTrust};
@@ -159,7 +159,9 @@ impl Evaluator<'_> {
 
     fn alias(&mut self, index: usize, rtype: RecordType, target: NameRef<'_>) {
         let question = self.circumstances.question.name();
-        if let Some(inside) = leads_inside(&self.policy.zones, question, target) {
+        let asks_address = matches!(self.circumstances.question.rtype, RecordType::A | RecordType::AAAA);
+        let odd = (asks_address && !target.is_plain()).then_some(Inside::NotAHostName);
+        if let Some(inside) = odd.or_else(|| leads_inside(&self.policy.zones, question, target)) {
             let subject = Subject::Alias { target: target.to_name(), inside };
             self.found(index, Carrier::Rdata(rtype), subject, Action::Removed);
         }

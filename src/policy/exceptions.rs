@@ -136,8 +136,7 @@ fn is_dnsbl_shaped(name: NameRef<'_>, zone: NameRef<'_>) -> bool {
     let is_domain = labels.len() >= 2
         && labels.last().is_some_and(|tld| {
             tld.len() >= 2 && tld.iter().all(|&byte| byte.is_ascii_alphabetic() || byte == b'-')
-        })
-        && psl::Psl::find(&psl::List, labels.iter().rev().copied()).typ.is_some();
+        });
     reversed_v4 || reversed_v6 || is_domain
 }
 
@@ -190,6 +189,7 @@ mod tests {
             (nibbles.as_str(), true),
             ("evil.com.", true),
             ("www.bad.co.uk.", true),
+            ("www.evil.example.", true),
             ("www.", false),
             ("", false),
             ("a.b.", false),

@@ -59,6 +59,8 @@ pub enum Inside {
     SingleLabel,
     /// Its last label is a number: some software takes it for an address (CVE-2022-32212).
     Numeric,
+    /// With octets that a stub skipping names octet by octet takes for their end, and the rest for records.
+    NotAHostName,
     /// Of a local name or a route that the question is not in.
     Zone {
         /// The zone.

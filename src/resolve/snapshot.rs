@@ -128,7 +128,7 @@ impl Snapshot {
 
     /// How many names are answered out of the configuration and the hosts files.
     pub fn local_count(&self) -> usize {
-        self.local.len()
+        self.local.count()
     }
 }
 

@@ -142,12 +142,16 @@ impl Socket {
         let mut pending = self.pending.borrow_mut();
         let Some(question) = pending.get(&id).map(|entry| &entry.question) else { return };
         let echoed = datagram.get(12..12 + question.len()).unwrap_or_default();
-        let reply = if let [_, _, flags, rcode, 0, 0, ..] = datagram
-            && flags & 0x80 != 0
-            && rcode & 0x0f != 0
-        {
+        // QR set, OPCODE QUERY: a reply to a query.
+        let Some([_, _, flags, rcode, _, questions]) = datagram.first_chunk() else { return };
+        if flags & 0xf8 != 0x80 {
+            return;
+        }
+        let reply = if *questions == 0 && rcode & 0x0f != 0 && datagram.len() == 12 {
             // Servers without EDNS, and some in distress, send a header only.
             Err(ExchangeError::Rcode(Rcode(u16::from(rcode & 0x0f))))
+        } else if *questions != 1 {
+            return;
         } else if echoed == &**question {
             Ok(datagram.to_vec())
         } else if echoed.eq_ignore_ascii_case(question) {
