@@ -11,6 +11,9 @@ use crate::policy::{SpecialUse, is_numeric, special_domain};
 /// How long a client may keep the news that a name does not exist here, in seconds.
 const NEGATIVE_TTL: u32 = 600;
 
+/// The same for a name that is refused an address for its odd octets.
+const ODD_NAME_TTL: u32 = 10;
+
 /// Networks whose reverse zones are served locally (RFC 6303 §4, RFC 7793).
 const LOCALLY_SERVED: &[&str] = &[
     "0.0.0.0/8",
@@ -111,7 +114,7 @@ impl SpecialNames {
             // Stubs that skip names octet by octet would read the rest of this one as records. The name's other types
             // are forwarded, so it is not denied.
             let why = "not a host name: zero or non-ASCII octets";
-            let answer = LocalAnswer::negative(Rcode::NOERROR, question, name, NEGATIVE_TTL);
+            let answer = LocalAnswer::negative(Rcode::NOERROR, question, name, ODD_NAME_TTL);
             return Some(answer.with_error(Ede::new(EdeCode::BLOCKED, why)));
         }
         single_label(question)
