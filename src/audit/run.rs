@@ -123,6 +123,8 @@ impl fmt::Display for Finding {
 pub struct Exchange {
     /// The question.
     pub query: Query,
+    /// How it travelled at first.
+    pub transport: Transport,
     /// The replies in order: after a truncated datagram also the one over TCP.
     pub replies: Vec<Vec<u8>>,
 }
@@ -249,8 +251,7 @@ pub fn judge(case: &Case, expected: &super::cases::Expect, exchange: &Exchange, 
     let query = &exchange.query;
     let mut problems = Vec::new();
     for (place, reply) in exchange.replies.iter().enumerate() {
-        let cut = u16_at(reply, 2).unwrap_or(0) & flag::TC != 0;
-        let datagram = cut && place == 0 || exchange.replies.len() == 1;
+        let datagram = exchange.transport == Transport::Udp && place == 0;
         let limit = datagram.then(|| query.edns.map_or(512, |(size, _)| usize::from(size.max(512))));
         problems.extend(leaks(reply, query.qtype, secrets).into_iter().map(Problem::Leak));
         problems.extend(shape::faults(reply, query, limit).into_iter().map(Problem::Shape));
@@ -273,11 +274,11 @@ pub fn ask(target: impl Into<Target>, query: &Query, transport: Transport) -> io
         let cut = u16_at(&reply, 2).unwrap_or(0) & flag::TC != 0;
         replies.push(reply);
         if !cut {
-            return Ok(Exchange { query: query.clone(), replies });
+            return Ok(Exchange { query: query.clone(), transport, replies });
         }
     }
     replies.push(ask_tcp(target.tcp, &octets, PATIENCE)?);
-    Ok(Exchange { query: query.clone(), replies })
+    Ok(Exchange { query: query.clone(), transport, replies })
 }
 
 /// One datagram there; the first one back that has its ID.
