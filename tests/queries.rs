@@ -16,6 +16,7 @@ use std::io::{Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpStream, UdpSocket};
 use std::time::Instant;
 
+use stubborn::audit::cases::Action;
 use stubborn::audit::run::Transport;
 use stubborn::audit::wire::{self, Message, Query, Record, code, flag, name, question};
 use support::daemon::DEADLINE;
@@ -581,6 +582,33 @@ fn an_upstream_that_never_answers_is_a_failure_in_time() {
     let started = Instant::now();
     assert_eq!(daemon.ask("silent.example", code::A).rcode(), code::SERVFAIL);
     assert!(started.elapsed() < DEADLINE / 2);
+}
+
+/// RFC 7766 §6.2.4: what was under way on a stream that the server closes is asked again.
+#[test]
+fn a_stream_that_the_upstream_closes_takes_no_other_query_with_it() {
+    let names: Vec<String> = (0..40).map(|number| format!("n{number}.example")).collect();
+    let zone = names.iter().enumerate().fold(Zone::new(), |zone, (number, name)| {
+        let closes = number % 4 == 0;
+        zone.script(name, move |asked| match (asked.stream, closes) {
+            (false, _) => asked.send(&asked.reply().with(flag::TC)),
+            (true, true) => vec![Action::Close],
+            (true, false) => asked.send(&asked.reply().answer([address("1.1.1.1")])),
+        })
+    });
+    let upstream = zone.serve();
+    let daemon = TestDaemon::start(upstream.address(), "[server]\nworkers = 1\n");
+    let target = &daemon;
+    let lost: Vec<&String> = std::thread::scope(|scope| {
+        let asked: Vec<_> =
+            names.iter().map(|name| scope.spawn(move || (name, target.ask(name, code::A)))).collect();
+        let replies = asked.into_iter().map(|asked| asked.join().unwrap()).enumerate();
+        replies
+            .filter(|(number, (_, reply))| number % 4 != 0 && reply.addresses() != ["1.1.1.1"])
+            .map(|(_, (name, _))| name)
+            .collect()
+    });
+    assert!(lost.is_empty(), "{lost:?}");
 }
 
 /// T03: a page that asks for thousands of names of its own.

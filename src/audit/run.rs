@@ -34,8 +34,13 @@ impl From<SocketAddr> for Target {
     }
 }
 
-/// How many cases are under way at a time.
-const AT_ONCE: usize = 16;
+/// How many cases are under way at a time: over TCP fewer, as a resolver may count connections that just ended.
+const fn at_once(transport: Transport) -> usize {
+    match transport {
+        Transport::Udp => 16,
+        Transport::Tcp => 8,
+    }
+}
 
 /// How the questions travel.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -43,7 +48,7 @@ const AT_ONCE: usize = 16;
 pub enum Transport {
     /// One datagram there, one back; TCP after a truncated one.
     Udp,
-    /// A connection for each case.
+    /// A connection for each question.
     Tcp,
 }
 
@@ -154,7 +159,7 @@ pub fn play_and_watch(
     let nonce = nonce();
     let target = target.into();
     thread::scope(|scope| {
-        for _ in 0..AT_ONCE.min(cases.len()) {
+        for _ in 0..at_once(transport).min(cases.len()) {
             scope.spawn(|| {
                 while let Some((place, case)) = take(cases, &next) {
                     let round = Round { target, case, upstream, transport, nonce: &nonce, watch: &watch };
