@@ -143,6 +143,25 @@ fn sslip_io_s_delegated_names_are_not_exempt() {
     );
 }
 
+/// The service answers A and AAAA each with the address of that family in the name. A name with a public address of an
+/// attacker's and an inside one is a rebinding name: its page comes over IPv6, and IPv4 is where it leads next.
+#[test]
+fn a_name_that_spells_an_address_outside_too_is_not_exempt() {
+    table(
+        "[[exception]]\npreset = \"sslip-io\"\n[[exception]]\npreset = \"nip-io\"\n",
+        &[
+            ("10-0-0-1.2606-4700--1111.sslip.io", "10.0.0.1", Blocked),
+            ("2606-4700--1111.10-0-0-2.sslip.io", "10.0.0.2", Blocked),
+            ("10-0-0-3.2606-4700-0-0-0-0-0-1111.nip.io", "10.0.0.3", Blocked),
+            ("fd00--4.1-1-1-1.sslip.io", "fd00::4", Blocked),
+            ("127.0.0.1.2606-4700--1111.nip.io", "127.0.0.1", Blocked),
+            ("10-0-0-5.1-1-1-1.sslip.io", "10.0.0.5", Blocked),
+            ("0a000006.1-1-1-1.nip.io", "10.0.0.6", Blocked),
+            ("10-0-0-7-1-1-1-1.nip.io", "10.0.0.7", Blocked),
+        ],
+    );
+}
+
 #[test]
 fn development_names_may_answer_with_loopback_and_nothing_else() {
     table(
@@ -231,6 +250,7 @@ fn loopback_and_metadata_are_never_implied() {
     table(
         "[[exception]]\ndomain = \"wide.example.net\"\n\
          networks = [\"192.0.0.0/8\", \"168.0.0.0/8\", \"100.64.0.0/10\", \"169.254.0.0/16\", \"fc00::/7\"]\n\
+         [[exception]]\ndomain = \"all.example.net\"\nnetworks = [\"0.0.0.0/0\", \"::/0\"]\n\
          [[exception]]\ndomain = \"named.example.net\"\nnetworks = [\"127.0.0.0/8\", \"169.254.169.254/32\"]\n",
         &[
             ("a.wide.example.net", "192.168.1.1", Kept),
@@ -244,6 +264,13 @@ fn loopback_and_metadata_are_never_implied() {
             ("i.wide.example.net", "192.0.0.192", Blocked),
             ("j.wide.example.net", "fd00:ec2::254", Blocked),
             ("k.wide.example.net", "fd20:ce::254", Blocked),
+            ("a.all.example.net", "172.16.0.1", Kept),
+            ("b.all.example.net", "127.0.0.1", Blocked),
+            ("c.all.example.net", "::1", Blocked),
+            ("d.all.example.net", "fe80::1", Blocked),
+            ("e.all.example.net", "169.254.169.254", Blocked),
+            ("f.all.example.net", "0.0.0.1", Blocked),
+            ("g.all.example.net", "fd00:ec2::254", Blocked),
             ("a.named.example.net", "127.0.0.1", Kept),
             ("b.named.example.net", "169.254.169.254", Kept),
             ("c.named.example.net", "192.168.1.1", Blocked),
@@ -380,7 +407,6 @@ fn an_alias_to_an_exempt_name_is_not_exempt() {
         .answers("evil-a.example", launder("192-168-1-20.abc.plex.direct", "192.168.1.20"))
         .answers("evil-b.example", launder("127.0.0.1.nip.io", "127.0.0.1"))
         .answers("evil-c.example", launder("nas.example.net", "192.168.1.5"))
-        .answers("evil-d.example", [Record::cname("nas.example.net")])
         .addresses("nas.example.net", &["192.168.1.5"])
         .serve();
     let daemon = TestDaemon::start(
@@ -392,8 +418,39 @@ fn an_alias_to_an_exempt_name_is_not_exempt() {
         daemon.ask(name, A).assert_blocked();
         daemon.ask(name, A).assert_blocked();
     }
-    // Without an address there is nothing to take out but the address must not be fetched for it either.
-    assert!(daemon.ask("evil-d.example", A).addresses().is_empty());
+}
+
+/// N04, M15: some clients look the target up themselves (systemd-resolved a CNAME's, browsers a TargetName's), and
+/// that question is exempt.
+#[test]
+fn nothing_leads_from_a_public_name_to_an_exempt_one() {
+    let target = "nas.example.net";
+    let upstream = Zone::new()
+        .answers("evil-a.example", [Record::cname(target)])
+        .answers("evil-b.example", [Record::new(code::HTTPS, wire::svcb(0, &name(target), &[]))])
+        .answers(
+            "evil-c.example",
+            [Record::new(code::HTTPS, wire::svcb(1, &name(target), &[(1, b"\x02h2".to_vec())]))],
+        )
+        .answers("evil-d.example", [Record::new(code::SRV, wire::srv(80, target))])
+        .answers("evil-e.example", [Record::cname("192-168-1-20.abc.plex.direct")])
+        .answers("www.example.net", [Record::cname("other.example.net")])
+        .serve();
+    let daemon = TestDaemon::start(
+        upstream.address(),
+        "[[exception]]\ndomain = \"nas.example.net\"\n[[exception]]\npreset = \"plex\"\n",
+    );
+    for (asked, qtype) in [
+        ("evil-a.example", A),
+        ("evil-a.example", AAAA),
+        ("evil-b.example", code::HTTPS),
+        ("evil-c.example", code::HTTPS),
+        ("evil-d.example", code::SRV),
+        ("evil-e.example", A),
+    ] {
+        daemon.ask(asked, qtype).assert_blocked();
+    }
+    assert_eq!(daemon.ask("www.example.net", A).aliases(), ["other.example.net."]);
 }
 
 /// N14, X02: what would exempt too much is no configuration.
@@ -644,4 +701,19 @@ fn names_of_a_hosts_file_are_answered_here() {
     daemon.ask("Printer.Example.Net", AAAA).assert_addresses(&["fd00::9"]);
     daemon.ask("printer", A).assert_addresses(&["192.168.1.9"]);
     assert_eq!(forwarded(&upstream), [""; 0]);
+}
+
+#[test]
+fn an_alias_to_a_name_of_a_hosts_file_is_a_hit() {
+    let config = TempConfig::new("");
+    let hosts = config.directory().join("hosts");
+    std::fs::write(&hosts, "192.168.1.9 printer.example.net\n").unwrap();
+    let target = "printer.example.net";
+    let upstream = Zone::new()
+        .answers("evil-a.example", [Record::cname(target)])
+        .answers("evil-b.example", [Record::new(code::HTTPS, wire::svcb(0, &name(target), &[]))])
+        .serve();
+    let daemon = TestDaemon::start(upstream.address(), &format!("[names]\nhosts-files = [{hosts:?}]\n"));
+    daemon.ask("evil-a.example", A).assert_blocked();
+    daemon.ask("evil-b.example", code::HTTPS).assert_blocked();
 }
