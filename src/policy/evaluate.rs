@@ -161,10 +161,43 @@ impl Evaluator<'_> {
         let question = self.circumstances.question.name();
         let asks_address = matches!(self.circumstances.question.rtype, RecordType::A | RecordType::AAAA);
         let odd = (asks_address && !target.is_plain()).then_some(Inside::NotAHostName);
-        if let Some(inside) = odd.or_else(|| leads_inside(&self.policy.zones, question, target)) {
+        let inside = odd
+            .or_else(|| leads_inside(&self.policy.zones, question, target))
+            .or_else(|| self.leads_to_exempt(rtype, question, target));
+        if let Some(inside) = inside {
             let subject = Subject::Alias { target: target.to_name(), inside };
             self.found(index, Carrier::Rdata(rtype), subject, Action::Removed);
         }
+    }
+
+    /// An alias that the client has to follow by itself leads to a name with leave to point inside, which the question has
+    /// not: a CNAME without the answer at its end, a service's target.
+    fn leads_to_exempt(
+        &mut self,
+        rtype: RecordType,
+        question: NameRef<'_>,
+        target: NameRef<'_>,
+    ) -> Option<Inside> {
+        let asked = self.circumstances.question.rtype;
+        let is_chain = matches!(rtype, RecordType::CNAME | RecordType::DNAME);
+        if self.policy.exceptions.is_empty()
+            || is_chain && self.message.records().any(|record| record.rtype == asked)
+        {
+            return None;
+        }
+        let (question, target) = (question.to_name(), target.to_name());
+        let (client, now) = (self.circumstances.client, self.circumstances.now);
+        for exception in self.policy.exceptions.of_name(&target) {
+            self.evaluation.validity.any_client &= exception.clients.is_empty();
+            let own = self.policy.exceptions.of_name(&question).any(|own| own == exception);
+            if !own && is_active(exception, client, now) {
+                return Some(Inside::Exempt {
+                    domain: exception.domain.clone(),
+                    origin: exception.origin.clone(),
+                });
+            }
+        }
+        None
     }
 
     /// With the strict profile a service may not be moved to a port where something else listens: browsers take the port
