@@ -121,6 +121,11 @@ impl BlockedRanges {
         self.ranges.get((*index)?)
     }
 
+    /// A public name may not point at `address` itself.
+    pub(super) fn blocks(&self, address: IpAddr) -> bool {
+        self.find(address).is_some_and(|range| range.treatment == Treatment::Block)
+    }
+
     /// How many ranges block.
     pub(super) fn len(&self) -> usize {
         self.ranges.iter().filter(|range| range.treatment == Treatment::Block).count()

@@ -258,7 +258,8 @@ impl Evaluator<'_> {
             if let Some(until) = exception.until.filter(|until| *until > now) {
                 validity.until = Some(validity.until.map_or(until, |other| other.min(until)));
             }
-            if is_active(exception, self.circumstances.client, now) && covers(exception, name, address, range)
+            if is_active(exception, self.circumstances.client, now)
+                && covers(exception, name, address, range, &self.policy.ranges)
             {
                 return match exception.mode {
                     ExceptionMode::Allow => Action::Allowed(exception.origin.clone()),

@@ -5,7 +5,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use ipnet::IpNet;
 
-use super::blocked::BlockedRange;
+use super::blocked::{BlockedRange, BlockedRanges};
 use super::settings::{Client, Exception, Shape};
 use crate::dns::{Name, NameRef};
 
@@ -57,11 +57,12 @@ pub(super) fn covers(
     question: NameRef<'_>,
     address: IpAddr,
     range: &BlockedRange,
+    ranges: &BlockedRanges,
 ) -> bool {
     networks_cover(&exception.networks, address, range)
         && match exception.shape {
             Shape::Any => true,
-            Shape::AddressInName => spells(question, exception.domain.as_ref(), address, &exception.networks),
+            Shape::AddressInName => spells(question, exception.domain.as_ref(), address, ranges),
             Shape::Dnsbl => {
                 address != IpAddr::V4(Ipv4Addr::LOCALHOST)
                     && is_dnsbl_shaped(question, exception.domain.as_ref())
@@ -80,18 +81,18 @@ fn labels_before<'a>(name: NameRef<'a>, domain: NameRef<'_>) -> Vec<&'a [u8]> {
     name.labels().take(before).collect()
 }
 
-/// `name` spells `address` left of `domain`, and no address outside `networks`: services differ in which of two
-/// addresses they take, and may take another for each family.
+/// `name` spells `address` left of `domain`, and no public address: services differ in which of two addresses they take,
+/// and may take another for each family, so that the second could be an attacker's.
 ///
 /// Names with a label that begins with an underscore spell nothing: sslip.io and others delegate `_acme-challenge` names
 /// to the address in them, and so to whoever is there.
-fn spells(name: NameRef<'_>, domain: NameRef<'_>, address: IpAddr, networks: &[IpNet]) -> bool {
+fn spells(name: NameRef<'_>, domain: NameRef<'_>, address: IpAddr, ranges: &BlockedRanges) -> bool {
     let labels = labels_before(name, domain);
     if labels.iter().any(|label| label.first() == Some(&b'_')) {
         return false;
     }
     let spelled = spelled_addresses(&labels);
-    spelled.contains(&address) && spelled.iter().all(|other| networks.iter().any(|net| net.contains(other)))
+    spelled.contains(&address) && spelled.iter().all(|other| ranges.blocks(*other))
 }
 
 /// Every address that somebody may read out of the labels: with dots, with dashes, or in hexadecimal, with words before
@@ -148,6 +149,7 @@ fn is_dnsbl_shaped(name: NameRef<'_>, zone: NameRef<'_>) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::policy::GuardSettings;
 
     fn name(text: &str) -> Name {
         Name::from_text(text).unwrap()
@@ -155,6 +157,7 @@ mod tests {
 
     #[test]
     fn an_address_is_spelled_in_a_name_or_it_is_not() {
+        let ranges = BlockedRanges::compile(&GuardSettings::default(), &[], &[]);
         for (question, address, spelled) in [
             ("192-168-1-20.0123456789abcdef.ip.example", "192.168.1.20", true),
             ("192-168-1-20.ip.example", "192.168.1.21", false),
@@ -176,17 +179,15 @@ mod tests {
             ("10-0-0-1.10-0-0-2.ip.example", "10.0.0.2", true),
             ("10-0-0-1.1-2-3-4.ip.example", "10.0.0.1", false),
             ("1.10.0.0.1.ip.example", "10.0.0.1", false),
+            ("fd00-0-0-0-0-0-0-5.ip.example", "fd00::5", true),
+            ("fd00-1-2-3-4-0-0-5.ip.example", "fd00:1:2:3:4::5", false),
             ("10-0-0-1.2606-4700--1111.ip.example", "10.0.0.1", false),
             ("ip.example", "10.0.0.1", false),
         ] {
             let domain = name("ip.example");
             let address: IpAddr = address.parse().unwrap();
-            let networks: Vec<IpNet> =
-                ["10.0.0.0/8", "192.168.0.0/16", "fc00::/7", "::1/128", "2001:db8::/32"]
-                    .map(|net| net.parse().unwrap())
-                    .to_vec();
             assert_eq!(
-                spells(name(question).as_ref(), domain.as_ref(), address, &networks),
+                spells(name(question).as_ref(), domain.as_ref(), address, &ranges),
                 spelled,
                 "{question} {address}"
             );
