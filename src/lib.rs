@@ -24,6 +24,7 @@
 //! * **The decision is pure**, and trust comes from the question's route, never from anything in a reply.
 //! * **Policy is data** with a name and an origin, shown in the same words wherever it decides something.
 
+pub mod audit;
 pub mod cache;
 pub mod cli;
 pub mod config;

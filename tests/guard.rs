@@ -1,0 +1,245 @@
+//! Every case of the catalogue against the running daemon: over UDP and TCP, first and again, in both profiles.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::print_stderr,
+    reason = "a test may end where it stands"
+)]
+
+mod support;
+
+use std::net::IpAddr;
+use std::sync::Mutex;
+
+use ipnet::Ipv6Net;
+use stubborn::audit::cases::Case;
+use stubborn::audit::{
+    AttackUpstream, Exchange, FIXTURE, Finding, Group, Setup, Transport, catalogue, play_and_watch,
+};
+use stubborn::policy::{OnBlock, Profile};
+use support::{TestDaemon, second};
+
+/// One prefix of each length RFC 6052 §2.2 allows.
+const NAT64: [&str; 6] = [
+    "2a00:64::/32",
+    "2a00:6400:100::/40",
+    "2a00:64:1::/48",
+    "2a00:64:1:100::/56",
+    "2a00:64:2:3::/64",
+    "2a00:64:ff9b::/96",
+];
+
+/// The catalogue as all tests play it.
+fn cases(profile: Profile, on_block: OnBlock) -> Vec<Case> {
+    let nat64: Vec<Ipv6Net> = NAT64.iter().map(|prefix| prefix.parse().unwrap()).collect();
+    catalogue(&Setup { profile, on_block, nat64, host: own_addresses(), fixture: true, ..Setup::default() })
+}
+
+/// Some cases, their upstream, and a daemon that asks it.
+struct Stage {
+    cases: Vec<Case>,
+    upstream: AttackUpstream,
+    daemon: TestDaemon,
+}
+
+impl Stage {
+    fn new(profile: Profile, on_block: OnBlock, wanted: impl Fn(&Case) -> bool) -> Self {
+        let mut cases = cases(profile, on_block);
+        cases.retain(wanted);
+        assert!(!cases.is_empty(), "a test without a case");
+        let upstream = AttackUpstream::start(&cases).unwrap();
+        let profile = match profile {
+            Profile::Standard => "standard",
+            Profile::Strict => "strict",
+        };
+        let on_block = match on_block {
+            OnBlock::Nodata => "nodata",
+            OnBlock::Nxdomain => "nxdomain",
+            OnBlock::Refused => "refused",
+        };
+        let config = format!(
+            "[server]\ntcp-connections-per-client = 128\n\
+             [guard]\nprofile = \"{profile}\"\non-block = \"{on_block}\"\nnat64 = {NAT64:?}\n{FIXTURE}"
+        );
+        let daemon = TestDaemon::start(upstream.address(), &config);
+        Self { cases, upstream, daemon }
+    }
+
+    /// Everything that goes wrong, over UDP and TCP, first and again.
+    fn findings(&self) -> Vec<String> {
+        let doubts = Mutex::new(Vec::new());
+        let mut findings = Vec::new();
+        for transport in [Transport::Udp, Transport::Tcp] {
+            let watch = |case: &Case, exchange: &Exchange| {
+                let found = disagreement(case, exchange);
+                doubts.lock().unwrap().extend(found.map(|doubt| format!("{case}, {transport}: {doubt}")));
+            };
+            let target = self.daemon.target();
+            findings.extend(play_and_watch(target, &self.cases, &self.upstream, transport, true, watch));
+        }
+        let mut lines: Vec<String> = findings.iter().map(Finding::to_string).collect();
+        lines.extend(doubts.into_inner().unwrap());
+        lines
+    }
+}
+
+/// What the second library finds in the replies that may not be there, or that it cannot read them.
+fn disagreement(case: &Case, exchange: &Exchange) -> Option<String> {
+    let mut allowed: Vec<IpAddr> = case.steps.iter().flat_map(|step| step.expect.addresses()).collect();
+    allowed.extend(&case.allowed);
+    exchange.replies.iter().find_map(|reply| match second::addresses(reply) {
+        Ok(found) => found
+            .into_iter()
+            .find(|address| !allowed.contains(address))
+            .map(|address| format!("the second library reads {address}")),
+        Err(error) => Some(format!("the second library cannot read the reply: {error}")),
+    })
+}
+
+/// The addresses of this host's interfaces, as the daemon must find them.
+fn own_addresses() -> Vec<IpAddr> {
+    let mut found = Vec::new();
+    for (from, towards) in [("0.0.0.0:0", "1.1.1.1:53"), ("[::]:0", "[2606:4700:4700::1111]:53")] {
+        // Connecting a datagram socket sends nothing; it only chooses the address packets would leave from.
+        let socket = std::net::UdpSocket::bind(from).ok();
+        let connected = socket.filter(|socket| socket.connect(towards).is_ok());
+        found.extend(connected.and_then(|socket| socket.local_addr().ok()).map(|address| address.ip()));
+    }
+    found
+}
+
+#[track_caller]
+fn holds(profile: Profile, on_block: OnBlock, wanted: impl Fn(&Case) -> bool) {
+    let findings = Stage::new(profile, on_block, wanted).findings();
+    assert!(findings.is_empty(), "{} findings:\n{}", findings.len(), findings.join("\n"));
+}
+
+/// One test for each row: its name, its ids.
+macro_rules! rows {
+    ($($name:ident: $($id:literal)+;)+) => {
+        $(
+            #[test]
+            fn $name() {
+                holds(Profile::Standard, OnBlock::Nodata, |case| [$($id),+].contains(&case.id));
+            }
+        )+
+
+        #[test]
+        fn every_row_of_the_catalogue_has_a_test() {
+            let tested = [$($($id),+),+];
+            for case in cases(Profile::Standard, OnBlock::Nodata) {
+                assert!(tested.contains(&case.id), "{case}");
+            }
+        }
+    };
+}
+
+rows! {
+    loopback_is_blocked_and_its_neighbours_are_not: "A01";
+    the_unspecified_network_is_blocked: "A02";
+    private_networks_are_blocked_and_their_neighbours_are_not: "A03";
+    link_local_and_metadata_addresses_are_blocked: "A04";
+    shared_address_space_is_blocked: "A05";
+    the_azure_wire_server_is_blocked: "A06";
+    protocol_assignments_are_blocked: "A07";
+    documentation_benchmark_multicast_and_reserved_space_is_blocked: "A08";
+    ipv6_loopback_and_unspecified_are_blocked: "A09";
+    mapped_addresses_are_judged_by_what_they_carry: "A10";
+    compatible_addresses_are_blocked: "A11";
+    translated_addresses_are_judged_by_what_they_carry: "A12";
+    nat64_addresses_are_judged_by_what_they_carry: "A13";
+    local_nat64_prefixes_are_judged_at_every_length: "A14";
+    sixto4_addresses_are_judged_by_what_they_carry: "A15";
+    teredo_addresses_are_judged_by_both_they_carry: "A16";
+    isatap_addresses_are_judged_by_what_they_carry: "A17";
+    ipv6_link_local_is_blocked: "A18";
+    unique_local_is_blocked: "A19";
+    site_local_is_blocked: "A20";
+    other_special_ipv6_is_blocked: "A21";
+    unallocated_ipv6_is_blocked: "A22";
+    addresses_of_the_wrong_length_are_not_relayed: "A23";
+    every_address_of_a_set_is_judged: "A24";
+    the_host_s_own_addresses_are_blocked: "W01" "W02";
+    space_that_nobody_listed_is_public: "W03";
+    the_other_family_is_not_relayed: "M01";
+    addresses_in_answers_to_other_types_are_not_relayed: "M02";
+    any_is_answered_here: "M03";
+    addresses_of_other_owners_are_not_relayed: "M04";
+    chains_are_followed_in_any_order: "M05";
+    chains_without_an_end_are_not_relayed: "M06";
+    other_classes_are_not_relayed: "M07";
+    types_whose_low_octet_is_an_address_s_are_not_relayed: "M08";
+    labels_that_hide_records_are_harmless: "M09";
+    nxdomain_carries_no_addresses: "M10";
+    errors_carry_no_addresses: "M11";
+    truncated_replies_carry_no_records: "M12";
+    other_sections_are_not_relayed: "M13" "N21";
+    hints_are_judged: "M14";
+    target_names_are_aliases: "M15";
+    ports_are_left_alone: "M16";
+    rare_address_types_carry_nothing_inside: "M17";
+    srv_targets_are_aliases: "M18";
+    authoritative_answers_are_judged: "M19";
+    signed_answers_are_judged_and_signatures_go_with_their_sets: "M20";
+    replies_to_something_else_are_waited_out: "M21";
+    counts_that_lie_open_nothing: "M23";
+    names_that_lead_astray_open_nothing: "M24";
+    options_of_the_upstream_stay_there: "M25";
+    more_messages_than_asked_for_stay_there: "M26";
+    a_second_datagram_changes_nothing: "M27";
+    large_sets_are_judged_before_they_are_cut: "M28";
+    aliases_to_localhost_are_blocked: "N01" "N02";
+    exceptions_are_not_reached_through_aliases: "N04" "X04";
+    dnames_are_aliases: "N05";
+    aliases_to_inside_names_are_blocked: "N06" "N07";
+    numeric_names_stay_here: "N09";
+    names_are_matched_by_label: "N10" "N11" "N12" "N13" "N15";
+    inside_top_level_domains_stay_here: "N16" "N17";
+    reverse_names_of_inside_addresses_stay_here: "N19" "N20";
+    bypasses_of_the_resolver_are_denied: "P01" "P02" "P03";
+    exceptions_reach_as_far_as_they_say: "X01";
+    spelled_addresses_must_be_the_answer: "X03";
+    exceptions_end_when_they_say: "X05";
+    exempt_names_that_leave_their_zone_lose_it: "X06";
+    flips_are_judged_each_time: "T01";
+    block_replies_do_not_live_long: "T07";
+    each_family_is_judged_alone: "T08";
+    block_replies_suit_every_client: "R02" "R03";
+    sinkholes_are_no_attack: "R04";
+    built_in_names_keep_working: "R08";
+    plain_addresses_come_through: "K01";
+    other_types_come_through_octet_by_octet: "K02";
+    service_records_come_through_octet_by_octet: "K03";
+    negative_answers_come_through: "K04";
+    extended_errors_come_through: "K05";
+    signatures_come_through: "K06";
+    clients_of_every_kind_are_served: "K07";
+    unusual_names_are_served: "K08";
+}
+
+#[test]
+fn the_strict_profile_blocks_more_and_keeps_the_rest() {
+    let ranges = |case: &Case| {
+        matches!(case.group, Group::Addresses | Group::OwnAddresses | Group::Hints | Group::Kept)
+    };
+    holds(Profile::Strict, OnBlock::Nodata, ranges);
+}
+
+#[test]
+fn the_strict_profile_holds_against_every_other_case() {
+    let rest = |case: &Case| {
+        !matches!(case.group, Group::Addresses | Group::OwnAddresses | Group::Hints | Group::Kept)
+    };
+    holds(Profile::Strict, OnBlock::Nodata, rest);
+}
+
+#[test]
+fn block_replies_are_what_on_block_says() {
+    for on_block in [OnBlock::Nxdomain, OnBlock::Refused] {
+        let wanted = |case: &Case| matches!(case.id, "A01" | "A24" | "N01" | "R02" | "R04" | "M20");
+        holds(Profile::Standard, on_block, wanted);
+    }
+}
