@@ -82,7 +82,6 @@ impl Exchanger {
         ask: &Ask<'_>,
         timeout: Duration,
     ) -> Result<UpstreamResponse, ExchangeError> {
-        let begun = Instant::now();
         let asked_at = self.millis();
         let link = self.link(server.endpoint);
         let outcome = tokio::time::timeout(timeout, ask_link(&link, server, ask, timeout)).await;
@@ -95,7 +94,7 @@ impl Exchanger {
                 }
             }
             _ => {
-                if server.answered(self.millis(), begun.elapsed()) {
+                if server.answered(self.millis()) {
                     tracing::info!(server = %server.endpoint, "server answers again");
                 }
             }
@@ -119,7 +118,7 @@ impl Exchanger {
             let question = Question::new(NameRef::ROOT, RecordType::NS);
             let ask = Ask { question: &question, dnssec_ok: false, checking_disabled: false };
             let link = exchanger.link(server.endpoint);
-            let (begun, asked_at) = (Instant::now(), exchanger.millis());
+            let asked_at = exchanger.millis();
             let reply = tokio::time::timeout(
                 Duration::from_secs(1),
                 ask_link(&link, &server, &ask, Duration::from_secs(1)),
@@ -129,7 +128,7 @@ impl Exchanger {
                     server.failed(exchanger.millis(), asked_at);
                 }
                 _ => {
-                    if server.answered(exchanger.millis(), begun.elapsed()) {
+                    if server.answered(exchanger.millis()) {
                         tracing::info!(server = %server.endpoint, "server answers again");
                     }
                 }
@@ -184,14 +183,20 @@ async fn over_udp(
 ) -> Result<Vec<u8>, ExchangeError> {
     let address = server.endpoint.address();
     let mut first = link.udp.send(address, message, question)?;
-    if let Ok(reply) = tokio::time::timeout(patience, first.reply()).await {
-        return reply;
+    let (reply, took) = match tokio::time::timeout(patience, first.reply()).await {
+        Ok(reply) => (reply, first.age()),
+        Err(_) => {
+            let mut second = link.udp.send(address, message, question)?;
+            tokio::select! {
+                reply = first.reply() => (reply, first.age()),
+                reply = second.reply() => (reply, second.age()),
+            }
+        }
+    };
+    if reply.is_ok() {
+        server.note_round_trip(took);
     }
-    let mut second = link.udp.send(address, message, question)?;
-    tokio::select! {
-        reply = first.reply() => reply,
-        reply = second.reply() => reply,
-    }
+    reply
 }
 
 async fn over_tcp(

@@ -11,6 +11,7 @@ use std::collections::HashMap;
 use std::io::{self, Read};
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::rc::Rc;
+use std::time::{Duration, Instant};
 
 use rand::Rng;
 use socket2::SockRef;
@@ -67,6 +68,7 @@ struct Pending {
 pub(super) struct Flight {
     lease: Rc<Lease>,
     id: u16,
+    sent: Instant,
     reply: oneshot::Receiver<Reply>,
 }
 
@@ -86,7 +88,7 @@ impl UdpPool {
         let (sender, reply) = oneshot::channel();
         let asked = message.get(12..12 + question).unwrap_or_default().into();
         lease.socket.pending.borrow_mut().insert(id, Pending { question: asked, reply: sender });
-        let flight = Flight { lease, id, reply };
+        let flight = Flight { lease, id, sent: Instant::now(), reply };
         // Past tokio, which knows a new socket to be writable only after it has asked the kernel once.
         match SockRef::from(&flight.lease.socket.udp).send(message) {
             // A full send buffer loses the datagram like any router may: it is sent again.
@@ -158,12 +160,16 @@ impl Socket {
 
     /// Gives a datagram to whom it answers; all others are dropped, whatever they say.
     fn deliver(&self, datagram: &[u8]) {
-        let Some(id) = datagram.first_chunk().map(|id| u16::from_be_bytes(*id)) else { return };
+        let &[high, low, flags, ..] = datagram else { return };
+        let id = u16::from_be_bytes([high, low]);
+        // A query is no reply, least of all our own come back.
+        if flags & 0x80 == 0 {
+            return;
+        }
         let mut pending = self.pending.borrow_mut();
         let Some(question) = pending.get(&id).map(|entry| &entry.question) else { return };
         let echoed = datagram.get(12..12 + question.len()).unwrap_or_default();
-        let reply = if let [_, _, flags, rcode, 0, 0, ..] = datagram
-            && flags & 0x80 != 0
+        let reply = if let [_, _, _, rcode, 0, 0, ..] = datagram
             && rcode & 0x0f != 0
         {
             // Servers without EDNS, and some in distress, send a header only.
@@ -191,6 +197,11 @@ impl Flight {
     /// Waits for the reply.
     pub(super) async fn reply(&mut self) -> Reply {
         (&mut self.reply).await.unwrap_or(Err(ExchangeError::Timeout))
+    }
+
+    /// How long ago it was sent: with its own port and id, a reply is to this sending and no other.
+    pub(super) fn age(&self) -> Duration {
+        self.sent.elapsed()
     }
 }
 
