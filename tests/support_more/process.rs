@@ -216,7 +216,10 @@ impl Process {
                 return line.clone();
             }
             let left = deadline.saturating_duration_since(Instant::now());
-            assert!(!left.is_zero() && !log.ended, "no line with {parts:?} in:\n{}", log.lines.join("\n"));
+            if left.is_zero() || log.ended {
+                let log = { log }.lines.join("\n");
+                panic!("no line with {parts:?} in:\n{log}");
+            }
             log = self.log.grown.wait_timeout(log, left).unwrap().0;
         }
     }
