@@ -30,6 +30,7 @@ pub(crate) enum Command {
     Run(Run),
     Check(Check),
     Explain(Explain),
+    Audit(Audit),
 }
 
 /// Run the daemon in the foreground
@@ -64,7 +65,7 @@ pub(crate) struct Check {
 /// Show each step of the decision on a name
 ///
 /// With --answer, as if an upstream had answered with these addresses: nothing is asked. Without, the upstream is asked.
-#[derive(Debug, Args)]
+#[derive(Debug, Clone, Args)]
 #[command(
     after_help = "Examples:\n  stubborn explain example.com\n  stubborn explain nas.example.com A --answer 192.168.1.20"
 )]
@@ -87,6 +88,23 @@ pub(crate) struct Explain {
     /// Ask this server instead of the configured ones; may be given several times
     #[arg(long, value_name = "SERVER", value_parser = server)]
     pub(crate) upstream: Vec<Server>,
+    /// Print JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// Play the catalogue of rebinding attacks at the configured guard
+///
+/// Starts an attacker in an upstream's place and the guard before it, both inside this process, and asks over UDP and TCP,
+/// each question twice, so that the first answer and the cached one are seen. No network is needed and nothing is changed.
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Exit codes: 0 nothing got through; 1 something did; 2 the audit could not be played."
+)]
+pub(crate) struct Audit {
+    /// The configuration file [default: /etc/stubborn/stubborn.toml where it exists]
+    #[arg(long, short, value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
     /// Print JSON
     #[arg(long)]
     pub(crate) json: bool,

@@ -1,4 +1,298 @@
+//! `stubborn explain`: the steps of a decision, by the code that decides.
+
+use std::net::IpAddr;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde::Serialize;
+use tokio::task::LocalSet;
+
 use super::args::Explain;
-pub(super) fn explain(_: &Explain) -> u8 {
-    2
+use super::{FINE, TROUBLE, complain, say};
+use crate::cache::CacheSettings;
+use crate::daemon::{BuildError, Environment, Source, own_addresses};
+use crate::dns::{Asker, Query, Question, RecordType, UpstreamResponse, write_addresses_reply};
+use crate::policy::{Action, Category, Circumstances, ClientResponse, Finding, Subject, Verdict, enforce};
+use crate::resolve::{ChosenRoute, Outcome, Resolver, Snapshot, Source as From, Step};
+use crate::upstream::{Exchanger, Servers};
+
+/// What `--json` prints.
+#[derive(Debug, Serialize)]
+struct Explanation {
+    name: String,
+    r#type: String,
+    client: String,
+    /// `local`, or the domain of a route, or `default`.
+    route: String,
+    route_origin: String,
+    servers: Vec<String>,
+    answered_by: &'static str,
+    verdict: &'static str,
+    findings: Vec<Found>,
+    reply: Reply,
+}
+
+#[derive(Debug, Serialize)]
+struct Found {
+    carrier: String,
+    what: String,
+    address: String,
+    range: String,
+    rule: &'static str,
+    rule_origin: String,
+    action: &'static str,
+    /// The exception or route that lets it through.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    allowed_by: Option<String>,
+    /// What would let it through.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    allow: Option<String>,
+}
+
+#[derive(Debug, Serialize)]
+struct Reply {
+    rcode: String,
+    records: Vec<String>,
+    errors: Vec<String>,
+}
+
+/// Explains; the exit code says whether that was possible, not what was found.
+pub(super) fn explain(arguments: &Explain) -> u8 {
+    match try_explain(arguments) {
+        Ok(explanation) if arguments.json => match serde_json::to_string_pretty(&explanation) {
+            Ok(text) => say(&text),
+            Err(error) => {
+                complain(&error.to_string());
+                return TROUBLE;
+            }
+        },
+        Ok(explanation) => say(&explanation.to_text()),
+        Err(BuildError::Config(errors)) => {
+            complain(&errors.to_string());
+            return super::NO;
+        }
+        Err(error) => {
+            complain(&error.to_string());
+            return TROUBLE;
+        }
+    }
+    FINE
+}
+
+/// Addresses of both families without a type are what two questions would bring: both are explained as one.
+fn try_explain(arguments: &Explain) -> Result<Explanation, BuildError> {
+    let (v4, v6): (Vec<IpAddr>, Vec<IpAddr>) = arguments.answer.iter().partition(|address| address.is_ipv4());
+    if arguments.rtype.is_some() || v4.is_empty() || v6.is_empty() {
+        return explain_one(arguments);
+    }
+    let mut both = explain_one(&Explain { answer: v4, ..arguments.clone() })?;
+    let second = explain_one(&Explain { answer: v6, ..arguments.clone() })?;
+    both.r#type = format!("{} and {}", both.r#type, second.r#type);
+    if second.verdict != Category::Clean.label() {
+        both.verdict = second.verdict;
+    }
+    both.findings.extend(second.findings);
+    both.reply.records.extend(second.reply.records);
+    both.reply.errors.extend(second.reply.errors);
+    Ok(both)
+}
+
+fn explain_one(arguments: &Explain) -> Result<Explanation, BuildError> {
+    let own: Vec<IpAddr> = own_addresses();
+    let mut source = Source {
+        config: arguments.config.clone(),
+        upstream: arguments.upstream.clone(),
+        ..Source::default()
+    };
+    if !arguments.answer.is_empty() && source.upstream.is_empty() {
+        // Nothing is asked: no server has to be found either.
+        source
+            .upstream
+            .push(crate::upstream::Server::At(crate::upstream::Endpoint::Do53(([192, 0, 2, 1], 53).into())));
+    }
+    let built = source.build(&Environment { own, ..Environment::default() })?;
+    let snapshot = Snapshot::new(1, &built.ingredients, &Servers::default());
+    let query = query(arguments);
+    let resolver = Arc::new(Resolver::new(snapshot, &CacheSettings { size: 0, ..CacheSettings::default() }));
+    let snapshot = resolver.snapshot();
+    // Whoever asks here is not kept out: the question is what the answer would be.
+    let client =
+        if snapshot.allows(arguments.client) { arguments.client } else { IpAddr::from([127, 0, 0, 1]) };
+    let now = resolver.now();
+    let route = snapshot.route(snapshot.select_route(query.question.name()));
+    match resolver.begin(&query, client, now) {
+        Step::Done(outcome) | Step::Refresh(outcome, _) => {
+            Ok(Explanation::new(arguments, &query, None, &outcome))
+        }
+        Step::Ask(lookup) => {
+            let outcome = if arguments.answer.is_empty() {
+                ask(&resolver, *lookup)
+            } else {
+                let trust = route.and_then(|route| route.trust.as_ref());
+                let circumstances = Circumstances {
+                    question: &query.question,
+                    trust,
+                    client: arguments.client,
+                    now: now.unix,
+                };
+                pretend(&snapshot, &circumstances, &arguments.answer)
+            };
+            Ok(Explanation::new(arguments, &query, route, &outcome))
+        }
+    }
+}
+
+fn query(arguments: &Explain) -> Query {
+    let all_v6 = !arguments.answer.is_empty() && arguments.answer.iter().all(IpAddr::is_ipv6);
+    let rtype = arguments.rtype.unwrap_or(if all_v6 { RecordType::AAAA } else { RecordType::A });
+    Query { asker: Asker::with_edns(), question: Question::new(arguments.name.as_ref(), rtype) }
+}
+
+fn ask(resolver: &Arc<Resolver>, lookup: crate::resolve::Lookup) -> Outcome {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let exchange = async {
+        let exchanger = Rc::new(Exchanger::new(resolver.epoch()));
+        resolver.finish(&exchanger, lookup).await
+    };
+    match runtime {
+        Ok(runtime) => {
+            let outcome = LocalSet::new().block_on(&runtime, exchange);
+            runtime.shutdown_timeout(Duration::from_millis(100));
+            outcome
+        }
+        Err(_) => Outcome::overloaded(&Question::new(crate::dns::NameRef::ROOT, RecordType::NS)),
+    }
+}
+
+/// What would come of it if an upstream answered with `addresses`.
+fn pretend(snapshot: &Snapshot, circumstances: &Circumstances<'_>, addresses: &[IpAddr]) -> Outcome {
+    let wire = write_addresses_reply(circumstances.question, addresses);
+    match UpstreamResponse::parse(&wire, circumstances.question, false) {
+        Ok(response) => {
+            let judgement = enforce(&snapshot.policy, circumstances, &response);
+            Outcome {
+                response: judgement.response,
+                age: 0,
+                source: From::Upstream,
+                verdict: Some(judgement.verdict),
+            }
+        }
+        Err(_) => Outcome::overloaded(circumstances.question),
+    }
+}
+
+impl Explanation {
+    fn new(arguments: &Explain, query: &Query, route: Option<&ChosenRoute>, outcome: &Outcome) -> Self {
+        let trust = route.and_then(|route| route.trust.as_ref());
+        let by = match (outcome.source, arguments.answer.is_empty()) {
+            (From::Local, _) => "stubborn itself: the name is never asked for outside",
+            (From::Failure, _) => "nobody",
+            (_, false) => "--answer",
+            _ => "the upstream",
+        };
+        Self {
+            name: query.question.name().to_string(),
+            r#type: query.question.rtype.to_string(),
+            client: arguments.client.to_string(),
+            route: match (trust, route) {
+                (Some(trust), _) => trust.domain.to_string(),
+                (None, Some(_)) => "default".to_owned(),
+                (None, None) => "local".to_owned(),
+            },
+            route_origin: trust.map(|trust| trust.origin.to_string()).unwrap_or_default(),
+            servers: match route {
+                Some(route) if arguments.answer.is_empty() => {
+                    route.group.servers.iter().map(|server| server.endpoint.to_string()).collect()
+                }
+                _ => Vec::new(),
+            },
+            answered_by: by,
+            verdict: outcome.verdict.as_ref().map_or("answered here", |verdict| verdict.category.label()),
+            findings: outcome.verdict.as_deref().map(|verdict| findings(query, verdict)).unwrap_or_default(),
+            reply: Reply::of(&outcome.response),
+        }
+    }
+
+    fn to_text(&self) -> String {
+        let mut lines =
+            vec![format!("{} {}, asked by {}", self.name, self.r#type, self.client), String::new()];
+        let mut step = |title: &str, text: String| lines.push(format!("  {title:<9}{text}"));
+        match self.route.as_str() {
+            "local" => step("route", "none: not forwarded".to_owned()),
+            "default" => step("route", "the default upstream".to_owned()),
+            domain => step("route", format!("{domain} ({})", self.route_origin)),
+        }
+        if !self.servers.is_empty() {
+            step("servers", self.servers.join(", "));
+        }
+        step("answer", format!("from {}", self.answered_by));
+        for found in &self.findings {
+            step("guard", format!("{}: {}", found.carrier, found.what));
+            step("", format!("rule {} ({}): {}", found.rule, found.rule_origin, found.action));
+            if let Some(origin) = &found.allowed_by {
+                step("", format!("by {origin}"));
+            }
+        }
+        step("verdict", self.verdict.to_owned());
+        step("reply", self.reply.rcode.clone());
+        for record in &self.reply.records {
+            step("", record.clone());
+        }
+        for error in &self.reply.errors {
+            step("", error.clone());
+        }
+        let mut allows: Vec<&String> =
+            self.findings.iter().filter_map(|found| found.allow.as_ref()).collect();
+        allows.dedup();
+        for allow in allows {
+            step("to allow", format!(" {allow}"));
+        }
+        lines.join("\n")
+    }
+}
+
+fn findings(query: &Query, verdict: &Verdict) -> Vec<Found> {
+    verdict.findings.iter().map(|finding| Found::of(query, finding)).collect()
+}
+
+impl Found {
+    fn of(query: &Query, finding: &Finding) -> Self {
+        let Finding { carrier, subject, action } = finding;
+        let (address, net) = subject.parts();
+        let allowed_by = match action {
+            Action::Removed => None,
+            Action::Allowed(origin) => Some(origin.to_string()),
+            Action::Monitored(origin) => Some(format!("{origin} (mode monitor)")),
+        };
+        Self {
+            carrier: carrier.to_string(),
+            what: subject.to_string(),
+            address,
+            range: match subject {
+                Subject::Address { range, .. } => range.name.to_owned(),
+                _ => net,
+            },
+            rule: subject.rule(),
+            rule_origin: subject.origin().to_string(),
+            action: match action {
+                Action::Removed => "removed",
+                Action::Allowed(_) => "allowed",
+                Action::Monitored(_) => "reported, let through",
+            },
+            allow: (*action == Action::Removed).then(|| subject.allow_line(query.question.name())),
+            allowed_by,
+        }
+    }
+}
+
+impl Reply {
+    fn of(response: &ClientResponse) -> Self {
+        let answers = response.records().map(|record| record.to_text()).collect();
+        Self {
+            rcode: response.rcode().to_string(),
+            records: answers,
+            errors: response.errors().iter().map(ToString::to_string).collect(),
+        }
+    }
 }

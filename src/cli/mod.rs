@@ -1,6 +1,7 @@
 //! The commands. What they print is for people on a terminal; `--json` is for programs.
 
 mod args;
+mod audit;
 mod check;
 mod explain;
 
@@ -24,6 +25,7 @@ pub fn main() -> ExitCode {
         Command::Run(arguments) => run(arguments),
         Command::Check(arguments) => check::check(&arguments),
         Command::Explain(arguments) => explain::explain(&arguments),
+        Command::Audit(arguments) => audit::audit(&arguments),
     };
     ExitCode::from(code)
 }
@@ -46,6 +48,11 @@ fn run(arguments: args::Run) -> u8 {
 /// Writes to standard output; a reader that has gone away is no error.
 pub(crate) fn say(text: &str) {
     let _ = writeln!(std::io::stdout().lock(), "{text}");
+}
+
+/// Writes to standard error that something is going on.
+pub(crate) fn progress(text: &str) {
+    let _ = writeln!(std::io::stderr().lock(), "{text}");
 }
 
 /// Writes an error to standard error.

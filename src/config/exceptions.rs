@@ -142,12 +142,7 @@ fn known_preset(text: &str) -> Result<&'static Preset, Wrong> {
 }
 
 fn networks(table: &Table<'_>) -> Option<Vec<IpNet>> {
-    let items = table.list("networks", "leave it out for RFC 1918 and unique-local addresses", |text| {
-        let network = values::network(text)?;
-        width::refuse_wide_network(&network)?;
-        Ok(network)
-    })?;
-    Some(plain(items))
+    table.list("networks", "leave it out for RFC 1918 and unique-local addresses", values::network).map(plain)
 }
 
 fn clients(table: &Table<'_>) -> Option<Vec<IpNet>> {

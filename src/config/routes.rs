@@ -6,7 +6,7 @@ use std::net::{IpAddr, SocketAddr};
 
 use super::error::{Wrong, quoted};
 use super::table::Table;
-use super::{sections, values, width};
+use super::{sections, values};
 use crate::dns::Name;
 use crate::policy::{self, Origin, RouteTrust};
 use crate::resolve::{LocalName, Route};
@@ -51,11 +51,8 @@ pub(super) fn route(table: &Table<'_>, listen: &[SocketAddr], seen: &mut Seen) -
         sections::refuse_loop(server, listen)?;
         Ok(server)
     });
-    let networks = table.list("networks", "leave it out for RFC 1918 and unique-local addresses", |text| {
-        let network = values::network(text)?;
-        width::refuse_wide_network(&network)?;
-        Ok(network)
-    });
+    let networks =
+        table.list("networks", "leave it out for RFC 1918 and unique-local addresses", values::network);
     for key in ["domain", "servers"] {
         if !has_preset && table.get(key).is_none() {
             table.missing(key, "a route says which domain goes to which servers");

@@ -1,6 +1,5 @@
 //! How much of the world an exception may open: domains that strangers share, and networks that are not inside.
 
-use ipnet::IpNet;
 use psl::{Psl, Type};
 
 use super::error::{Wrong, quoted};
@@ -71,19 +70,6 @@ pub(super) fn refuse_wide_domain(domain: &Name, narrowing: Narrowing) -> Result<
     }
 }
 
-/// Refuses a network that holds more than any inside network does.
-pub(super) fn refuse_wide_network(network: &IpNet) -> Result<(), Wrong> {
-    let (least, example) = match network {
-        IpNet::V4(_) => (8, "10.0.0.0/8"),
-        IpNet::V6(_) => (7, "fc00::/7"),
-    };
-    if network.prefix_len() >= least {
-        return Ok(());
-    }
-    Err(Wrong::new(format!("\"{network}\" is wider than any inside network"))
-        .help(format!("write the network that is meant, /{least} or narrower, such as \"{example}\"")))
-}
-
 /// The kind of public suffix the domain is, if it is one.
 fn public_suffix(domain: &Name) -> Option<Type> {
     let labels: Vec<&[u8]> = domain.as_ref().labels().collect();
@@ -144,22 +130,6 @@ mod tests {
                 (Some(why), Err(wrong)) if wrong.message.contains(why) => {}
                 (_, found) => panic!("{domain} {narrowing:?}: {found:?}"),
             }
-        }
-    }
-
-    #[test]
-    fn networks() {
-        for (network, fine) in [
-            ("0.0.0.0/0", false),
-            ("::/0", false),
-            ("8.0.0.0/7", false),
-            ("10.0.0.0/8", true),
-            ("127.0.0.0/8", true),
-            ("fc00::/6", false),
-            ("fc00::/7", true),
-            ("192.168.1.1/32", true),
-        ] {
-            assert_eq!(refuse_wide_network(&network.parse().unwrap()).is_ok(), fine, "{network}");
         }
     }
 

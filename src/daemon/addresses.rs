@@ -151,6 +151,15 @@ fn list() -> Result<BTreeSet<IpAddr>, AddressesError> {
     Err(io::Error::from(io::ErrorKind::Unsupported).into())
 }
 
+/// The host's addresses at this moment, or none where they cannot be had.
+pub fn own_addresses() -> Vec<IpAddr> {
+    let Ok(runtime) = tokio::runtime::Builder::new_current_thread().enable_all().build() else {
+        return Vec::new();
+    };
+    let _entered = runtime.enter();
+    OwnAddresses::start().map(|own| own.current().iter().copied().collect()).unwrap_or_default()
+}
+
 #[cfg(test)]
 #[cfg(target_os = "linux")]
 mod tests {

@@ -3,13 +3,15 @@
 mod addresses;
 mod build;
 mod difference;
+mod inside;
 mod nat64;
 #[cfg(unix)]
 mod netlink;
 mod run;
 mod watch;
 
-pub use addresses::{AddressesError, OwnAddresses};
+pub use addresses::{AddressesError, OwnAddresses, own_addresses};
 pub use build::{BuildError, Built, Environment, Source};
+pub use inside::Inside;
 pub use run::{RunError, run};
 pub use watch::{Content, Digest, WatchError, WatchOptions, Watched, Watcher};

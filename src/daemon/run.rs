@@ -54,7 +54,7 @@ pub enum RunError {
     },
 }
 
-fn system(what: &'static str) -> impl Fn(std::io::Error) -> RunError {
+pub(super) fn system(what: &'static str) -> impl Fn(std::io::Error) -> RunError {
     move |source| RunError::System { what, source }
 }
 
@@ -200,7 +200,8 @@ impl Daemon {
                     self.reload("an address of this host", true);
                     learn_tick.reset_immediately();
                 }
-                _ = learn_tick.tick() => {
+                // Only a host with IPv6 beyond its own link can reach anything behind such a prefix.
+                _ = learn_tick.tick(), if self.environment.own.iter().any(is_global_v6) => {
                     let (resolver, sender) = (Arc::clone(&self.service.resolver), learned_sender.clone());
                     tokio::task::spawn_local(async move {
                         if let Some(prefixes) = learn(&resolver).await {
@@ -303,6 +304,10 @@ async fn next_addresses(own: Option<&mut OwnAddresses>) -> Vec<IpAddr> {
         Some(own) => own.changed().await.iter().copied().collect(),
         None => std::future::pending().await,
     }
+}
+
+fn is_global_v6(address: &IpAddr) -> bool {
+    matches!(address, IpAddr::V6(v6) if !v6.is_loopback() && !v6.is_unicast_link_local())
 }
 
 fn worker_count(config: &Config) -> usize {

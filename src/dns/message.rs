@@ -1,5 +1,8 @@
 //! A reply as this program builds it: the records after the question, in wire form, ready to be copied.
 
+use hickory_proto::rr::{self, RData};
+use hickory_proto::serialize::binary::{BinDecoder, Restrict};
+
 use super::edns::{Ede, opt_length, write_opt};
 use super::kind::{Class, Rcode, RecordType};
 use super::name::NameRef;
@@ -170,6 +173,24 @@ impl Message {
                 field.copy_from_slice(&record.ttl.saturating_sub(age).to_be_bytes());
             }
         }
+    }
+}
+
+impl Record<'_> {
+    /// Its type, TTL and RDATA in presentation format, as the DNS library writes it; unknown types as RFC 3597 §5.
+    pub fn to_text(&self) -> String {
+        let Self { rtype, ttl, rdata, .. } = self;
+        let generic = || {
+            let hex: String = rdata.iter().map(|octet| format!("{octet:02x}")).collect();
+            format!("\\# {} {hex}", rdata.len())
+        };
+        let mut decoder = BinDecoder::new(rdata);
+        let length = Restrict::new(u16::try_from(rdata.len()).unwrap_or(u16::MAX));
+        let shown = match RData::read(&mut decoder, rr::RecordType::from(rtype.0), length) {
+            Ok(RData::Unknown { .. }) | Err(_) => generic(),
+            Ok(known) => known.to_string(),
+        };
+        format!("{rtype} {shown} (TTL {ttl} s)")
     }
 }
 

@@ -28,6 +28,8 @@ pub use local::{LOCAL_TTL, LocalAnswer};
 pub use message::{Message, MessageBuilder, Record, Section};
 pub use name::{Name, NameError, NameRef};
 pub use query::{Asker, NotAQuery, Query, Question};
-pub use response::{MAX_ALIASES, ResponseError, UpstreamResponse, write_upstream_query};
+pub use response::{
+    MAX_ALIASES, ResponseError, UpstreamResponse, write_addresses_reply, write_upstream_query,
+};
 pub use svcb::Svcb;
 pub use wire::Malformed;

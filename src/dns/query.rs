@@ -88,6 +88,19 @@ pub struct Asker {
 }
 
 impl Asker {
+    /// A client that wants recursion and takes large replies.
+    pub fn with_edns() -> Self {
+        let edns = Edns { payload: UDP_PAYLOAD, rcode_high: 0, version: 0, dnssec_ok: false };
+        Self {
+            id: 0,
+            opcode: 0,
+            recursion_desired: true,
+            authentic_data: false,
+            checking_disabled: false,
+            edns: Some(edns),
+        }
+    }
+
     /// DNSSEC records are wanted.
     pub fn dnssec_ok(&self) -> bool {
         self.edns.is_some_and(|edns| edns.dnssec_ok)

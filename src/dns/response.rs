@@ -435,3 +435,26 @@ pub fn write_upstream_query(
     super::edns::write_opt(out, 0, dnssec_ok, &[]);
     debug_assert!(out.len() > HEADER);
 }
+
+/// A reply to `question` as an upstream would write it, with an address record for each of `addresses`: for trying out
+/// what would come of it.
+pub fn write_addresses_reply(question: &Question, addresses: &[IpAddr]) -> Vec<u8> {
+    let count = u16::try_from(addresses.len()).unwrap_or(u16::MAX);
+    let mut out = Vec::new();
+    for field in [0, 0x8180, 1, count, 0, 0] {
+        out.extend_from_slice(&u16::to_be_bytes(field));
+    }
+    question.write(&mut out);
+    for address in addresses.iter().take(usize::from(count)) {
+        let (rtype, rdata) = match address {
+            IpAddr::V4(v4) => (RecordType::A, v4.octets().to_vec()),
+            IpAddr::V6(v6) => (RecordType::AAAA, v6.octets().to_vec()),
+        };
+        out.extend_from_slice(&[0xc0, 12]);
+        out.extend_from_slice(&rtype.0.to_be_bytes());
+        out.extend_from_slice(&[0, 1, 0, 0, 1, 44, 0]);
+        out.push(u8::try_from(rdata.len()).unwrap_or(0));
+        out.extend_from_slice(&rdata);
+    }
+    out
+}

@@ -111,7 +111,14 @@ impl<'a> Svcb<'a> {
             last = Some(key);
             check_value(key, value)?;
         }
-        Ok(())
+        // "Any SvcParamKey listed in mandatory … that is not present makes the record malformed" (§8).
+        let present =
+            |listed: &[u8]| params(self.params).flatten().any(|(key, _)| key.to_be_bytes() == *listed);
+        let mandatory = params(self.params).flatten().find(|(key, _)| *key == MANDATORY);
+        match mandatory {
+            Some((_, value)) if !value.chunks(2).all(present) => Err(Malformed),
+            _ => Ok(()),
+        }
     }
 }
 
@@ -214,6 +221,7 @@ mod tests {
             ("alpn with an empty id", b"\0", vec![param(1, b"\x00")]),
             ("mandatory lists itself", b"\0", vec![param(0, &[0, 0])]),
             ("mandatory unsorted", b"\0", vec![param(0, &[0, 4, 0, 1])]),
+            ("mandatory key absent", b"\0", vec![param(0, &[0, 4]), param(1, b"\x02h2")]),
             ("value past the end", b"\0", vec![vec![0, 4, 0, 8, 1, 1, 1, 1]]),
             ("half a key", b"\0", vec![vec![0]]),
         ] {

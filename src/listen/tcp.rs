@@ -5,7 +5,7 @@
 //! all behind it, cannot send a reply that is already rendered, and has no limits on connections.
 
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,7 +17,7 @@ use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep_until, timeout};
 
 use super::handler::{Handled, Handler, TCP_LIMIT};
-use super::limits::Connections;
+use super::limits::{Connections, Slot};
 use crate::policy::Wire;
 
 /// Queries of one connection that wait for an upstream; with more the connection is not read further.
@@ -38,7 +38,7 @@ pub(super) async fn serve(
         match listener.accept().await {
             Ok((stream, client)) => {
                 // A client without a place is closed at once: it learns that sooner than from a timeout.
-                let Some(slot) = connections.enter(client.ip()) else { continue };
+                let Some(slot) = place(&connections, client.ip()).await else { continue };
                 let handler = Rc::clone(&handler);
                 tokio::task::spawn_local(async move {
                     let _ = Connection::new(stream, client, handler, idle).run().await;
@@ -51,6 +51,17 @@ pub(super) async fn serve(
             }
         }
     }
+}
+
+/// Takes a place. Before none is given, connections that have just ended get to give back theirs.
+async fn place(connections: &Arc<Connections>, client: IpAddr) -> Option<Slot> {
+    for _ in 0..3 {
+        if let Some(slot) = connections.enter(client) {
+            return Some(slot);
+        }
+        tokio::task::yield_now().await;
+    }
+    None
 }
 
 struct Connection {

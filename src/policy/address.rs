@@ -58,8 +58,10 @@ fn each_embedding(address: Ipv6Addr, nat64: &[Ipv6Net], mut found: impl FnMut(Em
     if within(WELL_KNOWN_NAT64, 96) {
         found(Embedding::Nat64(96));
     }
-    for prefix in nat64.iter().filter(|prefix| prefix.contains(&address)) {
-        found(Embedding::Nat64(prefix.prefix_len()));
+    // Of nested prefixes the longest routes the packet.
+    let own = nat64.iter().filter(|prefix| prefix.contains(&address)).map(Ipv6Net::prefix_len).max();
+    if let Some(length) = own {
+        found(Embedding::Nat64(length));
     }
 }
 

@@ -12,7 +12,7 @@ use crate::dns::{
 use super::address::each_form;
 use super::blocked::{BlockedRange, BlockedRanges};
 use super::exceptions::{Exceptions, covers, is_active, networks_cover};
-use super::names::{InsideZones, leads_inside};
+use super::names::{Inside, InsideZones, leads_inside};
 use super::presets::built_in_exceptions;
 use super::ranges::Treatment;
 use super::settings::{Client, ExceptionMode, GuardSettings, Mode, OnBlock, Origin, Profile, RouteTrust};
@@ -159,10 +159,45 @@ impl Evaluator<'_> {
 
     fn alias(&mut self, index: usize, rtype: RecordType, target: NameRef<'_>) {
         let question = self.circumstances.question.name();
-        if let Some(inside) = leads_inside(&self.policy.zones, question, target) {
+        let asks_address = matches!(self.circumstances.question.rtype, RecordType::A | RecordType::AAAA);
+        let odd = (asks_address && !target.is_plain()).then_some(Inside::NotAHostName);
+        let inside = odd
+            .or_else(|| leads_inside(&self.policy.zones, question, target))
+            .or_else(|| self.leads_to_exempt(rtype, question, target));
+        if let Some(inside) = inside {
             let subject = Subject::Alias { target: target.to_name(), inside };
             self.found(index, Carrier::Rdata(rtype), subject, Action::Removed);
         }
+    }
+
+    /// An alias that the client has to follow by itself leads to a name with leave to point inside, which the question has
+    /// not: a CNAME without the answer at its end, a service's target.
+    fn leads_to_exempt(
+        &mut self,
+        rtype: RecordType,
+        question: NameRef<'_>,
+        target: NameRef<'_>,
+    ) -> Option<Inside> {
+        let asked = self.circumstances.question.rtype;
+        let is_chain = matches!(rtype, RecordType::CNAME | RecordType::DNAME);
+        if self.policy.exceptions.is_empty()
+            || is_chain && self.message.records().any(|record| record.rtype == asked)
+        {
+            return None;
+        }
+        let (question, target) = (question.to_name(), target.to_name());
+        let (client, now) = (self.circumstances.client, self.circumstances.now);
+        for exception in self.policy.exceptions.of_name(&target) {
+            self.evaluation.validity.any_client &= exception.clients.is_empty();
+            let own = self.policy.exceptions.of_name(&question).any(|own| own == exception);
+            if !own && is_active(exception, client, now) {
+                return Some(Inside::Exempt {
+                    domain: exception.domain.clone(),
+                    origin: exception.origin.clone(),
+                });
+            }
+        }
+        None
     }
 
     /// With the strict profile a service may not be moved to a port where something else listens: browsers take the port
@@ -223,7 +258,8 @@ impl Evaluator<'_> {
             if let Some(until) = exception.until.filter(|until| *until > now) {
                 validity.until = Some(validity.until.map_or(until, |other| other.min(until)));
             }
-            if is_active(exception, self.circumstances.client, now) && covers(exception, name, address, range)
+            if is_active(exception, self.circumstances.client, now)
+                && covers(exception, name, address, range, &self.policy.ranges)
             {
                 return match exception.mode {
                     ExceptionMode::Allow => Action::Allowed(exception.origin.clone()),

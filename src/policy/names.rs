@@ -59,6 +59,15 @@ pub enum Inside {
     SingleLabel,
     /// Its last label is a number: some software takes it for an address (CVE-2022-32212).
     Numeric,
+    /// With octets that a stub skipping names octet by octet takes for their end, and the rest for records.
+    NotAHostName,
+    /// Of an exception that the question is not in: whoever looks the target up asks an exempt name.
+    Exempt {
+        /// The exception's domain.
+        domain: Name,
+        /// Where it was written.
+        origin: Origin,
+    },
     /// Of a local name or a route that the question is not in.
     Zone {
         /// The zone.

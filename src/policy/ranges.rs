@@ -142,7 +142,7 @@ pub const SPECIAL_RANGES: &[SpecialRange] = &[
     row("fc00::/7", "unique-local", "RFC 4193, RFC 8190", Block, Block),
     sensitive("fe80::/10", "link-local", "RFC 4291 §2.5.6"),
     // Not in the special-purpose registries.
-    row("::/96", "ipv4-compatible", "RFC 4291 §2.5.5.1", Decode, Block),
+    row("::/96", "ipv4-compatible", "RFC 4291 §2.5.5.1", Block, Block),
     row("::ffff:0:0:0/96", "ipv4-translated", "RFC 2765 §2.1", Decode, Block),
     row("fec0::/10", "site-local", "RFC 3879", Block, Block),
     row("ff00::/8", "multicast", "RFC 4291 §2.7", Block, Block),

@@ -9,7 +9,7 @@ use crate::dns::{Ede, EdeCode, LocalAnswer, Name, Question, Rcode, RecordType};
 
 /// The local names, found by their labels.
 #[derive(Debug, Default)]
-pub struct LocalNames {
+pub(super) struct LocalNames {
     exact: HashMap<Name, Vec<IpAddr>>,
     below: HashMap<Name, Vec<IpAddr>>,
     reverse: HashMap<IpAddr, Vec<Name>>,
@@ -17,7 +17,7 @@ pub struct LocalNames {
 
 impl LocalNames {
     /// The configuration's names, and those of hosts files where the configuration does not name them.
-    pub fn new(locals: &[LocalName], hosts: &[(Name, Vec<IpAddr>)]) -> Self {
+    pub(super) fn new(locals: &[LocalName], hosts: &[(Name, Vec<IpAddr>)]) -> Self {
         let mut names = Self::default();
         for local in locals {
             let table = if local.wildcard { &mut names.below } else { &mut names.exact };
@@ -42,7 +42,7 @@ impl LocalNames {
     }
 
     /// The answer to a local name of whatever type.
-    pub fn answer(&self, question: &Question) -> Option<LocalAnswer> {
+    pub(super) fn answer(&self, question: &Question) -> Option<LocalAnswer> {
         if self.exact.is_empty() && self.below.is_empty() {
             return None;
         }
@@ -70,13 +70,8 @@ impl LocalNames {
     }
 
     /// How many names there are.
-    pub fn len(&self) -> usize {
+    pub(super) fn count(&self) -> usize {
         self.exact.len() + self.below.len()
-    }
-
-    /// There are none.
-    pub fn is_empty(&self) -> bool {
-        self.len() == 0
     }
 }
 

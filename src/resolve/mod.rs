@@ -322,6 +322,11 @@ impl Outcome {
         Self { response, age: 0, source: Source::Stale, verdict: Some(judgement.verdict) }
     }
 
+    /// A failure for want of room.
+    pub(crate) fn overloaded(question: &Question) -> Self {
+        Self::failed(question, &ExchangeError::Overload)
+    }
+
     fn failed(question: &Question, error: &ExchangeError) -> Self {
         let answer = LocalAnswer::empty(Rcode::SERVFAIL, question)
             .with_error(Ede::new(error.ede(), error.to_string()));

@@ -12,7 +12,7 @@ use super::local::LocalNames;
 use super::settings::{LocalName, NamesSettings, Route};
 use super::special::SpecialNames;
 use crate::dns::{Name, NameRef};
-use crate::policy::{GuardSettings, InsideZone, InsideZones, Policy, RouteTrust, ZoneScope};
+use crate::policy::{GuardSettings, InsideZone, InsideZones, Origin, Policy, RouteTrust, ZoneScope};
 use crate::upstream::{Endpoint, ServerGroup, Servers};
 
 /// What a [`Snapshot`] is built from.
@@ -128,7 +128,7 @@ impl Snapshot {
 
     /// How many names are answered out of the configuration and the hosts files.
     pub fn local_count(&self) -> usize {
-        self.local.len()
+        self.local.count()
     }
 }
 
@@ -158,6 +158,13 @@ fn inside_zones(ingredients: &Ingredients) -> Vec<InsideZone> {
         let scope = if local.wildcard { ZoneScope::Below } else { ZoneScope::Exact };
         let (domain, origin) = (local.name.clone(), local.origin.clone());
         zones.push(InsideZone { domain, scope, party: parties.len() + index, origin });
+    }
+    let locals = parties.len() + ingredients.locals.len();
+    for (index, (name, _)) in
+        ingredients.hosts.iter().enumerate().filter(|(_, (_, addresses))| !addresses.is_empty())
+    {
+        let (domain, scope, party) = (name.clone(), ZoneScope::Exact, locals + index);
+        zones.push(InsideZone { domain, scope, party, origin: Origin::HostsFile });
     }
     zones
 }

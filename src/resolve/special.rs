@@ -11,6 +11,9 @@ use crate::policy::{SpecialUse, is_numeric, special_domain};
 /// How long a client may keep the news that a name does not exist here, in seconds.
 const NEGATIVE_TTL: u32 = 600;
 
+/// The same for a name that is refused an address for its odd octets.
+const ODD_NAME_TTL: u32 = 10;
+
 /// Networks whose reverse zones are served locally (RFC 6303 §4, RFC 7793).
 const LOCALLY_SERVED: &[&str] = &[
     "0.0.0.0/8",
@@ -47,7 +50,7 @@ const PRIVATE_RELAY: [&str; 2] = ["mask.icloud.com", "mask-h2.icloud.com"];
 
 /// The special names, in wire form.
 #[derive(Debug)]
-pub struct SpecialNames {
+pub(super) struct SpecialNames {
     locally_served: Vec<IpNet>,
     /// NXDOMAIN for addresses, with the reason.
     canary: Option<Name>,
@@ -59,7 +62,7 @@ pub struct SpecialNames {
 
 impl SpecialNames {
     /// The names, without those the settings give back to the upstream.
-    pub fn new(settings: &NamesSettings) -> Self {
+    pub(super) fn new(settings: &NamesSettings) -> Self {
         let named = |switch: bool, text: &str| switch.then(|| Name::from_text(text).ok()).flatten();
         Self {
             locally_served: LOCALLY_SERVED.iter().filter_map(|net| net.parse().ok()).collect(),
@@ -70,7 +73,7 @@ impl SpecialNames {
     }
 
     /// `localhost` and everything below: loopback, whatever routes there are (RFC 6761 §6.3).
-    pub fn loopback(&self, question: &Question) -> Option<LocalAnswer> {
+    pub(super) fn loopback(&self, question: &Question) -> Option<LocalAnswer> {
         let name = question.name();
         let is_loopback = special_domain(name).is_some_and(|special| special.answer == SpecialUse::Loopback);
         is_loopback.then(|| {
@@ -79,7 +82,7 @@ impl SpecialNames {
     }
 
     /// The answer to every other special name; for questions that no route and no local name takes.
-    pub fn answer(&self, question: &Question) -> Option<LocalAnswer> {
+    pub(super) fn answer(&self, question: &Question) -> Option<LocalAnswer> {
         let name = question.name();
         if self.resolver_arpa.as_ref().is_some_and(|zone| name.is_within(zone.as_ref())) {
             return Some(LocalAnswer::negative(Rcode::NOERROR, question, name, NEGATIVE_TTL));
@@ -108,12 +111,11 @@ impl SpecialNames {
             ));
         }
         if asks_address && !name.is_plain() {
-            // Stubs that skip names octet by octet would read the rest of this one as records.
-            return Some(nxdomain(
-                question,
-                NameRef::ROOT,
-                "not a host name: zero or non-ASCII octets".to_owned(),
-            ));
+            // Stubs that skip names octet by octet would read the rest of this one as records. The name's other types
+            // are forwarded, so it is not denied.
+            let why = "not a host name: zero or non-ASCII octets";
+            let answer = LocalAnswer::negative(Rcode::NOERROR, question, name, ODD_NAME_TTL);
+            return Some(answer.with_error(Ede::new(EdeCode::BLOCKED, why)));
         }
         single_label(question)
     }
@@ -237,7 +239,7 @@ mod tests {
             ("use-application-dns.net", RecordType::TXT, forward),
             ("mask.icloud.com", RecordType::HTTPS, no),
             ("x.mask.icloud.com", RecordType::A, forward),
-            (r"a\200.example.com", RecordType::A, no),
+            (r"a\200.example.com", RecordType::A, yes),
             (r"a\200.example.com", RecordType::TXT, forward),
             ("www.example", RecordType::A, forward),
             ("ipv4only.arpa", RecordType::A, forward),

@@ -46,38 +46,42 @@ impl Drop for Waiting {
 }
 
 impl TcpLink {
-    /// Sends a query and waits for its reply. A connection the server has closed meanwhile is made anew, once.
+    /// Sends a query and waits for its reply.
+    ///
+    /// Some servers close after one reply: whose question is lost by that asks again on a connection of its own.
     pub(super) async fn ask(&self, server: SocketAddr, message: &[u8]) -> Reply {
-        let (connection, fresh) = self.connection(server).await?;
-        match connection.ask(message).await {
-            Err(ExchangeError::Unreachable(_)) if !fresh => {
-                let (connection, _) = self.connection(server).await?;
-                connection.ask(message).await
-            }
+        let shared = self.connection(server).await?;
+        match shared.ask(message).await {
+            Err(ExchangeError::Unreachable(_)) => Connection::open(server).await?.ask(message).await,
             reply => reply,
         }
     }
 
-    async fn connection(&self, server: SocketAddr) -> Result<(Rc<Connection>, bool), ExchangeError> {
+    async fn connection(&self, server: SocketAddr) -> Result<Rc<Connection>, ExchangeError> {
         let mut current = self.current.lock().await;
         if let Some(connection) = current.as_ref().filter(|connection| !connection.closed.get()) {
-            return Ok((Rc::clone(connection), false));
+            return Ok(Rc::clone(connection));
         }
+        let connection = Connection::open(server).await?;
+        *current = Some(Rc::clone(&connection));
+        Ok(connection)
+    }
+}
+
+impl Connection {
+    async fn open(server: SocketAddr) -> Result<Rc<Self>, ExchangeError> {
         let stream = TcpStream::connect(server).await?;
         stream.set_nodelay(true)?;
         let (reader, writer) = stream.into_split();
-        let connection = Rc::new(Connection {
+        let connection = Rc::new(Self {
             writer: Mutex::new(writer),
             pending: RefCell::default(),
             closed: Cell::new(false),
         });
         tokio::task::spawn_local(receive(Rc::clone(&connection), reader));
-        *current = Some(Rc::clone(&connection));
-        Ok((connection, true))
+        Ok(connection)
     }
-}
 
-impl Connection {
     async fn ask(self: &Rc<Self>, message: &[u8]) -> Reply {
         let (id, reply) = self.register()?;
         let _waiting = Waiting { connection: Rc::clone(self), id };

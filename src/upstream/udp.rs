@@ -160,20 +160,20 @@ impl Socket {
 
     /// Gives a datagram to whom it answers; all others are dropped, whatever they say.
     fn deliver(&self, datagram: &[u8]) {
-        let &[high, low, flags, ..] = datagram else { return };
-        let id = u16::from_be_bytes([high, low]);
-        // A query is no reply, least of all our own come back.
-        if flags & 0x80 == 0 {
-            return;
-        }
+        let Some(id) = datagram.first_chunk().map(|id| u16::from_be_bytes(*id)) else { return };
         let mut pending = self.pending.borrow_mut();
         let Some(question) = pending.get(&id).map(|entry| &entry.question) else { return };
         let echoed = datagram.get(12..12 + question.len()).unwrap_or_default();
-        let reply = if let [_, _, _, rcode, 0, 0, ..] = datagram
-            && rcode & 0x0f != 0
-        {
+        // QR set, OPCODE QUERY: a reply to a query.
+        let Some([_, _, flags, rcode, _, questions]) = datagram.first_chunk() else { return };
+        if flags & 0xf8 != 0x80 {
+            return;
+        }
+        let reply = if *questions == 0 && rcode & 0x0f != 0 && datagram.len() == 12 {
             // Servers without EDNS, and some in distress, send a header only.
             Err(ExchangeError::Rcode(Rcode(u16::from(rcode & 0x0f))))
+        } else if *questions != 1 {
+            return;
         } else if echoed == &**question {
             Ok(datagram.to_vec())
         } else if echoed.eq_ignore_ascii_case(question) {

@@ -1,0 +1,65 @@
+//! A daemon inside the process, on ports of its own: for the audit, which plays attacks at it through real sockets.
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::Arc;
+use std::thread::JoinHandle;
+
+use tokio_util::sync::CancellationToken;
+
+use super::build::Built;
+use super::run::{RunError, system};
+use crate::listen::{Connections, Service, bind, work};
+use crate::resolve::{Resolver, Snapshot};
+use crate::telemetry::Telemetry;
+use crate::upstream::Servers;
+
+/// A running daemon that follows no files and no addresses. Stops when dropped.
+pub struct Inside {
+    address: SocketAddr,
+    stop: CancellationToken,
+    worker: Option<JoinHandle<std::io::Result<usize>>>,
+}
+
+impl Inside {
+    /// Starts it on a free port of 127.0.0.1, with what was built.
+    ///
+    /// # Errors
+    /// When no port or no thread can be had.
+    pub fn start(built: &Built) -> Result<Self, RunError> {
+        let bound = bind(&[SocketAddr::from((Ipv4Addr::LOCALHOST, 0))], 1)?;
+        let snapshot = Snapshot::new(1, &built.ingredients, &Servers::default());
+        let server = &built.config.server;
+        let service = Service {
+            resolver: Arc::new(Resolver::new(snapshot, &built.config.cache)),
+            telemetry: Arc::new(Telemetry::default()),
+            connections: Connections::new(server.tcp_connections, server.tcp_connections_per_client),
+            tcp_idle_timeout: server.tcp_idle_timeout,
+        };
+        let stop = CancellationToken::new();
+        let address = bound.addresses.first().copied();
+        let sockets = bound.workers.into_iter().next();
+        let (Some(address), Some(sockets)) = (address, sockets) else {
+            return Err(system("no socket was bound")(std::io::ErrorKind::AddrNotAvailable.into()));
+        };
+        let until = stop.clone();
+        let worker = std::thread::Builder::new()
+            .name("audited".into())
+            .spawn(move || work(sockets, &service, &until))
+            .map_err(system("cannot start a worker"))?;
+        Ok(Self { address, stop, worker: Some(worker) })
+    }
+
+    /// Where it listens, over UDP and TCP.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+}
+
+impl Drop for Inside {
+    fn drop(&mut self) {
+        self.stop.cancel();
+        if let Some(worker) = self.worker.take() {
+            let _ = worker.join();
+        }
+    }
+}
