@@ -86,7 +86,6 @@ impl Exchanger {
         ask: &Ask<'_>,
         timeout: Duration,
     ) -> Result<UpstreamResponse, ExchangeError> {
-        let begun = Instant::now();
         let asked_at = self.millis();
         let link = self.link(server.endpoint);
         let outcome = ask_link(&link, server, ask, timeout).await;
@@ -98,7 +97,7 @@ impl Exchanger {
                 }
             }
             _ => {
-                if server.answered(self.millis(), begun.elapsed()) {
+                if server.answered(self.millis()) {
                     tracing::info!(server = %server.endpoint, "server answers again");
                 }
             }
@@ -122,13 +121,13 @@ impl Exchanger {
             let question = Question::new(NameRef::ROOT, RecordType::NS);
             let ask = Ask { question: &question, dnssec_ok: false, checking_disabled: false };
             let link = exchanger.link(server.endpoint);
-            let (begun, asked_at) = (Instant::now(), exchanger.millis());
+            let asked_at = exchanger.millis();
             match ask_link(&link, &server, &ask, PROBE_TIMEOUT).await {
                 Err(error) if error.is_about_server() => {
                     server.failed(exchanger.millis(), asked_at);
                 }
                 _ => {
-                    if server.answered(exchanger.millis(), begun.elapsed()) {
+                    if server.answered(exchanger.millis()) {
                         tracing::info!(server = %server.endpoint, "server answers again");
                     }
                 }
@@ -197,17 +196,26 @@ async fn over_udp(
     let address = server.endpoint.address();
     let mut first = link.udp.send(address, message, question)?;
     let mut alarm = pin!(sleep_until(times.again.into()));
-    tokio::select! {
-        reply = first.reply() => return reply,
-        () = &mut alarm => {}
+    let in_time = tokio::select! {
+        reply = first.reply() => Some((reply, first.age())),
+        () = &mut alarm => None,
+    };
+    let (reply, took) = match in_time {
+        Some(answered) => answered,
+        None => {
+            let mut second = link.udp.send(address, message, question)?;
+            alarm.as_mut().reset(times.end.into());
+            tokio::select! {
+                reply = first.reply() => (reply, first.age()),
+                reply = second.reply() => (reply, second.age()),
+                () = &mut alarm => return Err(ExchangeError::Timeout),
+            }
+        }
+    };
+    if reply.is_ok() {
+        server.note_round_trip(took);
     }
-    let mut second = link.udp.send(address, message, question)?;
-    alarm.as_mut().reset(times.end.into());
-    tokio::select! {
-        reply = first.reply() => reply,
-        reply = second.reply() => reply,
-        () = &mut alarm => Err(ExchangeError::Timeout),
-    }
+    reply
 }
 
 async fn over_tcp(
