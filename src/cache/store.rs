@@ -11,8 +11,9 @@ use super::key::Key;
 use super::settings::CacheSettings;
 use crate::dns::UpstreamResponse;
 
-/// Octets an entry takes besides its contents: the index, two allocations' heads, the key's.
-const OVERHEAD: usize = 160;
+/// Octets an entry takes besides its contents: its place in the index, half of which may be empty, and what the allocator
+/// rounds up.
+const OVERHEAD: usize = 128;
 /// An entry of usual size, to size the index.
 const USUAL_ENTRY: u64 = 512;
 /// A name is asked often if it was asked this many times since it was stored.
@@ -52,7 +53,7 @@ struct ByWeight;
 
 impl<J> Weighter<Box<[u8]>, Arc<Entry<J>>> for ByWeight {
     fn weight(&self, key: &Box<[u8]>, entry: &Arc<Entry<J>>) -> u64 {
-        (key.len() + OVERHEAD) as u64 + u64::from(entry.weight)
+        (key.len() + OVERHEAD + size_of::<Entry<J>>()) as u64 + u64::from(entry.weight)
     }
 }
 
