@@ -4,6 +4,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering::Relaxed};
 
+use foldhash::quality::RandomState;
 use quick_cache::sync::{Cache, DefaultLifecycle};
 use quick_cache::{OptionsBuilder, Weighter};
 
@@ -57,15 +58,12 @@ impl<J> Weighter<Box<[u8]>, Arc<Entry<J>>> for ByWeight {
     }
 }
 
+type Item<J> = Arc<Entry<J>>;
+type Entries<J> = Cache<Box<[u8]>, Item<J>, ByWeight, RandomState, DefaultLifecycle<Box<[u8]>, Item<J>>>;
+
 /// The cache.
 pub struct Store<J> {
-    entries: Cache<
-        Box<[u8]>,
-        Arc<Entry<J>>,
-        ByWeight,
-        foldhash::quality::RandomState,
-        DefaultLifecycle<Box<[u8]>, Arc<Entry<J>>>,
-    >,
+    entries: Entries<J>,
     settings: CacheSettings,
 }
 
@@ -78,7 +76,7 @@ impl<J> Store<J> {
             .weight_capacity(settings.size)
             .shards(if settings.size < 1 << 20 { 1 } else { 8 })
             .build();
-        let hasher = foldhash::quality::RandomState::default();
+        let hasher = RandomState::default();
         let entries = match options {
             Ok(options) => Cache::with_options(options, ByWeight, hasher, DefaultLifecycle::default()),
             // Every option is set, so this cannot be; a cache by defaults is right all the same.
