@@ -22,7 +22,7 @@ const OFTEN: u32 = 3;
 #[derive(Debug)]
 pub struct Entry<J> {
     /// What the upstream said.
-    pub upstream: Arc<UpstreamResponse>,
+    pub upstream: UpstreamResponse,
     /// What the policy made of it.
     pub judged: J,
     /// Milliseconds on the caller's clock.
@@ -107,7 +107,7 @@ impl<J> Store<J> {
     pub fn insert(
         &self,
         key: &Key,
-        upstream: Arc<UpstreamResponse>,
+        upstream: UpstreamResponse,
         judged: J,
         weight: usize,
         now: u64,
@@ -122,7 +122,7 @@ impl<J> Store<J> {
 
     /// Puts what another policy makes of an entry in its place. Times stay.
     pub fn rejudge(&self, key: &Key, old: &Entry<J>, judged: J, weight: usize) {
-        let entry = Entry::new(Arc::clone(&old.upstream), judged, old.stored, old.ttl, weight);
+        let entry = Entry::new(old.upstream.clone(), judged, old.stored, old.ttl, weight);
         entry.uses.store(old.uses.load(Relaxed), Relaxed);
         // `replace` and not `insert`: an entry evicted meanwhile stays out.
         let _ = self.entries.replace(key.as_bytes().into(), Arc::new(entry), true);
@@ -143,7 +143,7 @@ impl<J> Store<J> {
 }
 
 impl<J> Entry<J> {
-    fn new(upstream: Arc<UpstreamResponse>, judged: J, stored: u64, ttl: u32, weight: usize) -> Self {
+    fn new(upstream: UpstreamResponse, judged: J, stored: u64, ttl: u32, weight: usize) -> Self {
         Self {
             weight: u32::try_from(upstream.weight() + weight).unwrap_or(u32::MAX),
             upstream,
@@ -177,7 +177,7 @@ mod tests {
     }
 
     /// A reply with one A record, or an SOA, of this TTL.
-    fn reply(question: &Question, ttl: u32, positive: bool) -> Arc<UpstreamResponse> {
+    fn reply(question: &Question, ttl: u32, positive: bool) -> UpstreamResponse {
         let counts = if positive { [0, 1, 0, 0] } else { [0, 0, 0, 1] };
         let mut wire = vec![0, 1, 0x81, 0x80, 0, 1];
         wire.extend_from_slice(&[counts[0], counts[1], counts[2], counts[3], 0, 0]);
@@ -191,7 +191,7 @@ mod tests {
             wire.extend_from_slice(&[0; 16]);
             wire.extend_from_slice(&ttl.to_be_bytes());
         }
-        Arc::new(UpstreamResponse::parse(&wire, question, false).unwrap())
+        UpstreamResponse::parse(&wire, question, false).unwrap()
     }
 
     fn store(settings: CacheSettings) -> Store<()> {

@@ -134,11 +134,17 @@ pub struct ServerGroup {
     pub timeout: Duration,
 }
 
+/// The servers of a group that one question has been put to.
+#[derive(Debug, Default)]
+pub struct Tried(Vec<usize>);
+
 impl ServerGroup {
-    /// The servers to try in turn: those that are up, then, since nothing else is left, the others.
-    pub fn in_order(&self) -> impl Iterator<Item = &Arc<ServerState>> {
-        let up = self.servers.iter().filter(|server| server.is_up());
-        up.chain(self.servers.iter().filter(|server| !server.is_up()))
+    /// The server to try next: the first that is up, then, since nothing else is left, the others; each once.
+    pub fn next(&self, tried: &mut Tried) -> Option<&Arc<ServerState>> {
+        let untried = || self.servers.iter().enumerate().filter(|(index, _)| !tried.0.contains(index));
+        let (index, server) = untried().find(|(_, server)| server.is_up()).or_else(|| untried().next())?;
+        tried.0.push(index);
+        Some(server)
     }
 }
 

@@ -55,7 +55,7 @@ struct Socket {
     udp: UdpSocket,
     uses: Cell<u32>,
     dead: Cell<bool>,
-    pending: RefCell<HashMap<u16, Pending>>,
+    pending: RefCell<HashMap<u16, Pending, foldhash::fast::RandomState>>,
 }
 
 struct Pending {
