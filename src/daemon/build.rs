@@ -79,6 +79,8 @@ pub struct Built {
     pub system: Option<SystemServers>,
     /// Warnings, a line each.
     pub warnings: Vec<String>,
+    /// A hosts file is there and could not be read, so that `ingredients.hosts` lacks its names.
+    pub hosts_unread: bool,
     /// Files and directories whose change may change the settings.
     pub watch: Vec<PathBuf>,
 }
@@ -130,10 +132,14 @@ impl Source {
             }
         }
         let mut hosts = Vec::new();
+        let mut hosts_unread = false;
         for path in &config.names.hosts_files {
             match read_hosts(path) {
                 Ok(found) => hosts.extend(found),
-                Err(why) => warnings.push(why),
+                Err(why) => {
+                    hosts_unread = true;
+                    warnings.push(why);
+                }
             }
         }
         let ingredients = Ingredients {
@@ -148,7 +154,7 @@ impl Source {
             own: environment.own.clone(),
             nat64: environment.nat64.clone(),
         };
-        Ok(Built { config, ingredients, system, warnings, watch })
+        Ok(Built { config, ingredients, system, warnings, hosts_unread, watch })
     }
 }
 

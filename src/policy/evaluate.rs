@@ -250,7 +250,12 @@ impl Evaluator<'_> {
         // Whoever controls an alias's target controls the answer: each name of the chain needs leave of its own.
         if action != Action::Removed {
             let message = self.message;
-            for record in message.records().filter(|record| record.rtype == RecordType::CNAME) {
+            let is_chain = |record: &Record<'_>| {
+                matches!(record.rtype, RecordType::CNAME | RecordType::DNAME | RecordType::RRSIG)
+            };
+            for record in
+                message.records().take_while(is_chain).filter(|record| record.rtype == RecordType::CNAME)
+            {
                 if let Some(Target::Name(target)) = alias_target(record.rtype, record.rdata)
                     && self.exempt(target, address, range) == Action::Removed
                 {
