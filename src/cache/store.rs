@@ -4,6 +4,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering::Relaxed};
 
+use foldhash::quality::RandomState;
 use quick_cache::sync::{Cache, DefaultLifecycle};
 use quick_cache::{OptionsBuilder, Weighter};
 
@@ -11,8 +12,9 @@ use super::key::Key;
 use super::settings::CacheSettings;
 use crate::dns::UpstreamResponse;
 
-/// Octets an entry takes besides its contents: the index, two allocations' heads, the key's.
-const OVERHEAD: usize = 160;
+/// Octets an entry takes besides its contents: its place in the index, half of which may be empty, and what the allocator
+/// rounds up.
+const OVERHEAD: usize = 128;
 /// An entry of usual size, to size the index.
 const USUAL_ENTRY: u64 = 512;
 /// A name is asked often if it was asked this many times since it was stored.
@@ -52,19 +54,16 @@ struct ByWeight;
 
 impl<J> Weighter<Box<[u8]>, Arc<Entry<J>>> for ByWeight {
     fn weight(&self, key: &Box<[u8]>, entry: &Arc<Entry<J>>) -> u64 {
-        (key.len() + OVERHEAD) as u64 + u64::from(entry.weight)
+        (key.len() + OVERHEAD + size_of::<Entry<J>>()) as u64 + u64::from(entry.weight)
     }
 }
 
+type Item<J> = Arc<Entry<J>>;
+type Entries<J> = Cache<Box<[u8]>, Item<J>, ByWeight, RandomState, DefaultLifecycle<Box<[u8]>, Item<J>>>;
+
 /// The cache.
 pub struct Store<J> {
-    entries: Cache<
-        Box<[u8]>,
-        Arc<Entry<J>>,
-        ByWeight,
-        foldhash::quality::RandomState,
-        DefaultLifecycle<Box<[u8]>, Arc<Entry<J>>>,
-    >,
+    entries: Entries<J>,
     settings: CacheSettings,
 }
 
@@ -77,7 +76,7 @@ impl<J> Store<J> {
             .weight_capacity(settings.size)
             .shards(if settings.size < 1 << 20 { 1 } else { 8 })
             .build();
-        let hasher = foldhash::quality::RandomState::default();
+        let hasher = RandomState::default();
         let entries = match options {
             Ok(options) => Cache::with_options(options, ByWeight, hasher, DefaultLifecycle::default()),
             // Every option is set, so this cannot be; a cache by defaults is right all the same.

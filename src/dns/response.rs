@@ -35,8 +35,8 @@ pub enum ResponseError {
     /// An alias loop, or more than [`MAX_ALIASES`] aliases.
     #[error("the alias chain loops or is longer than {MAX_ALIASES}")]
     AliasLoop,
-    /// Two different CNAMEs at one name (RFC 2181 §10.1).
-    #[error("two different CNAME records stand at one name")]
+    /// Two different CNAMEs (RFC 2181 §10.1) or DNAMEs (RFC 6672 §2.4) at one name.
+    #[error("two different CNAME or DNAME records stand at one name")]
     TwoAliases,
 }
 
@@ -246,7 +246,7 @@ impl<'a> Parsed<'a> {
             return Ok(());
         }
         for _ in 0..=MAX_ALIASES {
-            let Some(alias) = self.alias_at(end.as_name())? else {
+            let Some(alias) = self.alias_at(RecordType::CNAME, end.as_name())? else {
                 return Ok(());
             };
             self.copy_dname(end.as_name(), dnssec_ok, builder, ttl)?;
@@ -261,10 +261,10 @@ impl<'a> Parsed<'a> {
         Err(ResponseError::AliasLoop)
     }
 
-    /// The one CNAME at `owner`.
-    fn alias_at(&self, owner: NameRef<'_>) -> Result<Option<&Raw>, ResponseError> {
+    /// The one CNAME or DNAME at `owner`.
+    fn alias_at(&self, rtype: RecordType, owner: NameRef<'_>) -> Result<Option<&Raw>, ResponseError> {
         let mut found: Option<&Raw> = None;
-        for record in self.answer().filter(|record| record.rtype == RecordType::CNAME) {
+        for record in self.answer().filter(|record| record.rtype == rtype) {
             if !name_at_is(self.wire, record.owner, owner) {
                 continue;
             }
@@ -294,10 +294,7 @@ impl<'a> Parsed<'a> {
         ttl: &mut Option<u32>,
     ) -> Result<(), ResponseError> {
         for ancestor in owner.ancestors().skip(1) {
-            let at_ancestor = |record: &&Raw| {
-                record.rtype == RecordType::DNAME && name_at_is(self.wire, record.owner, ancestor)
-            };
-            if let Some(dname) = self.answer().find(at_ancestor) {
+            if let Some(dname) = self.alias_at(RecordType::DNAME, ancestor)? {
                 self.copy(dname, ancestor, builder, ttl)?;
                 if dnssec_ok {
                     self.copy_signatures(ancestor, &[RecordType::DNAME], builder)?;
