@@ -230,6 +230,20 @@ fn sighup_reloads_at_once_and_says_so_even_where_nothing_changed() {
     stage.assert_allowed();
 }
 
+/// Read while it was empty for a moment, it holds in the end what it held before: that is a change all the same.
+#[test]
+fn a_file_read_between_truncation_and_writing_is_read_again() {
+    let stage = Stage::with(ALLOWED);
+    for _ in 0..3 {
+        stage.assert_allowed();
+        let mut file = fs::File::create(stage.path("stubborn.toml")).unwrap();
+        stage.after(|| stage.daemon.signal("HUP"), &["reloaded", "−1 exception"]);
+        let whole = || file.write_all(ALLOWED.as_bytes()).unwrap();
+        stage.after(whole, &["reloaded", "+1 exception", "cause=/"]);
+    }
+    stage.assert_allowed();
+}
+
 /// Only the content counts.
 #[test]
 fn a_file_touched_or_written_with_the_same_text_is_no_change() {
