@@ -438,6 +438,14 @@ pub fn write_upstream_query(
     debug_assert!(out.len() > HEADER);
 }
 
+/// Takes the OPT record off a query that [`write_upstream_query`] wrote.
+pub fn remove_edns(message: &mut Vec<u8>, question: &Question) {
+    message.truncate(HEADER + question.wire_length());
+    if let Some(count) = message.get_mut(10..12) {
+        count.copy_from_slice(&[0, 0]);
+    }
+}
+
 /// A reply to `question` as an upstream would write it, with an address record for each of `addresses`: for trying out
 /// what would come of it.
 pub fn write_addresses_reply(question: &Question, addresses: &[IpAddr]) -> Vec<u8> {

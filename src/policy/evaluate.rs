@@ -15,7 +15,9 @@ use super::exceptions::{Exceptions, covers, is_active, networks_cover};
 use super::names::{Inside, InsideZones, leads_inside};
 use super::presets::built_in_exceptions;
 use super::ranges::Treatment;
-use super::settings::{Client, ExceptionMode, GuardSettings, Mode, OnBlock, Origin, Profile, RouteTrust};
+use super::settings::{
+    Client, Exception, ExceptionMode, GuardSettings, Mode, OnBlock, Origin, Profile, RouteTrust,
+};
 use super::verdict::{Action, Category, Finding, Subject, Verdict};
 
 /// The compiled guard: immutable, one for each generation.
@@ -51,6 +53,16 @@ pub struct Validity {
     pub any_client: bool,
     /// Unix seconds up to which it holds.
     pub until: Option<i64>,
+}
+
+impl Validity {
+    /// What was decided would be otherwise for other clients of the exception, or after its time.
+    fn depends_on(&mut self, exception: &Exception, now: i64) {
+        self.any_client &= exception.clients.is_empty();
+        if let Some(until) = exception.until.filter(|until| *until > now) {
+            self.until = Some(self.until.map_or(until, |other| other.min(until)));
+        }
+    }
 }
 
 /// A verdict with the records it concerns.
@@ -188,7 +200,7 @@ impl Evaluator<'_> {
         let (question, target) = (question.to_name(), target.to_name());
         let (client, now) = (self.circumstances.client, self.circumstances.now);
         for exception in self.policy.exceptions.of_name(&target) {
-            self.evaluation.validity.any_client &= exception.clients.is_empty();
+            self.evaluation.validity.depends_on(exception, now);
             let own = self.policy.exceptions.of_name(&question).any(|own| own == exception);
             if !own && is_active(exception, client, now) {
                 return Some(Inside::Exempt {
@@ -253,11 +265,7 @@ impl Evaluator<'_> {
         let folded = name.to_name();
         let now = self.circumstances.now;
         for exception in self.policy.exceptions.of_name(&folded) {
-            let validity = &mut self.evaluation.validity;
-            validity.any_client &= exception.clients.is_empty();
-            if let Some(until) = exception.until.filter(|until| *until > now) {
-                validity.until = Some(validity.until.map_or(until, |other| other.min(until)));
-            }
+            self.evaluation.validity.depends_on(exception, now);
             if is_active(exception, self.circumstances.client, now)
                 && covers(exception, name, address, range, &self.policy.ranges)
             {

@@ -16,7 +16,7 @@ use super::settings::Endpoint;
 use super::tcp::TcpLink;
 use super::udp::UdpPool;
 use crate::dns::{
-    NameRef, Question, Rcode, RecordType, ResponseError, UpstreamResponse, write_upstream_query,
+    NameRef, Question, Rcode, RecordType, ResponseError, UpstreamResponse, remove_edns, write_upstream_query,
 };
 
 /// The shortest wait before a question is sent again.
@@ -166,14 +166,42 @@ async fn ask_link(
             + server.round_trip().map_or(timeout * 2 / 5, |rtt| rtt * 4).clamp(LEAST_PATIENCE, timeout),
         end: begun + timeout,
     };
-    let over_tcp = |message| over_tcp(link, server, ask, asked, message, times.end);
-    let wire = match over_udp(link, server, &mut message, asked.wire_length(), times).await {
+    let first = ask_once(link, server, ask, &asked, &mut message, times).await;
+    if !is_puzzled(&first) {
+        return first;
+    }
+    // Old servers do not know EDNS (RFC 6891 §7): "the requestor SHOULD retry without it".
+    remove_edns(&mut message, &asked);
+    ask_once(link, server, ask, &asked, &mut message, times).await
+}
+
+/// FORMERR or NOTIMP, with the question or as a bare header.
+fn is_puzzled(outcome: &Result<UpstreamResponse, ExchangeError>) -> bool {
+    let rcode = match outcome {
+        Ok(response) => response.rcode(),
+        Err(ExchangeError::Rcode(rcode)) => *rcode,
+        Err(_) => return false,
+    };
+    matches!(rcode, Rcode::FORMERR | Rcode::NOTIMP)
+}
+
+async fn ask_once(
+    link: &Link,
+    server: &ServerState,
+    ask: &Ask<'_>,
+    asked: &Question,
+    message: &mut [u8],
+    times: Times,
+) -> Result<UpstreamResponse, ExchangeError> {
+    let wire = match over_udp(link, server, message, asked.wire_length(), times).await {
         Ok(wire) => wire,
-        Err(ExchangeError::CaseMismatch) => return over_tcp(message).await,
+        Err(ExchangeError::CaseMismatch) => {
+            return over_tcp(link, server, ask, asked, message, times.end).await;
+        }
         Err(error) => return Err(error),
     };
     match UpstreamResponse::parse(&wire, ask.question, ask.dnssec_ok) {
-        Err(ResponseError::Truncated) => over_tcp(message).await,
+        Err(ResponseError::Truncated) => over_tcp(link, server, ask, asked, message, times.end).await,
         parsed => Ok(parsed?),
     }
 }
@@ -222,11 +250,11 @@ async fn over_tcp(
     link: &Link,
     server: &ServerState,
     ask: &Ask<'_>,
-    asked: Question,
-    message: Vec<u8>,
+    asked: &Question,
+    message: &[u8],
     end: Instant,
 ) -> Result<UpstreamResponse, ExchangeError> {
-    let reply = timeout_at(end.into(), link.tcp.ask(server.endpoint.address(), &message)).await;
+    let reply = timeout_at(end.into(), link.tcp.ask(server.endpoint.address(), message)).await;
     let wire = reply.unwrap_or(Err(ExchangeError::Timeout))?;
     let response = UpstreamResponse::parse(&wire, ask.question, ask.dnssec_ok)?;
     let name = asked.name().as_wire();
