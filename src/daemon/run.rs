@@ -16,7 +16,7 @@ use super::addresses::OwnAddresses;
 use super::build::{BuildError, Built, Environment, Source};
 use super::difference::{difference, restart_keys};
 use super::nat64::learn;
-use super::watch::{WatchOptions, Watcher};
+use super::watch::{WatchOptions, Watched, Watcher};
 use crate::config::Config;
 use crate::listen::{BindError, Bound, Connections, Service, bind, work};
 use crate::resolve::{Ingredients, Resolver, Snapshot};
@@ -107,7 +107,7 @@ impl Daemon {
         let Built { config, ingredients, system: found, warnings, watch, hosts_unread: _ } =
             source.build(&environment)?;
         source.hold_default();
-        let watched: BTreeSet<PathBuf> = watch.into_iter().collect();
+        let watched: BTreeSet<PathBuf> = watch.iter().map(|watched| watched.path.clone()).collect();
         let logging = Logging::install(config.log)?;
         for warning in &warnings {
             tracing::warn!("{warning}");
@@ -116,10 +116,9 @@ impl Daemon {
             .inspect_err(|error| tracing::error!(%error, "the host's own addresses cannot be followed"))
             .ok();
         // Watched from before the last reading that counts: what changes in between is seen by the next look.
-        let watcher =
-            Watcher::start(watched.clone(), WatchOptions::default()).map_err(|error| match error {
-                super::WatchError::Thread(source) => RunError::System { what: "cannot watch files", source },
-            })?;
+        let watcher = Watcher::start(watch, WatchOptions::default()).map_err(|error| match error {
+            super::WatchError::Thread(source) => RunError::System { what: "cannot watch files", source },
+        })?;
 
         let Bound { workers: sockets, addresses } = bind(&config.server.listen, worker_count(&config))?;
         environment.listening = addresses;
@@ -270,13 +269,16 @@ impl Daemon {
         loop {
             let built = self.source.build(&self.environment);
             attempts += 1;
-            let watched: BTreeSet<PathBuf> = match &built {
-                Ok(built) => built.watch.iter().cloned().collect(),
-                Err(error) => error.watch().into_iter().chain(self.watched.iter().cloned()).collect(),
+            let watch: Vec<Watched> = match &built {
+                Ok(built) => built.watch.clone(),
+                Err(error) => {
+                    error.watch().into_iter().chain(self.watched.iter().cloned()).map(Watched::from).collect()
+                }
             };
+            let watched: BTreeSet<PathBuf> = watch.iter().map(|watched| watched.path.clone()).collect();
             let known = watched.is_subset(&self.watched);
-            if watched != self.watched {
-                self.watcher.set_paths(watched.iter().cloned());
+            if built.is_ok() || !known {
+                self.watcher.set_paths(watch);
                 self.watched = watched;
             }
             // Files that come and go faster than they are read are seen as changes later.
