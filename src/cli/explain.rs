@@ -175,7 +175,7 @@ fn pretend(snapshot: &Snapshot, circumstances: &Circumstances<'_>, addresses: &[
                 response: judgement.response,
                 age: 0,
                 source: From::Upstream,
-                verdict: Some(judgement.verdict),
+                verdict: judgement.verdict,
             }
         }
         Err(_) => Outcome::overloaded(circumstances.question),
@@ -208,7 +208,12 @@ impl Explanation {
                 _ => Vec::new(),
             },
             answered_by: by,
-            verdict: outcome.verdict.as_ref().map_or("answered here", |verdict| verdict.category.label()),
+            verdict: match (&outcome.verdict, outcome.source) {
+                (Some(verdict), _) => verdict.category.label(),
+                (None, From::Local) => "answered here",
+                (None, From::Failure) => "failed",
+                (None, _) => Category::Clean.label(),
+            },
             findings: outcome.verdict.as_deref().map(|verdict| findings(query, verdict)).unwrap_or_default(),
             reply: Reply::of(&outcome.response),
         }

@@ -157,15 +157,17 @@ fn gateway(kind: u8, reader: &mut Reader<'_>, mut found: impl FnMut(IpAddr)) -> 
     Ok(())
 }
 
+/// Only the host has to be text: what stands around it may be any octets, and does not hide it.
 fn uri_host(target: &[u8]) -> Option<Target<'_>> {
-    let text = std::str::from_utf8(target).ok()?;
-    let (_, rest) = text.split_once("://")?;
-    let authority = rest.split(['/', '?', '#']).next()?;
-    let host = authority.rsplit_once('@').map_or(authority, |(_, host)| host);
-    let host = match host.strip_prefix('[') {
-        Some(literal) => literal.split_once(']')?.0,
-        None => host.split_once(':').map_or(host, |(host, _)| host),
+    let start = target.windows(3).position(|octets| octets == b"://")? + 3;
+    let authority = target.get(start..)?.split(|octet| b"/?#".contains(octet)).next()?;
+    let host = authority.rsplit(|octet| *octet == b'@').next()?;
+    let host = match host.strip_prefix(b"[") {
+        Some(literal) if literal.contains(&b']') => literal.split(|octet| *octet == b']').next()?,
+        Some(_) => return None,
+        None => host.split(|octet| *octet == b':').next()?,
     };
+    let host = std::str::from_utf8(host).ok()?;
     (!host.is_empty()).then_some(Target::Host(host))
 }
 
@@ -228,18 +230,22 @@ mod tests {
     #[test]
     fn the_host_of_a_uri_is_found() {
         for (uri, host) in [
-            ("http://localhost:11434/api", Some("localhost")),
-            ("http://user@[::1]:80/", Some("::1")),
-            ("https://127.0.0.1?x", Some("127.0.0.1")),
-            ("mailto:a@b", None),
-            ("http:///path", None),
+            (&b"http://localhost:11434/api"[..], Some("localhost")),
+            (b"http://user@[::1]:80/", Some("::1")),
+            (b"https://127.0.0.1?x", Some("127.0.0.1")),
+            (b"http://[::1]/\xff", Some("::1")),
+            (b"http://\xff@localhost", Some("localhost")),
+            (b"http://[::1", None),
+            (b"http://\xff/", None),
+            (b"mailto:a@b", None),
+            (b"http:///path", None),
         ] {
-            let rdata = [&[0, 1, 0, 1][..], uri.as_bytes()].concat();
+            let rdata = [&[0, 1, 0, 1][..], uri].concat();
             let found = match alias_target(RecordType::URI, &rdata) {
                 Some(Target::Host(host)) => Some(host),
                 _ => None,
             };
-            assert_eq!(found, host, "{uri}");
+            assert_eq!(found, host, "{}", uri.escape_ascii());
         }
     }
 }

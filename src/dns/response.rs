@@ -35,8 +35,8 @@ pub enum ResponseError {
     /// An alias loop, or more than [`MAX_ALIASES`] aliases.
     #[error("the alias chain loops or is longer than {MAX_ALIASES}")]
     AliasLoop,
-    /// Two different CNAMEs at one name (RFC 2181 §10.1).
-    #[error("two different CNAME records stand at one name")]
+    /// Two different CNAMEs (RFC 2181 §10.1) or DNAMEs (RFC 6672 §2.4) at one name.
+    #[error("two different CNAME or DNAME records stand at one name")]
     TwoAliases,
 }
 
@@ -46,11 +46,11 @@ impl From<Malformed> for ResponseError {
     }
 }
 
-/// What an upstream said, reduced to what answers the question. It has no way to a client by itself.
+/// What an upstream said, reduced to what answers the question; cheap to clone. It has no way to a client by itself.
 #[derive(Debug, Clone)]
 pub struct UpstreamResponse {
     message: Arc<Message>,
-    errors: Box<[Ede]>,
+    errors: Option<Arc<[Ede]>>,
     ttl: Option<u32>,
     negative: bool,
 }
@@ -89,7 +89,12 @@ impl UpstreamResponse {
 
     /// The upstream's extended errors.
     pub fn errors(&self) -> &[Ede] {
-        &self.errors
+        self.errors.as_deref().unwrap_or_default()
+    }
+
+    /// The same, shared.
+    pub(crate) fn shared_errors(&self) -> Option<Arc<[Ede]>> {
+        self.errors.clone()
     }
 
     /// How long it may be kept, in seconds: the least TTL of its records, for a negative reply by RFC 2308 §5.
@@ -105,7 +110,7 @@ impl UpstreamResponse {
 
     /// How many octets it takes in memory.
     pub fn weight(&self) -> usize {
-        let errors: usize = self.errors.iter().map(|error| size_of::<Ede>() + error.text.len()).sum();
+        let errors: usize = self.errors().iter().map(|error| size_of::<Ede>() + error.text.len()).sum();
         size_of::<Self>() + self.message.weight() + errors
     }
 }
@@ -222,7 +227,7 @@ impl<'a> Parsed<'a> {
         }
         Ok(UpstreamResponse {
             message: Arc::new(builder.build()),
-            errors: self.errors.into(),
+            errors: (!self.errors.is_empty()).then(|| self.errors.into()),
             ttl,
             negative: !answered,
         })
@@ -241,7 +246,7 @@ impl<'a> Parsed<'a> {
             return Ok(());
         }
         for _ in 0..=MAX_ALIASES {
-            let Some(alias) = self.alias_at(end.as_name())? else {
+            let Some(alias) = self.alias_at(RecordType::CNAME, end.as_name())? else {
                 return Ok(());
             };
             self.copy_dname(end.as_name(), dnssec_ok, builder, ttl)?;
@@ -256,10 +261,10 @@ impl<'a> Parsed<'a> {
         Err(ResponseError::AliasLoop)
     }
 
-    /// The one CNAME at `owner`.
-    fn alias_at(&self, owner: NameRef<'_>) -> Result<Option<&Raw>, ResponseError> {
+    /// The one CNAME or DNAME at `owner`.
+    fn alias_at(&self, rtype: RecordType, owner: NameRef<'_>) -> Result<Option<&Raw>, ResponseError> {
         let mut found: Option<&Raw> = None;
-        for record in self.answer().filter(|record| record.rtype == RecordType::CNAME) {
+        for record in self.answer().filter(|record| record.rtype == rtype) {
             if !name_at_is(self.wire, record.owner, owner) {
                 continue;
             }
@@ -289,10 +294,7 @@ impl<'a> Parsed<'a> {
         ttl: &mut Option<u32>,
     ) -> Result<(), ResponseError> {
         for ancestor in owner.ancestors().skip(1) {
-            let at_ancestor = |record: &&Raw| {
-                record.rtype == RecordType::DNAME && name_at_is(self.wire, record.owner, ancestor)
-            };
-            if let Some(dname) = self.answer().find(at_ancestor) {
+            if let Some(dname) = self.alias_at(RecordType::DNAME, ancestor)? {
                 self.copy(dname, ancestor, builder, ttl)?;
                 if dnssec_ok {
                     self.copy_signatures(ancestor, &[RecordType::DNAME], builder)?;

@@ -228,10 +228,10 @@ impl Evaluator<'_> {
 
     /// Who, if anyone, lets the question answer with `address`.
     fn leave(&mut self, address: IpAddr, range: &BlockedRange) -> Action {
-        if let Some(trust) = self.circumstances.trust {
-            if networks_cover(&trust.networks, address, range) {
-                return Action::Allowed(trust.origin.clone());
-            }
+        if let Some(trust) = self.circumstances.trust
+            && networks_cover(&trust.networks, address, range)
+        {
+            return Action::Allowed(trust.origin.clone());
         }
         let question = self.circumstances.question.name();
         let mut action = self.exempt(question, address, range);
@@ -239,10 +239,10 @@ impl Evaluator<'_> {
         if action != Action::Removed {
             let message = self.message;
             for record in message.records().filter(|record| record.rtype == RecordType::CNAME) {
-                if let Some(Target::Name(target)) = alias_target(record.rtype, record.rdata) {
-                    if self.exempt(target, address, range) == Action::Removed {
-                        action = Action::Removed;
-                    }
+                if let Some(Target::Name(target)) = alias_target(record.rtype, record.rdata)
+                    && self.exempt(target, address, range) == Action::Removed
+                {
+                    action = Action::Removed;
                 }
             }
         }

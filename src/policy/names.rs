@@ -174,10 +174,10 @@ impl InsideZones {
             return None;
         }
         let folded = name.to_name();
-        let found = folded.as_ref().ancestors().find_map(|ancestor| {
+
+        folded.as_ref().ancestors().find_map(|ancestor| {
             self.by_domain.get(ancestor.as_wire())?.iter().find(|zone| zone.contains(name))
-        });
-        found
+        })
     }
 }
 
