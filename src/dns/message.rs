@@ -157,6 +157,8 @@ impl Message {
     fn flags(&self, asker: &Asker, truncated: bool) -> u16 {
         let wants_ad = asker.authentic_data || asker.dnssec_ok();
         let bit = |set: bool, flag: u16| if set { flag } else { 0 };
+        // Of an extended RCODE a client without EDNS would see the low bits: another code.
+        let rcode = if asker.edns.is_none() && self.rcode.0 > 0x0f { Rcode::SERVFAIL } else { self.rcode };
         FLAG_QR
             | u16::from(asker.opcode) << 11
             | bit(truncated, FLAG_TC)
@@ -164,7 +166,7 @@ impl Message {
             | FLAG_RA
             | bit(self.authentic_data && wants_ad && !truncated, FLAG_AD)
             | bit(asker.checking_disabled, FLAG_CD)
-            | self.rcode.0 & 0x0f
+            | rcode.0 & 0x0f
     }
 
     fn lower_ttls(&self, body: &mut [u8], age: u32) {

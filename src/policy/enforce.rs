@@ -99,6 +99,16 @@ pub struct Judgement {
 }
 
 impl Judgement {
+    /// Everything that was found, removed or not.
+    pub fn findings(&self) -> &[Finding] {
+        self.verdict.as_ref().map_or(&[], |verdict| &verdict.findings)
+    }
+
+    /// What it amounts to.
+    pub fn category(&self) -> Category {
+        self.verdict.as_ref().map_or(Category::Clean, |verdict| verdict.category)
+    }
+
     /// How many octets it takes beside the upstream's reply.
     pub fn extra_weight(&self) -> usize {
         match &self.verdict {

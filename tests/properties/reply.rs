@@ -473,8 +473,7 @@ impl Case {
             record.ttl = 0;
         }
         let mut findings: Vec<String> = judgement
-            .verdict
-            .findings
+            .findings()
             .iter()
             .map(|finding| format!("{} {} {:?}", finding.carrier, finding.subject, finding.action))
             .collect();
@@ -482,7 +481,7 @@ impl Case {
         let [answer, ..] = sent.sections;
         Outcome {
             rcode: judgement.response.rcode().0,
-            category: judgement.verdict.category.label(),
+            category: judgement.category().label(),
             findings,
             answer: answer.into_iter().collect(),
         }
@@ -544,7 +543,7 @@ fn judge(
 }
 
 fn removed(judgement: &Judgement) -> impl Iterator<Item = &stubborn::policy::Finding> {
-    judgement.verdict.findings.iter().filter(|finding| finding.action == Action::Removed)
+    judgement.findings().iter().filter(|finding| finding.action == Action::Removed)
 }
 
 fn removed_addresses(judgement: &Judgement) -> BTreeSet<IpAddr> {
