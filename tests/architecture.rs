@@ -110,12 +110,10 @@ const UNSAFE: &[&str] = &["src/listen/batch.rs", "src/daemon/netlink.rs"];
 /// has beside them, such as the reading of resolv.conf.
 const NAMES_THE_LIBRARY: &[&str] = &["dns", "upstream", "listen"];
 
-/// Where a sleep or a print may stand, and why.
+/// Where a sleep or a print may stand, and why. (A deadline in a select, `sleep_until`, holds nobody up.)
 const EXCEPTED: &[(&str, &str, &str)] = &[
-    ("src/daemon/addresses.rs", "sleep_until", "one arm of a select: waits for a burst of changes to settle"),
     ("src/listen/mod.rs", "sleep", "looks every 5 ms whether the last queries are answered, when stopping"),
     ("src/listen/tcp.rs", "sleep", "a pause after accept failed for want of descriptors, else it spins"),
-    ("src/listen/tcp.rs", "sleep_until", "one arm of a select: the idle timeout"),
     (
         "src/telemetry/logging/queue.rs",
         "sleep",
@@ -283,7 +281,7 @@ fn nothing_sleeps_or_prints_without_a_reason() {
     let mut found = BTreeSet::new();
     for file in SOURCES.iter() {
         for word in file.words() {
-            if matches!(word, "sleep" | "sleep_until" | "print" | "println" | "eprint" | "eprintln" | "dbg") {
+            if matches!(word, "sleep" | "print" | "println" | "eprint" | "eprintln" | "dbg") {
                 found.insert((file.path.clone(), word.to_owned()));
             }
         }
