@@ -106,7 +106,10 @@ fn every_explanation_shown_is_what_the_program_says() {
     let mut readme = text("README.md");
     let nothing = tempfile::NamedTempFile::new().unwrap();
     let shown = blocks(&readme, "console");
-    assert!(shown.iter().any(|block| block.starts_with("$ stubborn explain ")), "the README explains nothing");
+    assert!(
+        shown.iter().any(|block| block.starts_with("$ stubborn explain ")),
+        "the README explains nothing"
+    );
     for block in shown {
         let (asked, answer) = block.split_once('\n').unwrap_or((&block, ""));
         let Some(arguments) = asked.strip_prefix("$ stubborn explain ") else { continue };
