@@ -150,7 +150,7 @@ const IMPURE: &[&str] = &[
 ];
 
 /// The most lines the policy may have, without tests and without the tables in `ranges.rs` and `presets.rs`. 1,500 were
-/// meant to be enough; it has some 70 more. This number may only go down.
+/// meant to be enough; it has some 90 more. This number may only go down.
 const POLICY_LINES: usize = 1_600;
 
 #[test]
