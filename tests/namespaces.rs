@@ -102,12 +102,12 @@ fn the_host_s_own_addresses_are_blocked_and_followed() {
     let path = write(root.path(), "# nothing\n");
     let daemon = Start::new().config(&path).listen("127.0.0.1:0").upstream(upstream.address()).start();
     // Each under a name of its own, asked once: later on it comes out of the cache.
-    let mut ask_for = |name: &str, address: &'static str| -> Reply {
+    let ask_for = |name: &str, address: &'static str| -> Reply {
         *addresses.lock().unwrap() = vec![address];
         let qtype = if address.contains(':') { code::AAAA } else { code::A };
         udp(daemon.address(), &query(&format!("{name}.example"), qtype))
     };
-    let mut blocked = |name: &str, address: &'static str| {
+    let blocked = |name: &str, address: &'static str| {
         let reply = ask_for(name, address);
         reply.assert_blocked();
         reply.errors()[0].1.clone()

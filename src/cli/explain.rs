@@ -120,7 +120,7 @@ fn explain_one(arguments: &Explain) -> Result<Explanation, BuildError> {
     let client =
         if snapshot.allows(arguments.client) { arguments.client } else { IpAddr::from([127, 0, 0, 1]) };
     let now = resolver.now();
-    let route = snapshot.route(snapshot.select_route(query.question.name()));
+    let route = snapshot.route(snapshot.select_route(arguments.name.as_ref()));
     match resolver.begin(&query, client, now) {
         Step::Done(outcome) | Step::Refresh(outcome, _) => {
             Ok(Explanation::new(arguments, &query, None, &outcome))

@@ -22,7 +22,7 @@ use std::time::{Instant, SystemTime, UNIX_EPOCH};
 use arc_swap::ArcSwap;
 
 use crate::cache::{CacheSettings, Entry, Key, Store};
-use crate::dns::{Class, Ede, EdeCode, LocalAnswer, Query, Question, Rcode, RecordType};
+use crate::dns::{Class, Ede, EdeCode, LocalAnswer, NameRef, Query, Question, Rcode, RecordType};
 use crate::policy::{Circumstances, ClientResponse, Judgement, Verdict, enforce};
 use crate::upstream::{Ask, ExchangeError, Exchanger};
 use inflight::{Duty, InFlight, Place};
@@ -169,10 +169,11 @@ impl Resolver {
         if !snapshot.allows(client) {
             return Step::Done(refused(question, EdeCode::PROHIBITED, "this client is not in allow-clients"));
         }
-        if let Some(answer) = answer_here(&snapshot, question) {
+        let name = question.name().fold();
+        if let Some(answer) = answer_here(&snapshot, question, name.as_ref()) {
             return Step::Done(Outcome::local(answer));
         }
-        let route = snapshot.select_route(question.name());
+        let route = snapshot.select_route(name.as_ref());
         if route == 0
             && let Some(answer) = snapshot.special.answer(question)
         {
@@ -277,10 +278,10 @@ impl Resolver {
 }
 
 /// Answers that need no upstream and that no route changes.
-fn answer_here(snapshot: &Snapshot, question: &Question) -> Option<LocalAnswer> {
+fn answer_here(snapshot: &Snapshot, question: &Question, name: NameRef<'_>) -> Option<LocalAnswer> {
     match question.class {
         Class::IN if question.rtype == RecordType::ANY => Some(LocalAnswer::any(question)),
-        Class::IN => snapshot.special.loopback(question).or_else(|| snapshot.local.answer(question)),
+        Class::IN => snapshot.special.loopback(question).or_else(|| snapshot.local.answer(question, name)),
         Class::CH => Some(chaos(question)),
         _ => Some(LocalAnswer::empty(Rcode::REFUSED, question)),
     }

@@ -67,8 +67,11 @@ fn prefixes(rdata: &[u8]) -> Vec<IpAddr> {
     found
 }
 
+/// Service parameters: key and value.
+type Params = Vec<(u16, Vec<u8>)>;
+
 /// The parameters of SVCB RDATA, and its TargetName.
-pub fn service(rdata: &[u8]) -> Option<(Labels, Vec<(u16, Vec<u8>)>)> {
+pub fn service(rdata: &[u8]) -> Option<(Labels, Params)> {
     // Room in front, as the reader wants a message.
     let message = [&[0; 12], rdata].concat();
     let (target, mut at) = name_at(&message, 14)?;
