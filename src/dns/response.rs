@@ -5,6 +5,7 @@
 //! stays behind here, whoever's policy it would have passed. What comes out cannot be sent: `policy` has to turn it
 //! into a client's response first.
 
+use std::collections::HashSet;
 use std::net::IpAddr;
 use std::sync::Arc;
 
@@ -311,14 +312,13 @@ impl<'a> Parsed<'a> {
     ) -> Result<bool, ResponseError> {
         let owner = end.as_name();
         let at_end = |record: &&Raw| record.rtype == rtype && name_at_is(self.wire, record.owner, owner);
-        let mut seen: Vec<&[u8]> = Vec::new();
+        let mut seen: HashSet<&[u8], foldhash::quality::RandomState> = HashSet::default();
         for record in self.answer().filter(at_end) {
             let rdata = self.rdata(record)?;
-            if each_address(rtype, rdata, |_, _| {}).is_err() || seen.contains(&rdata) {
+            if each_address(rtype, rdata, |_, _| {}).is_err() || !seen.insert(rdata) {
                 continue;
             }
             self.copy(record, owner, builder, ttl)?;
-            seen.push(rdata);
         }
         if dnssec_ok && !seen.is_empty() && rtype != RecordType::RRSIG {
             self.copy_signatures(owner, &[rtype], builder)?;

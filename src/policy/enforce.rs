@@ -153,8 +153,11 @@ fn surviving_rdata(
     records: &[usize],
 ) -> Option<Vec<u8>> {
     let mut hints: Vec<IpAddr> = Vec::new();
-    let findings = records.iter().zip(&verdict.findings);
-    for (_, finding) in findings.filter(|(at, finding)| **at == index && finding.action == Action::Removed) {
+    // Findings stand in the order of their records.
+    let start = records.partition_point(|at| *at < index);
+    let end = records.partition_point(|at| *at <= index);
+    let findings = verdict.findings.get(start..end).unwrap_or_default();
+    for finding in findings.iter().filter(|finding| finding.action == Action::Removed) {
         match &finding.subject {
             Subject::Address { address, .. } if record.rtype.is_service_binding() => hints.push(*address),
             _ => return None,
@@ -163,7 +166,8 @@ fn surviving_rdata(
     if hints.is_empty() {
         return Some(record.rdata.to_vec());
     }
-    Svcb::parse(record.rdata).ok()?.without_hints(|address| !hints.contains(&address))
+    hints.sort_unstable();
+    Svcb::parse(record.rdata).ok()?.without_hints(|address| hints.binary_search(&address).is_err())
 }
 
 fn covers(signature: &Record<'_>, rtype: RecordType) -> bool {

@@ -103,10 +103,12 @@ impl Policy {
 
 /// Judges every record of `message`'s answer.
 pub(super) fn evaluate(policy: &Policy, circumstances: &Circumstances<'_>, message: &Message) -> Evaluation {
+    let aliases = message.records().filter(|record| record.rtype == RecordType::CNAME);
+    let targets: Vec<_> = aliases.filter_map(|record| NameRef::from_wire(record.rdata).ok()).collect();
     let mut evaluator = Evaluator {
         policy,
         circumstances,
-        message,
+        targets: &targets,
         evaluation: Evaluation {
             verdict: Verdict::default(),
             validity: Validity { any_client: true, until: None },
@@ -126,7 +128,8 @@ pub(super) fn evaluate(policy: &Policy, circumstances: &Circumstances<'_>, messa
 struct Evaluator<'a> {
     policy: &'a Policy,
     circumstances: &'a Circumstances<'a>,
-    message: &'a Message,
+    /// The names of the alias chain after the QNAME.
+    targets: &'a [NameRef<'a>],
     evaluation: Evaluation,
 }
 
@@ -204,12 +207,9 @@ impl Evaluator<'_> {
         let mut action = self.exempt(question, address, range);
         // Whoever controls an alias's target controls the answer: each name of the chain needs leave of its own.
         if action != Action::Removed {
-            let message = self.message;
-            for record in message.records().filter(|record| record.rtype == RecordType::CNAME) {
-                if let Some(Target::Name(target)) = alias_target(record.rtype, record.rdata) {
-                    if self.exempt(target, address, range) == Action::Removed {
-                        action = Action::Removed;
-                    }
+            for target in self.targets {
+                if self.exempt(*target, address, range) == Action::Removed {
+                    action = Action::Removed;
                 }
             }
         }

@@ -58,7 +58,7 @@ struct Case {
 struct Outcome {
     rcode: u16,
     category: &'static str,
-    findings: Vec<String>,
+    findings: BTreeSet<String>,
     answer: BTreeSet<Rec>,
 }
 
@@ -472,13 +472,12 @@ impl Case {
         for record in sent.sections.iter_mut().flatten() {
             record.ttl = 0;
         }
-        let mut findings: Vec<String> = judgement
+        let findings = judgement
             .verdict
             .findings
             .iter()
             .map(|finding| format!("{} {} {:?}", finding.carrier, finding.subject, finding.action))
             .collect();
-        findings.sort();
         let [answer, ..] = sent.sections;
         Outcome {
             rcode: judgement.response.rcode().0,
