@@ -13,23 +13,26 @@ mod support;
 
 use std::net::IpAddr;
 use std::sync::Mutex;
+use std::time::Instant;
 
 use ipnet::Ipv6Net;
 use stubborn::audit::cases::Case;
+use stubborn::audit::wire::code;
 use stubborn::audit::{
     AttackUpstream, Exchange, FIXTURE, Finding, Group, Setup, Transport, catalogue, play_and_watch,
 };
 use stubborn::policy::{OnBlock, Profile};
-use support::{TestDaemon, second};
+use support::daemon::DEADLINE;
+use support::{TestDaemon, Zone, second};
 
 /// One prefix of each length RFC 6052 §2.2 allows.
 const NAT64: [&str; 6] = [
-    "2a00:64::/32",
-    "2a00:6400:100::/40",
-    "2a00:64:1::/48",
-    "2a00:64:1:100::/56",
-    "2a00:64:2:3::/64",
-    "2a00:64:ff9b::/96",
+    "2a00:6432::/32",
+    "2a00:6440:100::/40",
+    "2a00:6448:1::/48",
+    "2a00:6456:1:100::/56",
+    "2a00:6464:2:3::/64",
+    "2a00:6496:ff9b::/96",
 ];
 
 /// The catalogue as all tests play it.
@@ -242,4 +245,49 @@ fn block_replies_are_what_on_block_says() {
         let wanted = |case: &Case| matches!(case.id, "A01" | "A24" | "N01" | "R02" | "R04" | "M20");
         holds(Profile::Standard, on_block, wanted);
     }
+}
+
+/// A14: the daemon learns the network's NAT64 prefix (RFC 7050) and judges what is behind it. What a hostile network
+/// teaches opens none of the inside ranges.
+#[test]
+fn a_learned_prefix_is_seen_through_and_opens_nothing() {
+    let taught = [
+        "2a00:6496:ff9b::192.0.0.170",
+        "fe80::192.0.0.170",
+        "fec0::192.0.0.170",
+        "ff02::192.0.0.170",
+        "::ffff:0:192.0.0.170",
+        "100::192.0.0.170",
+        "2001:db8::192.0.0.170",
+        "4000::192.0.0.170",
+        // fd12:3456::/32 by RFC 6052, behind which most of the hosts of fd12:3456:xxxx::/48 look public.
+        "fd12:3456:c000:aa::",
+    ];
+    let rows = [
+        ("a.example", "fe80::808:808"),
+        ("b.example", "fec0::808:808"),
+        ("c.example", "ff02::808:808"),
+        ("d.example", "100::808:808"),
+        ("e.example", "2001:db8::808:808"),
+        ("f.example", "4000::808:808"),
+        ("g.example", "fd12:3456:789a:1::"),
+        ("h.example", "fd12:3456:808:808::"),
+        ("i.example", "::8.8.8.8"),
+    ];
+    let mut zone = Zone::new()
+        .addresses("ipv4only.arpa", &taught)
+        .addresses("learned.example", &["2a00:6496:ff9b::127.0.0.1"])
+        .addresses("public.example", &["2a00:6496:ff9b::8.8.8.8"]);
+    for (name, address) in rows {
+        zone = zone.addresses(name, &[address]);
+    }
+    let upstream = zone.serve();
+    let daemon = TestDaemon::start(upstream.address(), "");
+    let deadline = Instant::now() + DEADLINE;
+    while !daemon.ask("learned.example", code::AAAA).is_empty() {
+        assert!(Instant::now() < deadline, "the prefix is not learned");
+    }
+    daemon.ask("public.example", code::AAAA).assert_addresses(&["2a00:6496:ff9b::808:808"]);
+    let open: Vec<_> = rows.iter().filter(|(name, _)| !daemon.ask(name, code::AAAA).is_empty()).collect();
+    assert!(open.is_empty(), "opened by what the network taught: {open:?}");
 }

@@ -98,3 +98,38 @@ impl fmt::Display for Report {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::audit::cases::{Setup, catalogue};
+    use crate::audit::oracle::{Leak, Leaked};
+    use crate::audit::run::{Problem, Transport};
+
+    #[test]
+    fn a_case_that_fails_in_two_rounds_is_one_case_and_one_line() {
+        let cases = catalogue(&Setup::default());
+        let case = cases.iter().find(|case| case.group == Group::Addresses).unwrap();
+        let leak = Leak { reader: "musl", what: Leaked::Address("127.0.0.1".parse().unwrap()) };
+        let finding = |transport, again| Finding {
+            id: case.id,
+            group: case.group,
+            title: case.title,
+            variant: case.variant.clone(),
+            slug: case.slug.clone(),
+            transport,
+            again,
+            qtype: 1,
+            problem: Problem::Leak(leak.clone()),
+        };
+        let findings = vec![finding(Transport::Udp, false), finding(Transport::Tcp, true)];
+        let report = Report::new(&cases, findings);
+        assert_eq!((report.played, report.passed), (cases.len(), cases.len() - 1));
+        assert!(!report.is_clean());
+        let text = report.to_string();
+        assert!(text.ends_with("musl reads 127.0.0.1 [UDP, TCP again]\n"), "{text}");
+        let json = serde_json::to_value(&report).unwrap();
+        assert_eq!(json["findings"][0]["problem"]["leak"]["what"]["address"], "127.0.0.1");
+        assert_eq!(json["groups"][0]["group"], "addresses");
+    }
+}

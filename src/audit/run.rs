@@ -34,8 +34,13 @@ impl From<SocketAddr> for Target {
     }
 }
 
-/// How many cases are under way at a time.
-const AT_ONCE: usize = 16;
+/// How many cases are under way at a time: over TCP fewer, as a resolver may count connections that just ended.
+const fn at_once(transport: Transport) -> usize {
+    match transport {
+        Transport::Udp => 16,
+        Transport::Tcp => 8,
+    }
+}
 
 /// How the questions travel.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -43,7 +48,7 @@ const AT_ONCE: usize = 16;
 pub enum Transport {
     /// One datagram there, one back; TCP after a truncated one.
     Udp,
-    /// A connection for each case.
+    /// A connection for each question.
     Tcp,
 }
 
@@ -123,6 +128,8 @@ impl fmt::Display for Finding {
 pub struct Exchange {
     /// The question.
     pub query: Query,
+    /// How it travelled at first.
+    pub transport: Transport,
     /// The replies in order: after a truncated datagram also the one over TCP.
     pub replies: Vec<Vec<u8>>,
 }
@@ -152,7 +159,7 @@ pub fn play_and_watch(
     let nonce = nonce();
     let target = target.into();
     thread::scope(|scope| {
-        for _ in 0..AT_ONCE.min(cases.len()) {
+        for _ in 0..at_once(transport).min(cases.len()) {
             scope.spawn(|| {
                 while let Some((place, case)) = take(cases, &next) {
                     let round = Round { target, case, upstream, transport, nonce: &nonce, watch: &watch };
@@ -249,8 +256,7 @@ pub fn judge(case: &Case, expected: &super::cases::Expect, exchange: &Exchange, 
     let query = &exchange.query;
     let mut problems = Vec::new();
     for (place, reply) in exchange.replies.iter().enumerate() {
-        let cut = u16_at(reply, 2).unwrap_or(0) & flag::TC != 0;
-        let datagram = cut && place == 0 || exchange.replies.len() == 1;
+        let datagram = exchange.transport == Transport::Udp && place == 0;
         let limit = datagram.then(|| query.edns.map_or(512, |(size, _)| usize::from(size.max(512))));
         problems.extend(leaks(reply, query.qtype, secrets).into_iter().map(Problem::Leak));
         problems.extend(shape::faults(reply, query, limit).into_iter().map(Problem::Shape));
@@ -273,11 +279,11 @@ pub fn ask(target: impl Into<Target>, query: &Query, transport: Transport) -> io
         let cut = u16_at(&reply, 2).unwrap_or(0) & flag::TC != 0;
         replies.push(reply);
         if !cut {
-            return Ok(Exchange { query: query.clone(), replies });
+            return Ok(Exchange { query: query.clone(), transport, replies });
         }
     }
     replies.push(ask_tcp(target.tcp, &octets, PATIENCE)?);
-    Ok(Exchange { query: query.clone(), replies })
+    Ok(Exchange { query: query.clone(), transport, replies })
 }
 
 /// One datagram there; the first one back that has its ID.

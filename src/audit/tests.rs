@@ -20,14 +20,14 @@ fn everything() -> Setup {
     Setup {
         host: vec!["192.168.7.7".parse().unwrap(), "2a01:4f8:77::7".parse().unwrap()],
         nat64: [
-            "2a00:64::/32",
-            "2a00:6400:100::/40",
-            "2a00:64:1::/48",
-            "2a00:64:1:100::/56",
-            "2a00:64:2:3::/64",
+            "2a00:6432::/32",
+            "2a00:6440:100::/40",
+            "2a00:6448:1::/48",
+            "2a00:6456:1:100::/56",
+            "2a00:6464:2:3::/64",
         ]
         .into_iter()
-        .chain(["2a00:64:ff9b::/96"])
+        .chain(["2a00:6496:ff9b::/96"])
         .map(|net| net.parse().unwrap())
         .collect(),
         fixture: true,
@@ -110,7 +110,8 @@ fn no_reader_takes_an_honest_answer_for_an_attack() {
     for case in catalogue(&everything()).iter().filter(|case| case.group == Group::Kept) {
         for (query, expected) in queries(case) {
             for reply in unfiltered(case, &query) {
-                let exchange = Exchange { query: query.clone(), replies: vec![reply] };
+                let exchange =
+                    Exchange { query: query.clone(), transport: Transport::Tcp, replies: vec![reply] };
                 let problems = judge(case, expected, &exchange, NONCE);
                 let leaks: Vec<_> =
                     problems.iter().filter(|problem| matches!(problem, Problem::Leak(_))).collect();
@@ -365,6 +366,7 @@ fn on_block_changes_what_a_block_reply_is() {
     let asked = Asked { wire: &asked, stream: false, before: 0 };
     let why = wire::ede(15, b"blocked");
     let reply = asked.nxdomain().additional([wire::opt(1232, 0, 0, 0, &[(wire::EDE, &why)])]);
-    let exchange = Exchange { query: query.clone(), replies: vec![reply.encode()] };
+    let exchange =
+        Exchange { query: query.clone(), transport: Transport::Tcp, replies: vec![reply.encode()] };
     assert_eq!(judge(case, expected, &exchange, NONCE), []);
 }

@@ -2,7 +2,7 @@
 //!
 //! It runs on plain threads, so that it works beside a runtime as well as without one, and stops when it is dropped.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::io::{self, Read, Write};
 use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream, UdpSocket};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -11,7 +11,7 @@ use std::thread;
 use std::time::Duration;
 
 use super::cases::{Action, Asked, Case, Script};
-use super::oracle::parse::lenient;
+use super::oracle::parse::{lenient, show};
 use super::wire;
 
 /// What stands in a name where each round has a label of its own.
@@ -96,9 +96,10 @@ impl AttackUpstream {
         counts.iter().filter(|((asked, _), _)| *asked == name).map(|(_, count)| count).sum()
     }
 
-    /// How many queries came at all.
-    pub fn asked_in_all(&self) -> usize {
-        self.shared.counts.lock().unwrap_or_else(PoisonError::into_inner).values().sum()
+    /// Every name that was asked for, in lower case and presentation form.
+    pub fn names(&self) -> BTreeSet<String> {
+        let counts = self.shared.counts.lock().unwrap_or_else(PoisonError::into_inner);
+        counts.keys().map(|(name, _)| show(name)).collect()
     }
 }
 

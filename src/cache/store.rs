@@ -4,6 +4,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering::Relaxed};
 
+use foldhash::quality::RandomState;
 use quick_cache::sync::{Cache, DefaultLifecycle};
 use quick_cache::{OptionsBuilder, Weighter};
 
@@ -11,8 +12,9 @@ use super::key::Key;
 use super::settings::CacheSettings;
 use crate::dns::UpstreamResponse;
 
-/// Octets an entry takes besides its contents: the index, two allocations' heads, the key's.
-const OVERHEAD: usize = 160;
+/// Octets an entry takes besides its contents: its place in the index, half of which may be empty, and what the allocator
+/// rounds up.
+const OVERHEAD: usize = 128;
 /// An entry of usual size, to size the index.
 const USUAL_ENTRY: u64 = 512;
 /// A name is asked often if it was asked this many times since it was stored.
@@ -22,7 +24,7 @@ const OFTEN: u32 = 3;
 #[derive(Debug)]
 pub struct Entry<J> {
     /// What the upstream said.
-    pub upstream: Arc<UpstreamResponse>,
+    pub upstream: UpstreamResponse,
     /// What the policy made of it.
     pub judged: J,
     /// Milliseconds on the caller's clock.
@@ -52,19 +54,16 @@ struct ByWeight;
 
 impl<J> Weighter<Box<[u8]>, Arc<Entry<J>>> for ByWeight {
     fn weight(&self, key: &Box<[u8]>, entry: &Arc<Entry<J>>) -> u64 {
-        (key.len() + OVERHEAD) as u64 + u64::from(entry.weight)
+        (key.len() + OVERHEAD + size_of::<Entry<J>>()) as u64 + u64::from(entry.weight)
     }
 }
 
+type Item<J> = Arc<Entry<J>>;
+type Entries<J> = Cache<Box<[u8]>, Item<J>, ByWeight, RandomState, DefaultLifecycle<Box<[u8]>, Item<J>>>;
+
 /// The cache.
 pub struct Store<J> {
-    entries: Cache<
-        Box<[u8]>,
-        Arc<Entry<J>>,
-        ByWeight,
-        foldhash::quality::RandomState,
-        DefaultLifecycle<Box<[u8]>, Arc<Entry<J>>>,
-    >,
+    entries: Entries<J>,
     settings: CacheSettings,
 }
 
@@ -77,7 +76,7 @@ impl<J> Store<J> {
             .weight_capacity(settings.size)
             .shards(if settings.size < 1 << 20 { 1 } else { 8 })
             .build();
-        let hasher = foldhash::quality::RandomState::default();
+        let hasher = RandomState::default();
         let entries = match options {
             Ok(options) => Cache::with_options(options, ByWeight, hasher, DefaultLifecycle::default()),
             // Every option is set, so this cannot be; a cache by defaults is right all the same.
@@ -107,7 +106,7 @@ impl<J> Store<J> {
     pub fn insert(
         &self,
         key: &Key,
-        upstream: Arc<UpstreamResponse>,
+        upstream: UpstreamResponse,
         judged: J,
         weight: usize,
         now: u64,
@@ -122,7 +121,7 @@ impl<J> Store<J> {
 
     /// Puts what another policy makes of an entry in its place. Times stay.
     pub fn rejudge(&self, key: &Key, old: &Entry<J>, judged: J, weight: usize) {
-        let entry = Entry::new(Arc::clone(&old.upstream), judged, old.stored, old.ttl, weight);
+        let entry = Entry::new(old.upstream.clone(), judged, old.stored, old.ttl, weight);
         entry.uses.store(old.uses.load(Relaxed), Relaxed);
         // `replace` and not `insert`: an entry evicted meanwhile stays out.
         let _ = self.entries.replace(key.as_bytes().into(), Arc::new(entry), true);
@@ -143,7 +142,7 @@ impl<J> Store<J> {
 }
 
 impl<J> Entry<J> {
-    fn new(upstream: Arc<UpstreamResponse>, judged: J, stored: u64, ttl: u32, weight: usize) -> Self {
+    fn new(upstream: UpstreamResponse, judged: J, stored: u64, ttl: u32, weight: usize) -> Self {
         Self {
             weight: u32::try_from(upstream.weight() + weight).unwrap_or(u32::MAX),
             upstream,
@@ -177,7 +176,7 @@ mod tests {
     }
 
     /// A reply with one A record, or an SOA, of this TTL.
-    fn reply(question: &Question, ttl: u32, positive: bool) -> Arc<UpstreamResponse> {
+    fn reply(question: &Question, ttl: u32, positive: bool) -> UpstreamResponse {
         let counts = if positive { [0, 1, 0, 0] } else { [0, 0, 0, 1] };
         let mut wire = vec![0, 1, 0x81, 0x80, 0, 1];
         wire.extend_from_slice(&[counts[0], counts[1], counts[2], counts[3], 0, 0]);
@@ -191,7 +190,7 @@ mod tests {
             wire.extend_from_slice(&[0; 16]);
             wire.extend_from_slice(&ttl.to_be_bytes());
         }
-        Arc::new(UpstreamResponse::parse(&wire, question, false).unwrap())
+        UpstreamResponse::parse(&wire, question, false).unwrap()
     }
 
     fn store(settings: CacheSettings) -> Store<()> {

@@ -120,7 +120,7 @@ fn explain_one(arguments: &Explain) -> Result<Explanation, BuildError> {
     let client =
         if snapshot.allows(arguments.client) { arguments.client } else { IpAddr::from([127, 0, 0, 1]) };
     let now = resolver.now();
-    let route = snapshot.route(snapshot.select_route(query.question.name()));
+    let route = snapshot.route(snapshot.select_route(arguments.name.as_ref()));
     match resolver.begin(&query, client, now) {
         Step::Done(outcome) | Step::Refresh(outcome, _) => {
             Ok(Explanation::new(arguments, &query, None, &outcome))
@@ -175,7 +175,7 @@ fn pretend(snapshot: &Snapshot, circumstances: &Circumstances<'_>, addresses: &[
                 response: judgement.response,
                 age: 0,
                 source: From::Upstream,
-                verdict: Some(judgement.verdict),
+                verdict: judgement.verdict,
             }
         }
         Err(_) => Outcome::overloaded(circumstances.question),
@@ -208,7 +208,12 @@ impl Explanation {
                 _ => Vec::new(),
             },
             answered_by: by,
-            verdict: outcome.verdict.as_ref().map_or("answered here", |verdict| verdict.category.label()),
+            verdict: match (&outcome.verdict, outcome.source) {
+                (Some(verdict), _) => verdict.category.label(),
+                (None, From::Local) => "answered here",
+                (None, From::Failure) => "failed",
+                (None, _) => Category::Clean.label(),
+            },
             findings: outcome.verdict.as_deref().map(|verdict| findings(query, verdict)).unwrap_or_default(),
             reply: Reply::of(&outcome.response),
         }

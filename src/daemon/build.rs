@@ -39,8 +39,13 @@ pub enum BuildError {
     #[error("{0}")]
     Config(#[from] ConfigErrors),
     /// There is nobody to ask.
-    #[error("{0}")]
-    NoUpstream(#[from] SystemError),
+    #[error("{error}")]
+    NoUpstream {
+        /// Where was looked, and what was found there.
+        error: SystemError,
+        /// See [`BuildError::watch`].
+        watch: Vec<PathBuf>,
+    },
     /// A server is this daemon itself.
     #[error(
         "{server} is this daemon itself: a query would go round for ever; name another server with `--upstream ADDRESS` or `servers` in [upstream]"
@@ -48,7 +53,19 @@ pub enum BuildError {
     Loop {
         /// The server.
         server: Endpoint,
+        /// See [`BuildError::watch`].
+        watch: Vec<PathBuf>,
     },
+}
+
+impl BuildError {
+    /// Files and directories whose change may put an end to the error.
+    pub fn watch(&self) -> Vec<PathBuf> {
+        match self {
+            Self::Config(errors) => errors.files.iter().chain(&errors.directories).cloned().collect(),
+            Self::NoUpstream { watch, .. } | Self::Loop { watch, .. } => watch.clone(),
+        }
+    }
 }
 
 /// Settings that can be put to use.
@@ -82,6 +99,14 @@ impl Source {
         Ok(loaded)
     }
 
+    /// From now on the default file is the one named, where it is there: should it vanish, that is no wish for the defaults.
+    pub(super) fn hold_default(&mut self) {
+        let default = Path::new(config::DEFAULT_PATH);
+        if self.config.is_none() && default.exists() {
+            self.config = Some(default.to_owned());
+        }
+    }
+
     /// Reads, checks, and finds what the settings name on the machine.
     ///
     /// # Errors
@@ -93,15 +118,16 @@ impl Source {
             [] => config.server.listen.as_slice(),
             bound => bound,
         };
-        let (servers, system) = find_servers(&config, listening, &environment.own)?;
+        let mut watch: Vec<PathBuf> = files.into_iter().chain(directories).collect();
+        if config.upstream.servers.contains(&Server::System) {
+            watch.extend(system_files().iter().map(|path| path.to_path_buf()));
+        }
+        watch.extend(config.names.hosts_files.iter().cloned());
+        let (servers, system) = find_servers(&config, listening, &environment.own, &watch)?;
         for route in &config.routes {
             if let Some(server) = loops(&route.servers, listening, &environment.own) {
-                return Err(BuildError::Loop { server });
+                return Err(BuildError::Loop { server, watch });
             }
-        }
-        let mut watch: Vec<PathBuf> = files.into_iter().chain(directories).collect();
-        if system.is_some() {
-            watch.extend(system_files().iter().map(|path| path.to_path_buf()));
         }
         let mut hosts = Vec::new();
         for path in &config.names.hosts_files {
@@ -109,7 +135,6 @@ impl Source {
                 Ok(found) => hosts.extend(found),
                 Err(why) => warnings.push(why),
             }
-            watch.push(path.clone());
         }
         let ingredients = Ingredients {
             guard: config.guard.clone(),
@@ -131,17 +156,19 @@ fn find_servers(
     config: &Config,
     listening: &[SocketAddr],
     own: &[IpAddr],
+    watch: &[PathBuf],
 ) -> Result<(Vec<Endpoint>, Option<SystemServers>), BuildError> {
     let mut servers: Vec<Endpoint> = Vec::new();
     let mut system = None;
     for server in &config.upstream.servers {
         match server {
             Server::At(endpoint) => match loops(&[*endpoint], listening, own) {
-                Some(server) => return Err(BuildError::Loop { server }),
+                Some(server) => return Err(BuildError::Loop { server, watch: watch.to_vec() }),
                 None => servers.push(*endpoint),
             },
             Server::System => {
-                let found = system_servers(listening, own, &system_files())?;
+                let found = system_servers(listening, own, &system_files())
+                    .map_err(|error| BuildError::NoUpstream { error, watch: watch.to_vec() })?;
                 servers.extend(
                     found.endpoints.iter().filter(|endpoint| !servers.contains(endpoint)).collect::<Vec<_>>(),
                 );

@@ -1,5 +1,6 @@
 //! The daemon: binds, starts its workers, and from then on keeps the policy up to date until it is told to stop.
 
+use std::collections::BTreeSet;
 use std::io::Write;
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
@@ -26,6 +27,8 @@ use crate::upstream::Servers;
 const AUTO_WORKERS: usize = 4;
 /// How often the translation prefixes are learned anew.
 const LEARN_INTERVAL: Duration = Duration::from_secs(3600);
+/// How often everything is read where each reading names files that the one before did not.
+const BUILD_ATTEMPTS: usize = 4;
 /// How often folded reports are looked through.
 const FOLD_TICK: Duration = Duration::from_secs(1);
 
@@ -75,12 +78,14 @@ pub fn run(source: Source, ready: Option<&Path>) -> Result<(), RunError> {
 
 struct Daemon {
     source: Source,
+    /// As it was at the start: what takes a restart is still so.
     config: Config,
     environment: Environment,
     ingredients: Ingredients,
     servers: Servers,
     service: Service,
     watcher: Watcher,
+    watched: BTreeSet<PathBuf>,
     own: Option<OwnAddresses>,
     logging: Logging,
     level: LogHandle,
@@ -89,13 +94,15 @@ struct Daemon {
 }
 
 impl Daemon {
-    fn start(source: Source) -> Result<Self, RunError> {
+    fn start(mut source: Source) -> Result<Self, RunError> {
         let own = OwnAddresses::start();
         let mut environment = Environment::default();
         if let Ok(own) = &own {
             environment.own = own.current().iter().copied().collect();
         }
         let Built { config, ingredients, system: found, warnings, watch } = source.build(&environment)?;
+        source.hold_default();
+        let watched: BTreeSet<PathBuf> = watch.into_iter().collect();
         let logging = Logging::install(config.log)?;
         for warning in &warnings {
             tracing::warn!("{warning}");
@@ -104,9 +111,10 @@ impl Daemon {
             .inspect_err(|error| tracing::error!(%error, "the host's own addresses cannot be followed"))
             .ok();
         // Watched from before the last reading that counts: what changes in between is seen by the next look.
-        let watcher = Watcher::start(watch, WatchOptions::default()).map_err(|error| match error {
-            super::WatchError::Thread(source) => RunError::System { what: "cannot watch files", source },
-        })?;
+        let watcher =
+            Watcher::start(watched.clone(), WatchOptions::default()).map_err(|error| match error {
+                super::WatchError::Thread(source) => RunError::System { what: "cannot watch files", source },
+            })?;
 
         let Bound { workers: sockets, addresses } = bind(&config.server.listen, worker_count(&config))?;
         environment.listening = addresses;
@@ -147,6 +155,7 @@ impl Daemon {
             servers,
             service,
             watcher,
+            watched,
             own,
             logging,
             level,
@@ -215,14 +224,14 @@ impl Daemon {
 
     /// Reads everything anew, builds all of it, and only then puts it in use. An error changes nothing.
     fn reload(&mut self, cause: &str, say_unchanged: bool) {
-        let built = match self.source.build(&self.environment) {
+        let built = match self.build_watched() {
             Ok(built) => built,
             Err(error) => {
                 log_reload_error(cause, &error, self.service.resolver.snapshot().generation);
                 return;
             }
         };
-        self.watcher.set_paths(built.watch);
+        self.source.hold_default();
         for warning in &built.warnings {
             tracing::warn!("{warning}");
         }
@@ -238,10 +247,33 @@ impl Daemon {
         // Even where nothing changed that is counted, the origins in explanations may have moved: build anew.
         let generation = self.service.resolver.snapshot().generation + 1;
         self.service.resolver.replace(Snapshot::new(generation, &built.ingredients, &self.servers));
-        (self.config, self.ingredients) = (built.config, built.ingredients);
+        self.ingredients = built.ingredients;
         match changes {
             Some(changes) => tracing::info!(generation, cause, "reloaded: {changes}"),
             None => tracing::info!(generation, cause, "reloaded: nothing changed"),
+        }
+    }
+
+    /// Builds with everything under watch from before it was read, so that nothing changes unseen in between. What a
+    /// refused configuration names is watched besides: the mistake may be in a file it is the first to include.
+    fn build_watched(&mut self) -> Result<Built, BuildError> {
+        let mut attempts = 0;
+        loop {
+            let built = self.source.build(&self.environment);
+            attempts += 1;
+            let watched: BTreeSet<PathBuf> = match &built {
+                Ok(built) => built.watch.iter().cloned().collect(),
+                Err(error) => error.watch().into_iter().chain(self.watched.iter().cloned()).collect(),
+            };
+            let known = watched.is_subset(&self.watched);
+            if watched != self.watched {
+                self.watcher.set_paths(watched.iter().cloned());
+                self.watched = watched;
+            }
+            // Files that come and go faster than they are read are seen as changes later.
+            if known || attempts == BUILD_ATTEMPTS {
+                return built;
+            }
         }
     }
 

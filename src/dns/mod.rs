@@ -26,10 +26,10 @@ pub use edns::{Ede, EdeCode, Edns, PLAIN_PAYLOAD, UDP_PAYLOAD};
 pub use kind::{Class, Rcode, RecordType};
 pub use local::{LOCAL_TTL, LocalAnswer};
 pub use message::{Message, MessageBuilder, Record, Section};
-pub use name::{Name, NameError, NameRef};
+pub use name::{FoldedName, Name, NameError, NameRef};
 pub use query::{Asker, NotAQuery, Query, Question};
 pub use response::{
-    MAX_ALIASES, ResponseError, UpstreamResponse, write_addresses_reply, write_upstream_query,
+    MAX_ALIASES, ResponseError, UpstreamResponse, remove_edns, write_addresses_reply, write_upstream_query,
 };
 pub use svcb::Svcb;
 pub use wire::Malformed;

@@ -3,6 +3,8 @@
 use std::borrow::Borrow;
 use std::fmt;
 
+use super::wire::NameBuf;
+
 /// The longest name on the wire in octets, the root's zero included (RFC 1035 §3.1).
 pub(super) const MAX_NAME: usize = 255;
 /// The longest label in octets (RFC 1035 §3.1).
@@ -177,7 +179,13 @@ impl<'a> NameRef<'a> {
 
     /// The rightmost label: the top-level domain.
     pub fn last_label(self) -> Option<&'a [u8]> {
-        self.labels().last()
+        let (mut at, mut last) = (0, None);
+        while let Some(&length) = self.0.get(at).filter(|&&length| length != 0) {
+            let next = at + 1 + usize::from(length);
+            last = self.0.get(at + 1..next);
+            at = next;
+        }
+        last
     }
 
     /// Equal by label, ASCII case folded (RFC 4343).
@@ -204,7 +212,24 @@ impl<'a> NameRef<'a> {
     /// No octet that a careless parser takes for the end of a name or for a compression pointer:
     /// zero, or 0x80 and up, within a label.
     pub fn is_plain(self) -> bool {
-        self.labels().all(|label| label.iter().all(|&b| b != 0 && b < 0x80))
+        // Length octets are 1–63, so the only zero of a plain name is the root's.
+        self.0.is_ascii() && self.0.iter().position(|&octet| octet == 0) == self.0.len().checked_sub(1)
+    }
+
+    /// A lower-cased copy that takes no allocation.
+    pub fn fold(self) -> FoldedName {
+        FoldedName(NameBuf::of(self).map_letters(|letter| letter.to_ascii_lowercase()))
+    }
+}
+
+/// A lower-cased name, to be looked up by.
+#[derive(Clone, Copy)]
+pub struct FoldedName(NameBuf);
+
+impl FoldedName {
+    /// The borrowed form.
+    pub fn as_ref(&self) -> NameRef<'_> {
+        self.0.as_name()
     }
 }
 

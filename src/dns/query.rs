@@ -125,6 +125,7 @@ pub struct Query {
 
 /// Why a datagram is not a [`Query`].
 #[derive(Debug, Clone, Copy)]
+#[expect(clippy::large_enum_variant, reason = "a flood of broken queries must not cost an allocation each")]
 pub enum NotAQuery {
     /// No answer: shorter than a header, or itself a reply ("a name server must not answer a response").
     Ignore,
@@ -141,6 +142,7 @@ pub enum NotAQuery {
 
 impl Query {
     /// Reads a datagram or a TCP message.
+    #[expect(clippy::result_large_err, reason = "a flood of broken queries must not cost an allocation each")]
     pub fn parse(wire: &[u8]) -> Result<Self, NotAQuery> {
         let mut reader = Reader::new(wire, 0);
         let mut header = || {

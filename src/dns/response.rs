@@ -47,11 +47,11 @@ impl From<Malformed> for ResponseError {
     }
 }
 
-/// What an upstream said, reduced to what answers the question. It has no way to a client by itself.
+/// What an upstream said, reduced to what answers the question; cheap to clone. It has no way to a client by itself.
 #[derive(Debug, Clone)]
 pub struct UpstreamResponse {
     message: Arc<Message>,
-    errors: Box<[Ede]>,
+    errors: Option<Arc<[Ede]>>,
     ttl: Option<u32>,
     negative: bool,
 }
@@ -90,7 +90,12 @@ impl UpstreamResponse {
 
     /// The upstream's extended errors.
     pub fn errors(&self) -> &[Ede] {
-        &self.errors
+        self.errors.as_deref().unwrap_or_default()
+    }
+
+    /// The same, shared.
+    pub(crate) fn shared_errors(&self) -> Option<Arc<[Ede]>> {
+        self.errors.clone()
     }
 
     /// How long it may be kept, in seconds: the least TTL of its records, for a negative reply by RFC 2308 §5.
@@ -106,7 +111,7 @@ impl UpstreamResponse {
 
     /// How many octets it takes in memory.
     pub fn weight(&self) -> usize {
-        let errors: usize = self.errors.iter().map(|error| size_of::<Ede>() + error.text.len()).sum();
+        let errors: usize = self.errors().iter().map(|error| size_of::<Ede>() + error.text.len()).sum();
         size_of::<Self>() + self.message.weight() + errors
     }
 }
@@ -223,7 +228,7 @@ impl<'a> Parsed<'a> {
         }
         Ok(UpstreamResponse {
             message: Arc::new(builder.build()),
-            errors: self.errors.into(),
+            errors: (!self.errors.is_empty()).then(|| self.errors.into()),
             ttl,
             negative: !answered,
         })
@@ -431,6 +436,14 @@ pub fn write_upstream_query(
     question.write(out);
     super::edns::write_opt(out, 0, dnssec_ok, &[]);
     debug_assert!(out.len() > HEADER);
+}
+
+/// Takes the OPT record off a query that [`write_upstream_query`] wrote.
+pub fn remove_edns(message: &mut Vec<u8>, question: &Question) {
+    message.truncate(HEADER + question.wire_length());
+    if let Some(count) = message.get_mut(10..12) {
+        count.copy_from_slice(&[0, 0]);
+    }
 }
 
 /// A reply to `question` as an upstream would write it, with an address record for each of `addresses`: for trying out

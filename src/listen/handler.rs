@@ -33,13 +33,11 @@ pub(super) enum Handled {
     /// There is none.
     Ignored,
     /// An upstream has to be asked.
-    Later(Box<Waiting>),
+    Later(Waiting),
 }
 
 /// A query that waits for an upstream.
 pub(super) struct Waiting {
-    query: Query,
-    client: IpAddr,
     lookup: Box<Lookup>,
     _place: Place,
 }
@@ -102,7 +100,7 @@ impl Handler {
             Step::Done(outcome) => self.reply(&query, client, &outcome, limit, wire),
             Step::Refresh(outcome, lookup) => {
                 self.reply(&query, client, &outcome, limit, wire);
-                if let Some(waiting) = self.wait(query, client, lookup) {
+                if let Some(waiting) = self.wait(lookup) {
                     let handler = Rc::clone(self);
                     tokio::task::spawn_local(async move {
                         handler.resolver.finish(&handler.exchanger, *waiting.lookup).await;
@@ -110,8 +108,8 @@ impl Handler {
                 }
             }
             Step::Ask(lookup) => {
-                return match self.wait(query, client, lookup) {
-                    Some(waiting) => Handled::Later(Box::new(waiting)),
+                return match self.wait(lookup) {
+                    Some(waiting) => Handled::Later(waiting),
                     None => {
                         self.telemetry.shed();
                         Handled::Ignored
@@ -124,17 +122,18 @@ impl Handler {
 
     /// Asks an upstream and writes the reply.
     pub(super) async fn finish(&self, waiting: Waiting, limit: Option<usize>, wire: &mut Wire) {
-        let Waiting { query, client, lookup, _place } = waiting;
+        let Waiting { lookup, _place } = waiting;
+        let (query, client) = (*lookup.query(), lookup.client());
         let outcome = self.resolver.finish(&self.exchanger, *lookup).await;
         self.reply(&query, client, &outcome, limit, wire);
     }
 
-    fn wait(self: &Rc<Self>, query: Query, client: IpAddr, lookup: Box<Lookup>) -> Option<Waiting> {
+    fn wait(self: &Rc<Self>, lookup: Box<Lookup>) -> Option<Waiting> {
         if self.waiting.get() >= MAX_WAITING {
             return None;
         }
         self.waiting.set(self.waiting.get() + 1);
-        Some(Waiting { query, client, lookup, _place: Place(Rc::clone(self)) })
+        Some(Waiting { lookup, _place: Place(Rc::clone(self)) })
     }
 
     fn reply(&self, query: &Query, client: IpAddr, outcome: &Outcome, limit: Option<usize>, wire: &mut Wire) {

@@ -131,7 +131,7 @@ impl Connection {
                     let (handler, done) = (Rc::clone(&self.handler), self.done.clone());
                     tokio::task::spawn_local(async move {
                         let mut wire = Wire::default();
-                        handler.finish(*waiting, Some(TCP_LIMIT), &mut wire).await;
+                        handler.finish(waiting, Some(TCP_LIMIT), &mut wire).await;
                         let _ = done.send(wire);
                     });
                 }

@@ -50,7 +50,7 @@ async fn receive(port: &Rc<Port>, handler: &Rc<Handler>) -> io::Result<()> {
                     let (port, handler) = (Rc::clone(port), Rc::clone(handler));
                     tokio::task::spawn_local(async move {
                         let mut wire = Wire::default();
-                        handler.finish(*waiting, None, &mut wire).await;
+                        handler.finish(waiting, None, &mut wire).await;
                         port.send_soon(&wire, peer);
                     });
                 }

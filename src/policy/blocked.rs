@@ -69,7 +69,8 @@ impl BlockedRanges {
                 around.max_by_key(|range| range.net.prefix_len()).is_some_and(|range| range.never_implied);
             all.push(BlockedRange { net, name, reference, origin: origin.clone(), treatment, never_implied });
         };
-        for prefix in learned {
+        // Whoever runs the network says what is learned: that may open nothing but the range kept for this use.
+        for prefix in learned.iter().filter(|prefix| is_local_use(prefix)) {
             add(IpNet::V6(*prefix), "nat64-learned", "RFC 7050", &Origin::BuiltIn, Treatment::Decode);
         }
         for prefix in &settings.nat64 {
@@ -122,10 +123,20 @@ impl BlockedRanges {
         self.ranges.get((*index)?)
     }
 
+    /// A public name may not point at `address` itself.
+    pub(super) fn blocks(&self, address: IpAddr) -> bool {
+        self.find(address).is_some_and(|range| range.treatment == Treatment::Block)
+    }
+
     /// How many ranges block.
     pub(super) fn len(&self) -> usize {
         self.ranges.iter().filter(|range| range.treatment == Treatment::Block).count()
     }
+}
+
+/// Of 64:ff9b:1::/48, local-use translation (RFC 8215).
+fn is_local_use(prefix: &Ipv6Net) -> bool {
+    u128::from(prefix.network()) >> 80 == 0x0064_ff9b_0001 && prefix.prefix_len() >= 48
 }
 
 fn is_unblocked(settings: &GuardSettings, address: IpAddr) -> bool {

@@ -10,13 +10,13 @@ use crate::dns::{
 
 use super::evaluate::{Circumstances, Evaluation, Policy, Validity, evaluate};
 use super::settings::OnBlock;
-use super::verdict::{Action, Category, Subject, Verdict};
+use super::verdict::{Action, Category, Finding, Subject, Verdict};
 
 /// A reply that may be sent: made by [`enforce`], or here from a query alone. There is no other way to one.
 #[derive(Debug, Clone)]
 pub struct ClientResponse {
     message: Arc<Message>,
-    errors: Arc<[Ede]>,
+    errors: Option<Arc<[Ede]>>,
 }
 
 /// The octets of a [`ClientResponse`] for one client; all that a listener can send.
@@ -33,7 +33,7 @@ impl Wire {
 impl ClientResponse {
     /// Writes the reply to `asker`, at most `limit` octets of it, with TTLs lowered by `age` seconds.
     pub fn write(&self, asker: &Asker, question: &Question, age: u32, limit: usize, wire: &mut Wire) {
-        self.message.write(asker, Some(question), age, &self.errors, limit, &mut wire.0);
+        self.message.write(asker, Some(question), age, self.errors(), limit, &mut wire.0);
     }
 
     /// Writes the error reply to what is not a query; `false` if it gets none.
@@ -47,14 +47,14 @@ impl ClientResponse {
     /// With one more extended error.
     #[must_use]
     pub fn with_error(&self, error: Ede) -> Self {
-        let errors = self.errors.iter().cloned().chain([error]).collect();
-        Self { message: Arc::clone(&self.message), errors }
+        let errors = self.errors().iter().cloned().chain([error]).collect();
+        Self { message: Arc::clone(&self.message), errors: Some(errors) }
     }
 
     /// With every TTL set to `ttl` seconds.
     #[must_use]
     pub fn with_ttl(&self, ttl: u32) -> Self {
-        Self { message: Arc::new(self.message.with_ttl(ttl)), errors: Arc::clone(&self.errors) }
+        Self { message: Arc::new(self.message.with_ttl(ttl)), errors: self.errors.clone() }
     }
 
     /// RCODE
@@ -64,7 +64,7 @@ impl ClientResponse {
 
     /// The extended errors.
     pub fn errors(&self) -> &[Ede] {
-        &self.errors
+        self.errors.as_deref().unwrap_or_default()
     }
 
     /// The records, for people to read.
@@ -81,7 +81,7 @@ impl ClientResponse {
 impl From<LocalAnswer> for ClientResponse {
     fn from(answer: LocalAnswer) -> Self {
         let (message, error) = answer.into_parts();
-        Self { message: Arc::new(message), errors: error.into_iter().collect() }
+        Self { message: Arc::new(message), errors: error.map(|error| Arc::from([error])) }
     }
 }
 
@@ -90,12 +90,34 @@ impl From<LocalAnswer> for ClientResponse {
 pub struct Judgement {
     /// What the client gets.
     pub response: ClientResponse,
-    /// Why.
-    pub verdict: Arc<Verdict>,
+    /// What was found; `None` is nothing at all.
+    pub verdict: Option<Arc<Verdict>>,
     /// For whom and how long it holds.
     pub validity: Validity,
     /// Nothing of the upstream's reply is left: the response is one of ours, with a TTL of its own.
     pub is_ours: bool,
+}
+
+impl Judgement {
+    /// Everything that was found, removed or not.
+    pub fn findings(&self) -> &[Finding] {
+        self.verdict.as_ref().map_or(&[], |verdict| &verdict.findings)
+    }
+
+    /// What it amounts to.
+    pub fn category(&self) -> Category {
+        self.verdict.as_ref().map_or(Category::Clean, |verdict| verdict.category)
+    }
+
+    /// How many octets it takes beside the upstream's reply.
+    pub fn extra_weight(&self) -> usize {
+        match &self.verdict {
+            None => 0,
+            Some(verdict) => {
+                self.response.weight() + size_of::<Verdict>() + verdict.findings.len() * size_of::<Finding>()
+            }
+        }
+    }
 }
 
 /// Judges an upstream's reply and makes the client's of it. The only way from the one to the other.
@@ -108,11 +130,15 @@ pub fn enforce(policy: &Policy, circumstances: &Circumstances<'_>, response: &Up
             is_ours = true;
             block_reply(policy, question, verdict.category)
         });
-        ClientResponse { message: Arc::new(message), errors: Arc::new([explain_removal(question, &verdict)]) }
+        ClientResponse {
+            message: Arc::new(message),
+            errors: Some(Arc::new([explain_removal(question, &verdict)])),
+        }
     } else {
-        ClientResponse { message: response.shared_message(), errors: response.errors().into() }
+        ClientResponse { message: response.shared_message(), errors: response.shared_errors() }
     };
-    Judgement { response: client_response, verdict: Arc::new(verdict), validity, is_ours }
+    let verdict = (!verdict.findings.is_empty()).then(|| Arc::new(verdict));
+    Judgement { response: client_response, verdict, validity, is_ours }
 }
 
 /// The reply without what was found; `None` if nothing of the asked type is left.

@@ -15,7 +15,9 @@ use super::exceptions::{Exceptions, covers, is_active, networks_cover};
 use super::names::{Inside, InsideZones, leads_inside};
 use super::presets::built_in_exceptions;
 use super::ranges::Treatment;
-use super::settings::{Client, ExceptionMode, GuardSettings, Mode, OnBlock, Origin, Profile, RouteTrust};
+use super::settings::{
+    Client, Exception, ExceptionMode, GuardSettings, Mode, OnBlock, Origin, Profile, RouteTrust,
+};
 use super::verdict::{Action, Category, Finding, Subject, Verdict};
 
 /// The compiled guard: immutable, one for each generation.
@@ -51,6 +53,16 @@ pub struct Validity {
     pub any_client: bool,
     /// Unix seconds up to which it holds.
     pub until: Option<i64>,
+}
+
+impl Validity {
+    /// What was decided would be otherwise for other clients of the exception, or after its time.
+    fn depends_on(&mut self, exception: &Exception, now: i64) {
+        self.any_client &= exception.clients.is_empty();
+        if let Some(until) = exception.until.filter(|until| *until > now) {
+            self.until = Some(self.until.map_or(until, |other| other.min(until)));
+        }
+    }
 }
 
 /// A verdict with the records it concerns.
@@ -108,6 +120,7 @@ pub(super) fn evaluate(policy: &Policy, circumstances: &Circumstances<'_>, messa
     let mut evaluator = Evaluator {
         policy,
         circumstances,
+        message,
         targets: &targets,
         evaluation: Evaluation {
             verdict: Verdict::default(),
@@ -128,6 +141,7 @@ pub(super) fn evaluate(policy: &Policy, circumstances: &Circumstances<'_>, messa
 struct Evaluator<'a> {
     policy: &'a Policy,
     circumstances: &'a Circumstances<'a>,
+    message: &'a Message,
     /// The names of the alias chain after the QNAME.
     targets: &'a [NameRef<'a>],
     evaluation: Evaluation,
@@ -164,10 +178,43 @@ impl Evaluator<'_> {
         let question = self.circumstances.question.name();
         let asks_address = matches!(self.circumstances.question.rtype, RecordType::A | RecordType::AAAA);
         let odd = (asks_address && !target.is_plain()).then_some(Inside::NotAHostName);
-        if let Some(inside) = odd.or_else(|| leads_inside(&self.policy.zones, question, target)) {
+        let inside = odd
+            .or_else(|| leads_inside(&self.policy.zones, question, target))
+            .or_else(|| self.leads_to_exempt(rtype, question, target));
+        if let Some(inside) = inside {
             let subject = Subject::Alias { target: target.to_name(), inside };
             self.found(index, Carrier::Rdata(rtype), subject, Action::Removed);
         }
+    }
+
+    /// An alias that the client has to follow by itself leads to a name with leave to point inside, which the question has
+    /// not: a CNAME without the answer at its end, a service's target.
+    fn leads_to_exempt(
+        &mut self,
+        rtype: RecordType,
+        question: NameRef<'_>,
+        target: NameRef<'_>,
+    ) -> Option<Inside> {
+        let asked = self.circumstances.question.rtype;
+        let is_chain = matches!(rtype, RecordType::CNAME | RecordType::DNAME);
+        if self.policy.exceptions.is_empty()
+            || is_chain && self.message.records().any(|record| record.rtype == asked)
+        {
+            return None;
+        }
+        let (question, target) = (question.to_name(), target.to_name());
+        let (client, now) = (self.circumstances.client, self.circumstances.now);
+        for exception in self.policy.exceptions.of_name(&target) {
+            self.evaluation.validity.depends_on(exception, now);
+            let own = self.policy.exceptions.of_name(&question).any(|own| own == exception);
+            if !own && is_active(exception, client, now) {
+                return Some(Inside::Exempt {
+                    domain: exception.domain.clone(),
+                    origin: exception.origin.clone(),
+                });
+            }
+        }
+        None
     }
 
     /// With the strict profile a service may not be moved to a port where something else listens: browsers take the port
@@ -198,10 +245,10 @@ impl Evaluator<'_> {
 
     /// Who, if anyone, lets the question answer with `address`.
     fn leave(&mut self, address: IpAddr, range: &BlockedRange) -> Action {
-        if let Some(trust) = self.circumstances.trust {
-            if networks_cover(&trust.networks, address, range) {
-                return Action::Allowed(trust.origin.clone());
-            }
+        if let Some(trust) = self.circumstances.trust
+            && networks_cover(&trust.networks, address, range)
+        {
+            return Action::Allowed(trust.origin.clone());
         }
         let question = self.circumstances.question.name();
         let mut action = self.exempt(question, address, range);
@@ -220,12 +267,9 @@ impl Evaluator<'_> {
         let folded = name.to_name();
         let now = self.circumstances.now;
         for exception in self.policy.exceptions.of_name(&folded) {
-            let validity = &mut self.evaluation.validity;
-            validity.any_client &= exception.clients.is_empty();
-            if let Some(until) = exception.until.filter(|until| *until > now) {
-                validity.until = Some(validity.until.map_or(until, |other| other.min(until)));
-            }
-            if is_active(exception, self.circumstances.client, now) && covers(exception, name, address, range)
+            self.evaluation.validity.depends_on(exception, now);
+            if is_active(exception, self.circumstances.client, now)
+                && covers(exception, name, address, range, &self.policy.ranges)
             {
                 return match exception.mode {
                     ExceptionMode::Allow => Action::Allowed(exception.origin.clone()),

@@ -5,7 +5,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use ipnet::IpNet;
 
-use super::blocked::BlockedRange;
+use super::blocked::{BlockedRange, BlockedRanges};
 use super::settings::{Client, Exception, Shape};
 use crate::dns::{Name, NameRef};
 
@@ -25,6 +25,10 @@ impl Exceptions {
             count += 1;
         }
         Self { by_domain, count }
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.count == 0
     }
 
     pub(super) fn len(&self) -> usize {
@@ -53,11 +57,12 @@ pub(super) fn covers(
     question: NameRef<'_>,
     address: IpAddr,
     range: &BlockedRange,
+    ranges: &BlockedRanges,
 ) -> bool {
     networks_cover(&exception.networks, address, range)
         && match exception.shape {
             Shape::Any => true,
-            Shape::AddressInName => spells(question, exception.domain.as_ref(), address),
+            Shape::AddressInName => spells(question, exception.domain.as_ref(), address, ranges),
             Shape::Dnsbl => {
                 address != IpAddr::V4(Ipv4Addr::LOCALHOST)
                     && is_dnsbl_shaped(question, exception.domain.as_ref())
@@ -76,28 +81,32 @@ fn labels_before<'a>(name: NameRef<'a>, domain: NameRef<'_>) -> Vec<&'a [u8]> {
     name.labels().take(before).collect()
 }
 
-/// `name` spells `address` left of `domain`: with dashes, with dots, or in hexadecimal.
+/// `name` spells `address` left of `domain`, and no public address: services differ in which of two addresses they take,
+/// and may take another for each family, so that the second could be an attacker's.
 ///
 /// Names with a label that begins with an underscore spell nothing: sslip.io and others delegate `_acme-challenge` names
 /// to the address in them, and so to whoever is there.
-fn spells(name: NameRef<'_>, domain: NameRef<'_>, address: IpAddr) -> bool {
+fn spells(name: NameRef<'_>, domain: NameRef<'_>, address: IpAddr, ranges: &BlockedRanges) -> bool {
     let labels = labels_before(name, domain);
     if labels.iter().any(|label| label.first() == Some(&b'_')) {
         return false;
     }
-    match address {
-        IpAddr::V4(v4) => {
-            let dotted = labels.windows(4).any(|four| v4_of(four.iter().copied()) == Some(v4));
-            dotted || labels.iter().any(|label| dashed_v4(label, v4) || hex_v4(label) == Some(v4))
-        }
-        IpAddr::V6(v6) => labels.iter().any(|label| dashed_v6(label, v6)),
-    }
+    let spelled = spelled_addresses(&labels);
+    spelled.contains(&address) && spelled.iter().all(|other| ranges.blocks(*other))
 }
 
-/// `10-0-0-1`, with words before or after: `app-10-0-0-1`.
-fn dashed_v4(label: &[u8], address: Ipv4Addr) -> bool {
-    let parts: Vec<&[u8]> = label.split(|&byte| byte == b'-').collect();
-    parts.windows(4).any(|four| v4_of(four.iter().copied()) == Some(address))
+/// Every address that somebody may read out of the labels: with dots, with dashes, or in hexadecimal, with words before
+/// or after.
+fn spelled_addresses(labels: &[&[u8]]) -> Vec<IpAddr> {
+    let mut all: Vec<IpAddr> = Vec::new();
+    all.extend(labels.windows(4).filter_map(|four| v4_of(four.iter().copied())).map(IpAddr::V4));
+    for label in labels {
+        let parts: Vec<&[u8]> = label.split(|&byte| byte == b'-').collect();
+        all.extend(parts.windows(4).filter_map(|four| v4_of(four.iter().copied())).map(IpAddr::V4));
+        all.extend(parts.last().and_then(|part| hex_v4(part)).map(IpAddr::V4));
+        all.extend(dashed_v6(label).map(IpAddr::V6));
+    }
+    all
 }
 
 fn v4_of<'a>(parts: impl Iterator<Item = &'a [u8]>) -> Option<Ipv4Addr> {
@@ -110,9 +119,8 @@ fn v4_of<'a>(parts: impl Iterator<Item = &'a [u8]>) -> Option<Ipv4Addr> {
     <[u8; 4]>::try_from(octets).ok().map(Ipv4Addr::from)
 }
 
-/// `c0a80114`, with words before: `app-c0a80114`.
-fn hex_v4(label: &[u8]) -> Option<Ipv4Addr> {
-    let part = label.rsplit(|&byte| byte == b'-').next()?;
+/// `c0a80114`
+fn hex_v4(part: &[u8]) -> Option<Ipv4Addr> {
     let text = std::str::from_utf8(part).ok().filter(|text| text.len() == 8)?;
     if !part.iter().all(u8::is_ascii_hexdigit) {
         return None;
@@ -121,10 +129,8 @@ fn hex_v4(label: &[u8]) -> Option<Ipv4Addr> {
 }
 
 /// `fd00--1`: the address with dashes for colons.
-fn dashed_v6(label: &[u8], address: Ipv6Addr) -> bool {
-    let Ok(text) = std::str::from_utf8(label) else { return false };
-    // An A-label may begin or end with no dash; services then spell `::1` as `0--1`.
-    text.replace('-', ":").parse::<Ipv6Addr>().is_ok_and(|spelled| spelled == address)
+fn dashed_v6(label: &[u8]) -> Option<Ipv6Addr> {
+    std::str::from_utf8(label).ok()?.replace('-', ":").parse().ok()
 }
 
 /// A reversed IPv4 or IPv6 address, or a domain, stands before the zone (RFC 5782 §2.1, §2.4, §3).
@@ -143,6 +149,7 @@ fn is_dnsbl_shaped(name: NameRef<'_>, zone: NameRef<'_>) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::policy::GuardSettings;
 
     fn name(text: &str) -> Name {
         Name::from_text(text).unwrap()
@@ -150,6 +157,7 @@ mod tests {
 
     #[test]
     fn an_address_is_spelled_in_a_name_or_it_is_not() {
+        let ranges = BlockedRanges::compile(&GuardSettings::default(), &[], &[]);
         for (question, address, spelled) in [
             ("192-168-1-20.0123456789abcdef.ip.example", "192.168.1.20", true),
             ("192-168-1-20.ip.example", "192.168.1.21", false),
@@ -168,16 +176,22 @@ mod tests {
             ("2001-db8-0-0-0-0-0-1.ip.example", "2001:db8::1", true),
             ("192-168-1-1._acme-challenge.1-2-3-4.ip.example", "192.168.1.1", false),
             ("10-0-0-1.evil.example", "10.0.0.2", false),
+            ("10-0-0-1.10-0-0-2.ip.example", "10.0.0.2", true),
+            ("10-0-0-1.1-2-3-4.ip.example", "10.0.0.1", false),
+            ("1.10.0.0.1.ip.example", "10.0.0.1", false),
+            ("fd00-0-0-0-0-0-0-5.ip.example", "fd00::5", true),
+            ("fd00-1-2-3-4-0-0-5.ip.example", "fd00:1:2:3:4::5", false),
+            ("10-0-0-1.2606-4700--1111.ip.example", "10.0.0.1", false),
             ("ip.example", "10.0.0.1", false),
         ] {
             let domain = name("ip.example");
+            let address: IpAddr = address.parse().unwrap();
             assert_eq!(
-                spells(name(question).as_ref(), domain.as_ref(), address.parse().unwrap()),
+                spells(name(question).as_ref(), domain.as_ref(), address, &ranges),
                 spelled,
                 "{question} {address}"
             );
         }
-        assert!(!spells(name("a.10.0.0.1").as_ref(), name("0.0.1").as_ref(), "10.0.0.1".parse().unwrap()));
     }
 
     #[test]

@@ -61,6 +61,13 @@ pub enum Inside {
     Numeric,
     /// With octets that a stub skipping names octet by octet takes for their end, and the rest for records.
     NotAHostName,
+    /// Of an exception that the question is not in: whoever looks the target up asks an exempt name.
+    Exempt {
+        /// The exception's domain.
+        domain: Name,
+        /// Where it was written.
+        origin: Origin,
+    },
     /// Of a local name or a route that the question is not in.
     Zone {
         /// The zone.
@@ -75,6 +82,8 @@ pub enum Inside {
 pub struct SpecialDomainName {
     /// The domain.
     pub name: Name,
+    /// Its last label.
+    last: &'static [u8],
     /// How it is answered.
     pub answer: SpecialUse,
     /// Where it is defined.
@@ -89,13 +98,17 @@ pub fn special_domain(name: NameRef<'_>) -> Option<&'static SpecialDomainName> {
             .filter_map(|special| {
                 Some(SpecialDomainName {
                     name: Name::from_text(special.domain).ok()?,
+                    last: special.domain.rsplit('.').next()?.as_bytes(),
                     answer: special.answer,
                     reference: special.reference,
                 })
             })
             .collect()
     });
-    NAMES.iter().find(|special| name.is_within(special.name.as_ref()))
+    // Most names are told from all of these by their top-level domain.
+    let last = name.last_label()?;
+    let ends_alike = |special: &&SpecialDomainName| special.last.eq_ignore_ascii_case(last);
+    NAMES.iter().filter(ends_alike).find(|special| name.is_within(special.name.as_ref()))
 }
 
 /// The last label is all digits, or hexadecimal with 0x: no host of the public DNS, but an address to lenient readers.
@@ -167,10 +180,10 @@ impl InsideZones {
             return None;
         }
         let folded = name.to_name();
-        let found = folded.as_ref().ancestors().find_map(|ancestor| {
+
+        folded.as_ref().ancestors().find_map(|ancestor| {
             self.by_domain.get(ancestor.as_wire())?.iter().find(|zone| zone.contains(name))
-        });
-        found
+        })
     }
 }
 

@@ -22,6 +22,8 @@ pub enum Origin {
         /// The line, from 1.
         line: u32,
     },
+    /// A hosts file of the system.
+    HostsFile,
     /// An argument of the command.
     CommandLine,
 }
@@ -31,6 +33,7 @@ impl fmt::Display for Origin {
         match self {
             Self::BuiltIn => f.write_str("built-in"),
             Self::File { path, line } => write!(f, "{}:{line}", path.display()),
+            Self::HostsFile => f.write_str("hosts file"),
             Self::CommandLine => f.write_str("command line"),
         }
     }

@@ -118,6 +118,9 @@ impl fmt::Display for Subject {
                 }
                 Inside::SingleLabel => write!(f, "alias {target} is a single label, not public"),
                 Inside::Numeric => write!(f, "alias {target} ends in a number, not public"),
+                Inside::Exempt { domain, origin } => {
+                    write!(f, "alias {target} leads to the exempt {domain} ({origin})")
+                }
                 Inside::NotAHostName => write!(f, "alias {target} is not a host name"),
                 Inside::Zone { zone, origin } => write!(f, "alias {target} leads into {zone} ({origin})"),
             },
@@ -134,6 +137,7 @@ impl Subject {
             Self::Alias { inside: Inside::SingleLabel, .. } => "alias-single-label",
             Self::Alias { inside: Inside::Numeric, .. } => "alias-numeric",
             Self::Alias { inside: Inside::NotAHostName, .. } => "alias-not-a-host",
+            Self::Alias { inside: Inside::Exempt { .. }, .. } => "alias-to-exempt",
             Self::Alias { inside: Inside::Zone { .. }, .. } => "alias-into-zone",
             Self::Port(_) => "service-port",
         }
@@ -158,7 +162,7 @@ impl Subject {
     pub fn origin(&self) -> &Origin {
         match self {
             Self::Address { range, .. } => &range.origin,
-            Self::Alias { inside: Inside::Zone { origin, .. }, .. } => origin,
+            Self::Alias { inside: Inside::Zone { origin, .. } | Inside::Exempt { origin, .. }, .. } => origin,
             Self::Alias { .. } | Self::Port(_) => &Origin::BuiltIn,
         }
     }

@@ -1,5 +1,5 @@
-//! Identical questions under way at once are asked once. Whoever asks first only starts the asking: it goes on by itself, so
-//! that a client that goes away takes nobody's answer with it.
+//! Identical questions under way at once are asked once: whoever comes first asks for all who come behind, and by a duty that
+//! ends however the asking ends, so that nobody waits for an answer that will not come.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
@@ -15,13 +15,15 @@ const MAX_WAITERS: usize = 1_000;
 
 /// The questions under way with who waits for each.
 pub(super) struct InFlight<T> {
-    waiting: Mutex<HashMap<Box<[u8]>, Vec<oneshot::Sender<T>>>>,
+    waiting: Mutex<Waiting<T>>,
 }
+
+type Waiting<T> = HashMap<Box<[u8]>, Vec<oneshot::Sender<T>>, foldhash::quality::RandomState>;
 
 /// A place in a question's queue.
 pub(super) enum Place<T> {
-    /// Nobody asks yet: the caller is to start, and waits like all others.
-    First(oneshot::Receiver<T>),
+    /// Nobody asks yet: the caller is to ask for all who come behind.
+    First,
     /// Somebody asks already.
     Behind(oneshot::Receiver<T>),
     /// Too many questions, or too many who wait for this one.
@@ -30,24 +32,24 @@ pub(super) enum Place<T> {
 
 impl<T: Clone> InFlight<T> {
     pub(super) fn new() -> Self {
-        Self { waiting: Mutex::new(HashMap::new()) }
+        Self { waiting: Mutex::default() }
     }
 
     pub(super) fn join(&self, key: &Key) -> Place<T> {
         let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
-        let (sender, receiver) = oneshot::channel();
         if let Some(queue) = waiting.get_mut(key.as_bytes()) {
             if queue.len() >= MAX_WAITERS {
                 return Place::Full;
             }
+            let (sender, receiver) = oneshot::channel();
             queue.push(sender);
             return Place::Behind(receiver);
         }
         if waiting.len() >= MAX_QUESTIONS {
             return Place::Full;
         }
-        waiting.insert(key.as_bytes().into(), vec![sender]);
-        Place::First(receiver)
+        waiting.insert(key.as_bytes().into(), Vec::new());
+        Place::First
     }
 
     /// Gives the answer to all who wait.
@@ -75,8 +77,8 @@ impl<'a, T: Clone> Duty<'a, T> {
         Self { questions, key, answer: None }
     }
 
-    pub(super) fn fulfil(mut self, answer: T) {
-        self.answer = Some(answer);
+    pub(super) fn fulfil(mut self, answer: &T) {
+        self.answer = Some(answer.clone());
     }
 }
 
@@ -98,21 +100,21 @@ mod tests {
     #[test]
     fn everybody_behind_the_first_gets_its_answer() {
         let questions = InFlight::new();
-        let Place::First(mut first) = questions.join(&key(RecordType::A)) else { panic!("not first") };
+        assert!(matches!(questions.join(&key(RecordType::A)), Place::First));
         let Place::Behind(mut second) = questions.join(&key(RecordType::A)) else { panic!("not behind") };
-        assert!(matches!(questions.join(&key(RecordType::AAAA)), Place::First(_)), "another question");
-        drop(first.try_recv());
-        Duty::new(&questions, key(RecordType::A)).fulfil(7);
+        assert!(matches!(questions.join(&key(RecordType::AAAA)), Place::First), "another question");
+        Duty::new(&questions, key(RecordType::A)).fulfil(&7);
         assert_eq!(second.try_recv(), Ok(7));
-        assert!(matches!(questions.join(&key(RecordType::A)), Place::First(_)));
+        assert!(matches!(questions.join(&key(RecordType::A)), Place::First));
     }
 
     #[test]
     fn a_duty_that_is_dropped_releases_all_who_wait() {
         let questions: InFlight<u8> = InFlight::new();
-        let Place::First(mut first) = questions.join(&key(RecordType::A)) else { panic!("not first") };
+        assert!(matches!(questions.join(&key(RecordType::A)), Place::First));
+        let Place::Behind(mut second) = questions.join(&key(RecordType::A)) else { panic!("not behind") };
         drop(Duty::new(&questions, key(RecordType::A)));
-        assert!(matches!(first.try_recv(), Err(oneshot::error::TryRecvError::Closed)));
-        assert!(matches!(questions.join(&key(RecordType::A)), Place::First(_)));
+        assert!(matches!(second.try_recv(), Err(oneshot::error::TryRecvError::Closed)));
+        assert!(matches!(questions.join(&key(RecordType::A)), Place::First));
     }
 }

@@ -3,15 +3,17 @@
 use std::collections::HashMap;
 use std::net::IpAddr;
 
+use foldhash::quality::RandomState;
+
 use super::settings::LocalName;
 use super::special::reversed_net;
-use crate::dns::{Ede, EdeCode, LocalAnswer, Name, Question, Rcode, RecordType};
+use crate::dns::{Ede, EdeCode, LocalAnswer, Name, NameRef, Question, Rcode, RecordType};
 
 /// The local names, found by their labels.
 #[derive(Debug, Default)]
 pub(super) struct LocalNames {
-    exact: HashMap<Name, Vec<IpAddr>>,
-    below: HashMap<Name, Vec<IpAddr>>,
+    exact: HashMap<Name, Vec<IpAddr>, RandomState>,
+    below: HashMap<Name, Vec<IpAddr>, RandomState>,
     reverse: HashMap<IpAddr, Vec<Name>>,
 }
 
@@ -41,27 +43,29 @@ impl LocalNames {
         names
     }
 
-    /// The answer to a local name of whatever type.
-    pub(super) fn answer(&self, question: &Question) -> Option<LocalAnswer> {
+    /// The answer to a local name of whatever type; `name` is the QNAME, lower-cased.
+    pub(super) fn answer(&self, question: &Question, name: NameRef<'_>) -> Option<LocalAnswer> {
         if self.exact.is_empty() && self.below.is_empty() {
             return None;
         }
-        let name = question.name().to_name();
         if question.rtype == RecordType::PTR
-            && let Some(names) = reversed_net(name.as_ref())
+            && let Some(names) = reversed_net(name)
                 .filter(|net| net.prefix_len() == net.max_prefix_len())
                 .and_then(|net| self.reverse.get(&net.addr()))
         {
             return Some(LocalAnswer::pointers(question, names));
         }
-        if let Some(addresses) = self.exact.get(&name) {
+        if let Some(addresses) = self.exact.get(name.as_wire()) {
             return Some(LocalAnswer::addresses(question, addresses));
         }
-        let mut ancestors = name.as_ref().ancestors().enumerate().skip(1);
+        if self.below.is_empty() {
+            return None;
+        }
+        let mut ancestors = name.ancestors().enumerate().skip(1);
         let (labels, zone, addresses) =
             ancestors.find_map(|(labels, zone)| Some((labels, zone, self.below.get(zone.as_wire())?)))?;
         // A search list appends the zone to public names: the wildcard must not turn those into inside addresses.
-        if zone.label_count() > 1 && is_public_name(&name, labels) {
+        if zone.label_count() > 1 && is_public_name(name, labels) {
             let why = "a public name under a local wildcard, as a search list makes it; name it in [[local]] if it is meant";
             let answer = LocalAnswer::negative(Rcode::NXDOMAIN, question, zone, crate::dns::LOCAL_TTL);
             return Some(answer.with_error(Ede::new(EdeCode::BLOCKED, why)));
@@ -76,8 +80,8 @@ impl LocalNames {
 }
 
 /// The first `count` labels of `name` are a name that somebody could register.
-fn is_public_name(name: &Name, count: usize) -> bool {
-    let labels: Vec<&[u8]> = name.as_ref().labels().take(count).collect();
+fn is_public_name(name: NameRef<'_>, count: usize) -> bool {
+    let labels: Vec<&[u8]> = name.labels().take(count).collect();
     let info = psl::Psl::find(&psl::List, labels.iter().rev().copied());
     labels.len() >= 2 && info.typ.is_some()
 }
@@ -99,7 +103,7 @@ mod tests {
 
     fn ask(names: &LocalNames, name: &str, rtype: RecordType) -> Option<(Rcode, usize)> {
         let question = Question::new(Name::from_text(name).unwrap().as_ref(), rtype);
-        let response = ClientResponse::from(names.answer(&question)?);
+        let response = ClientResponse::from(names.answer(&question, question.name().fold().as_ref())?);
         let found = response.records().filter(|record| record.rtype == rtype).count();
         Some((response.rcode(), found))
     }

@@ -22,7 +22,7 @@ use std::time::{Instant, SystemTime, UNIX_EPOCH};
 use arc_swap::ArcSwap;
 
 use crate::cache::{CacheSettings, Entry, Key, Store};
-use crate::dns::{Class, Ede, EdeCode, LocalAnswer, Query, Question, Rcode, RecordType};
+use crate::dns::{Class, Ede, EdeCode, LocalAnswer, NameRef, Query, Question, Rcode, RecordType};
 use crate::policy::{Circumstances, ClientResponse, Judgement, Verdict, enforce};
 use crate::upstream::{Ask, ExchangeError, Exchanger};
 use inflight::{Duty, InFlight, Place};
@@ -93,6 +93,18 @@ pub struct Lookup {
     stale: Option<Arc<Entry<Judged>>>,
 }
 
+impl Lookup {
+    /// The query.
+    pub fn query(&self) -> &Query {
+        &self.query
+    }
+
+    /// Who asked it.
+    pub fn client(&self) -> IpAddr {
+        self.client
+    }
+}
+
 /// A judgement with the generation it is of.
 #[derive(Debug, Clone)]
 pub struct Judged {
@@ -157,10 +169,11 @@ impl Resolver {
         if !snapshot.allows(client) {
             return Step::Done(refused(question, EdeCode::PROHIBITED, "this client is not in allow-clients"));
         }
-        if let Some(answer) = answer_here(&snapshot, question) {
+        let name = question.name().fold();
+        if let Some(answer) = answer_here(&snapshot, question, name.as_ref()) {
             return Step::Done(Outcome::local(answer));
         }
-        let route = snapshot.select_route(question.name());
+        let route = snapshot.select_route(name.as_ref());
         if route == 0
             && let Some(answer) = snapshot.special.answer(question)
         {
@@ -189,60 +202,48 @@ impl Resolver {
     }
 
     /// Asks an upstream, or waits for whoever asks the same already.
+    ///
+    /// To be run as a task of its own: the first of those who ask the same does the asking for all, and has to go on
+    /// whatever becomes of its client. Dropped all the same, it releases who waits.
     pub async fn finish(self: &Arc<Self>, exchanger: &Rc<Exchanger>, lookup: Lookup) -> Outcome {
         let answer = match self.in_flight.join(&lookup.key) {
-            Place::First(receiver) => {
-                self.start(exchanger, &lookup);
-                receiver.await.unwrap_or(Err(ExchangeError::Overload))
+            Place::First => {
+                let duty = Duty::new(&self.in_flight, lookup.key);
+                let answer = self.ask(exchanger, &lookup).await;
+                duty.fulfil(&answer);
+                answer
             }
             Place::Behind(receiver) => receiver.await.unwrap_or(Err(ExchangeError::Overload)),
             Place::Full => Err(ExchangeError::Overload),
         };
-        let Lookup { query, client, snapshot, route, key, stale } = &lookup;
-        let judge =
-            |entry: &Entry<Judged>| self.judge(snapshot, *route, query, *client, self.now(), key, entry);
-        match (answer, stale) {
+        let judge = |entry: &Entry<Judged>| {
+            let Lookup { query, client, snapshot, route, key, .. } = &lookup;
+            self.judge(snapshot, *route, query, *client, self.now(), key, entry)
+        };
+        match (answer, &lookup.stale) {
             (Ok(entry), None) => Outcome::judged(judge(&entry), 0, Source::Upstream),
             (Ok(entry), Some(_)) if !is_failure(&entry) => {
                 Outcome::judged(judge(&entry), 0, Source::Upstream)
             }
-            (Ok(_), Some(entry)) => Outcome::stale(judge(entry)),
-            (Err(_), Some(entry)) => Outcome::stale(judge(entry)),
-            (Err(error), None) => Outcome::failed(&query.question, &error),
+            (_, Some(entry)) => Outcome::stale(judge(entry)),
+            (Err(error), None) => Outcome::failed(&lookup.query.question, &error),
         }
     }
 
-    /// Starts the asking, which goes on whatever becomes of the client.
-    fn start(self: &Arc<Self>, exchanger: &Rc<Exchanger>, lookup: &Lookup) {
-        let (resolver, exchanger) = (Arc::clone(self), Rc::clone(exchanger));
-        let (query, client, route, key) = (lookup.query, lookup.client, lookup.route, lookup.key);
-        let snapshot = Arc::clone(&lookup.snapshot);
-        tokio::task::spawn_local(async move {
-            let duty = Duty::new(&resolver.in_flight, key);
-            let Some(chosen) = snapshot.route(route) else { return };
-            let ask = Ask {
-                question: &query.question,
-                dnssec_ok: query.asker.dnssec_ok(),
-                checking_disabled: query.asker.checking_disabled,
-            };
-            let answer = match exchanger.exchange(&chosen.group, &ask).await {
-                Ok(response) => {
-                    let now = resolver.now();
-                    let circumstances = Circumstances {
-                        question: &query.question,
-                        trust: chosen.trust.as_ref(),
-                        client,
-                        now: now.unix,
-                    };
-                    let judgement = enforce(&snapshot.policy, &circumstances, &response);
-                    let weight = judgement.response.weight();
-                    let judged = Judged { generation: snapshot.generation, judgement };
-                    Ok(resolver.cache.insert(&key, Arc::new(response), judged, weight, now.millis))
-                }
-                Err(error) => Err(error),
-            };
-            duty.fulfil(answer);
-        });
+    /// Asks the route's servers, and keeps what they say.
+    async fn ask(&self, exchanger: &Rc<Exchanger>, lookup: &Lookup) -> Answer {
+        let Lookup { query, client, snapshot, route, key, .. } = lookup;
+        let chosen = snapshot.route(*route).ok_or(ExchangeError::NoServer)?;
+        let (question, asker) = (&query.question, &query.asker);
+        let ask = Ask { question, dnssec_ok: asker.dnssec_ok(), checking_disabled: asker.checking_disabled };
+        let response = exchanger.exchange(&chosen.group, &ask).await?;
+        let now = self.now();
+        let circumstances =
+            Circumstances { question, trust: chosen.trust.as_ref(), client: *client, now: now.unix };
+        let judgement = enforce(&snapshot.policy, &circumstances, &response);
+        let weight = judgement.extra_weight();
+        let judged = Judged { generation: snapshot.generation, judgement };
+        Ok(self.cache.insert(key, response, judged, weight, now.millis))
     }
 
     /// What `snapshot` makes of an entry for this client, now: its own earlier judgement where that still holds.
@@ -270,17 +271,17 @@ impl Resolver {
         let judgement = enforce(&snapshot.policy, &circumstances, &entry.upstream);
         if judgement.validity.any_client {
             let judged = Judged { generation: snapshot.generation, judgement: judgement.clone() };
-            self.cache.rejudge(key, entry, judged, judgement.response.weight());
+            self.cache.rejudge(key, entry, judged, judgement.extra_weight());
         }
         judgement
     }
 }
 
 /// Answers that need no upstream and that no route changes.
-fn answer_here(snapshot: &Snapshot, question: &Question) -> Option<LocalAnswer> {
+fn answer_here(snapshot: &Snapshot, question: &Question, name: NameRef<'_>) -> Option<LocalAnswer> {
     match question.class {
         Class::IN if question.rtype == RecordType::ANY => Some(LocalAnswer::any(question)),
-        Class::IN => snapshot.special.loopback(question).or_else(|| snapshot.local.answer(question)),
+        Class::IN => snapshot.special.loopback(question).or_else(|| snapshot.local.answer(question, name)),
         Class::CH => Some(chaos(question)),
         _ => Some(LocalAnswer::empty(Rcode::REFUSED, question)),
     }
@@ -313,13 +314,13 @@ impl Outcome {
     fn judged(judgement: Judgement, age: u32, source: Source) -> Self {
         // A reply made here in an upstream's place has a TTL of its own.
         let age = if judgement.is_ours { 0 } else { age };
-        Self { response: judgement.response, age, source, verdict: Some(judgement.verdict) }
+        Self { response: judgement.response, age, source, verdict: judgement.verdict }
     }
 
     /// An answer past its TTL, since no better one could be had.
     fn stale(judgement: Judgement) -> Self {
         let response = judgement.response.with_ttl(STALE_TTL).with_error(Ede::new(EdeCode::STALE_ANSWER, ""));
-        Self { response, age: 0, source: Source::Stale, verdict: Some(judgement.verdict) }
+        Self { response, age: 0, source: Source::Stale, verdict: judgement.verdict }
     }
 
     /// A failure for want of room.

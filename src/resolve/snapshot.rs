@@ -12,7 +12,7 @@ use super::local::LocalNames;
 use super::settings::{LocalName, NamesSettings, Route};
 use super::special::SpecialNames;
 use crate::dns::{Name, NameRef};
-use crate::policy::{GuardSettings, InsideZone, InsideZones, Policy, RouteTrust, ZoneScope};
+use crate::policy::{GuardSettings, InsideZone, InsideZones, Origin, Policy, RouteTrust, ZoneScope};
 use crate::upstream::{Endpoint, ServerGroup, Servers};
 
 /// What a [`Snapshot`] is built from.
@@ -51,7 +51,7 @@ pub struct Snapshot {
     pub(super) local: LocalNames,
     allow_clients: Vec<IpNet>,
     routes: Vec<ChosenRoute>,
-    by_domain: HashMap<Name, usize>,
+    by_domain: HashMap<Name, usize, foldhash::quality::RandomState>,
 }
 
 /// A route with its servers. The first of a snapshot is that of all names without one.
@@ -77,7 +77,7 @@ impl Snapshot {
             group: group(&ingredients.servers),
             trust: None,
         }];
-        let mut by_domain = HashMap::new();
+        let mut by_domain = HashMap::default();
         for route in &ingredients.routes {
             by_domain.insert(route.trust.domain.clone(), routes.len());
             routes.push(ChosenRoute {
@@ -103,17 +103,13 @@ impl Snapshot {
         self.allow_clients.iter().any(|net| net.contains(&client))
     }
 
-    /// The number of the route with the longest domain that `name` is in; 0 without one. Here trust is decided.
+    /// The number of the route with the longest domain that `name`, lower-cased, is in; 0 without one. Here trust is
+    /// decided.
     pub fn select_route(&self, name: NameRef<'_>) -> usize {
         if self.by_domain.is_empty() {
             return 0;
         }
-        let folded = name.to_name();
-        folded
-            .as_ref()
-            .ancestors()
-            .find_map(|ancestor| self.by_domain.get(ancestor.as_wire()).copied())
-            .unwrap_or(0)
+        name.ancestors().find_map(|ancestor| self.by_domain.get(ancestor.as_wire()).copied()).unwrap_or(0)
     }
 
     /// The route of this number.
@@ -158,6 +154,13 @@ fn inside_zones(ingredients: &Ingredients) -> Vec<InsideZone> {
         let scope = if local.wildcard { ZoneScope::Below } else { ZoneScope::Exact };
         let (domain, origin) = (local.name.clone(), local.origin.clone());
         zones.push(InsideZone { domain, scope, party: parties.len() + index, origin });
+    }
+    let locals = parties.len() + ingredients.locals.len();
+    for (index, (name, _)) in
+        ingredients.hosts.iter().enumerate().filter(|(_, (_, addresses))| !addresses.is_empty())
+    {
+        let (domain, scope, party) = (name.clone(), ZoneScope::Exact, locals + index);
+        zones.push(InsideZone { domain, scope, party, origin: Origin::HostsFile });
     }
     zones
 }

@@ -84,7 +84,8 @@ impl SpecialNames {
     /// The answer to every other special name; for questions that no route and no local name takes.
     pub(super) fn answer(&self, question: &Question) -> Option<LocalAnswer> {
         let name = question.name();
-        if self.resolver_arpa.as_ref().is_some_and(|zone| name.is_within(zone.as_ref())) {
+        let is_arpa = name.last_label().is_some_and(|last| last.eq_ignore_ascii_case(b"arpa"));
+        if is_arpa && self.resolver_arpa.as_ref().is_some_and(|zone| name.is_within(zone.as_ref())) {
             return Some(LocalAnswer::negative(Rcode::NOERROR, question, name, NEGATIVE_TTL));
         }
         let asks_address = matches!(question.rtype, RecordType::A | RecordType::AAAA);
@@ -93,7 +94,7 @@ impl SpecialNames {
         {
             return Some(LocalAnswer::negative(Rcode::NXDOMAIN, question, name, NEGATIVE_TTL));
         }
-        if let Some(answer) = self.reverse(question) {
+        if is_arpa && let Some(answer) = self.reverse(question) {
             return Some(answer);
         }
         if let Some(special) = special_domain(name) {

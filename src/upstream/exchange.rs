@@ -2,23 +2,27 @@
 
 use std::cell::RefCell;
 use std::collections::HashMap;
+use std::pin::pin;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use rand::Rng;
+use tokio::time::{sleep_until, timeout_at};
 
 use super::error::ExchangeError;
-use super::server::{ServerGroup, ServerState};
+use super::server::{ServerGroup, ServerState, Tried};
 use super::settings::Endpoint;
 use super::tcp::TcpLink;
 use super::udp::UdpPool;
 use crate::dns::{
-    NameRef, Question, Rcode, RecordType, ResponseError, UpstreamResponse, write_upstream_query,
+    NameRef, Question, Rcode, RecordType, ResponseError, UpstreamResponse, remove_edns, write_upstream_query,
 };
 
 /// The shortest wait before a question is sent again.
 const LEAST_PATIENCE: Duration = Duration::from_millis(150);
+/// How long a probe may take.
+const PROBE_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// What is asked of an upstream.
 #[derive(Debug, Clone, Copy)]
@@ -62,9 +66,9 @@ impl Exchanger {
     ) -> Result<UpstreamResponse, ExchangeError> {
         self.probe_avoided(group);
         let mut last = Err(ExchangeError::NoServer);
-        let servers: Vec<Arc<ServerState>> = group.in_order().cloned().collect();
-        for server in servers {
-            let outcome = self.ask_server(&server, ask, group.timeout).await;
+        let mut tried = Tried::default();
+        while let Some(server) = group.next(&mut tried) {
+            let outcome = self.ask_server(server, ask, group.timeout).await;
             match &outcome {
                 Ok(response) if !is_server_failure(response.rcode()) => return outcome,
                 Ok(_) => last = outcome,
@@ -82,11 +86,9 @@ impl Exchanger {
         ask: &Ask<'_>,
         timeout: Duration,
     ) -> Result<UpstreamResponse, ExchangeError> {
-        let begun = Instant::now();
         let asked_at = self.millis();
         let link = self.link(server.endpoint);
-        let outcome = tokio::time::timeout(timeout, ask_link(&link, server, ask, timeout)).await;
-        let outcome = outcome.unwrap_or(Err(ExchangeError::Timeout));
+        let outcome = ask_link(&link, server, ask, timeout).await;
         match &outcome {
             Err(error) if error.is_about_server() => {
                 if server.failed(self.millis(), asked_at) {
@@ -95,7 +97,7 @@ impl Exchanger {
                 }
             }
             _ => {
-                if server.answered(self.millis(), begun.elapsed()) {
+                if server.answered(self.millis()) {
                     tracing::info!(server = %server.endpoint, "server answers again");
                 }
             }
@@ -119,17 +121,13 @@ impl Exchanger {
             let question = Question::new(NameRef::ROOT, RecordType::NS);
             let ask = Ask { question: &question, dnssec_ok: false, checking_disabled: false };
             let link = exchanger.link(server.endpoint);
-            let (begun, asked_at) = (Instant::now(), exchanger.millis());
-            let reply = tokio::time::timeout(
-                Duration::from_secs(1),
-                ask_link(&link, &server, &ask, Duration::from_secs(1)),
-            );
-            match reply.await.unwrap_or(Err(ExchangeError::Timeout)) {
+            let asked_at = exchanger.millis();
+            match ask_link(&link, &server, &ask, PROBE_TIMEOUT).await {
                 Err(error) if error.is_about_server() => {
                     server.failed(exchanger.millis(), asked_at);
                 }
                 _ => {
-                    if server.answered(exchanger.millis(), begun.elapsed()) {
+                    if server.answered(exchanger.millis()) {
                         tracing::info!(server = %server.endpoint, "server answers again");
                     }
                 }
@@ -162,36 +160,90 @@ async fn ask_link(
     let asked = if server.keeps_case() { with_random_case(ask.question) } else { *ask.question };
     let mut message = Vec::with_capacity(320);
     write_upstream_query(&asked, 0, ask.dnssec_ok, ask.checking_disabled, &mut message);
-    let patience = server.round_trip().map_or(timeout * 2 / 5, |rtt| rtt * 4).clamp(LEAST_PATIENCE, timeout);
-    let wire = match over_udp(link, server, &mut message, asked.wire_length(), patience).await {
+    let begun = Instant::now();
+    let times = Times {
+        again: begun
+            + server.round_trip().map_or(timeout * 2 / 5, |rtt| rtt * 4).clamp(LEAST_PATIENCE, timeout),
+        end: begun + timeout,
+    };
+    let first = ask_once(link, server, ask, &asked, &mut message, times).await;
+    if !is_puzzled(&first) {
+        return first;
+    }
+    // Old servers do not know EDNS (RFC 6891 §7): "the requestor SHOULD retry without it".
+    remove_edns(&mut message, &asked);
+    ask_once(link, server, ask, &asked, &mut message, times).await
+}
+
+/// FORMERR or NOTIMP, with the question or as a bare header.
+fn is_puzzled(outcome: &Result<UpstreamResponse, ExchangeError>) -> bool {
+    let rcode = match outcome {
+        Ok(response) => response.rcode(),
+        Err(ExchangeError::Rcode(rcode)) => *rcode,
+        Err(_) => return false,
+    };
+    matches!(rcode, Rcode::FORMERR | Rcode::NOTIMP)
+}
+
+async fn ask_once(
+    link: &Link,
+    server: &ServerState,
+    ask: &Ask<'_>,
+    asked: &Question,
+    message: &mut [u8],
+    times: Times,
+) -> Result<UpstreamResponse, ExchangeError> {
+    let wire = match over_udp(link, server, message, asked.wire_length(), times).await {
         Ok(wire) => wire,
-        Err(ExchangeError::CaseMismatch) => return over_tcp(link, server, ask, &asked, &message).await,
+        Err(ExchangeError::CaseMismatch) => {
+            return over_tcp(link, server, ask, asked, message, times.end).await;
+        }
         Err(error) => return Err(error),
     };
     match UpstreamResponse::parse(&wire, ask.question, ask.dnssec_ok) {
-        Err(ResponseError::Truncated) => over_tcp(link, server, ask, &asked, &message).await,
+        Err(ResponseError::Truncated) => over_tcp(link, server, ask, asked, message, times.end).await,
         parsed => Ok(parsed?),
     }
 }
 
-/// Sends the query, and again after `patience`: from another socket, under another id. Waits for either reply.
+/// When a question is sent again, and when it is given up.
+#[derive(Clone, Copy)]
+struct Times {
+    again: Instant,
+    end: Instant,
+}
+
+/// Sends the query, and again after a while: from another socket, under another id. Waits for either reply.
 async fn over_udp(
     link: &Link,
     server: &ServerState,
     message: &mut [u8],
     question: usize,
-    patience: Duration,
+    times: Times,
 ) -> Result<Vec<u8>, ExchangeError> {
     let address = server.endpoint.address();
     let mut first = link.udp.send(address, message, question)?;
-    if let Ok(reply) = tokio::time::timeout(patience, first.reply()).await {
-        return reply;
+    let mut alarm = pin!(sleep_until(times.again.into()));
+    let in_time = tokio::select! {
+        reply = first.reply() => Some((reply, first.age())),
+        () = &mut alarm => None,
+    };
+    let (reply, took) = match in_time {
+        Some(answered) => answered,
+        None => {
+            let mut second = link.udp.send(address, message, question)?;
+            alarm.as_mut().reset(times.end.into());
+            tokio::select! {
+                reply = first.reply() => (reply, first.age()),
+                reply = second.reply() => (reply, second.age()),
+                () = &mut alarm => return Err(ExchangeError::Timeout),
+            }
+        }
+    };
+    if reply.is_ok() {
+        server.note_round_trip(took);
     }
-    let mut second = link.udp.send(address, message, question)?;
-    tokio::select! {
-        reply = first.reply() => reply,
-        reply = second.reply() => reply,
-    }
+    reply
 }
 
 async fn over_tcp(
@@ -200,8 +252,10 @@ async fn over_tcp(
     ask: &Ask<'_>,
     asked: &Question,
     message: &[u8],
+    end: Instant,
 ) -> Result<UpstreamResponse, ExchangeError> {
-    let wire = link.tcp.ask(server.endpoint.address(), message).await?;
+    let reply = timeout_at(end.into(), link.tcp.ask(server.endpoint.address(), message)).await;
+    let wire = reply.unwrap_or(Err(ExchangeError::Timeout))?;
     let response = UpstreamResponse::parse(&wire, ask.question, ask.dnssec_ok)?;
     let name = asked.name().as_wire();
     if wire.get(12..12 + name.len()) != Some(name) && server.note_folded_case() {

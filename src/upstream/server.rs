@@ -59,12 +59,17 @@ impl ServerState {
         }
     }
 
-    /// It answered after `took`. Says if it had been avoided.
-    pub fn answered(&self, now: u64, took: Duration) -> bool {
+    /// A reply over UDP came so long after the query it is to. The wait before a query is sent again is no part of it:
+    /// or else each loss would make the next one cost more.
+    pub fn note_round_trip(&self, took: Duration) {
         let sample = u32::try_from(took.as_micros()).unwrap_or(u32::MAX).max(1);
         let old = self.srtt.load(Relaxed);
         let smoothed = if old == 0 { sample } else { old - old / 8 + sample / 8 };
         self.srtt.store(smoothed.max(1), Relaxed);
+    }
+
+    /// It answered. Says if it had been avoided.
+    pub fn answered(&self, now: u64) -> bool {
         self.answered_at.store(now, Relaxed);
         self.failures.swap(0, Relaxed) > 0
     }
@@ -129,11 +134,17 @@ pub struct ServerGroup {
     pub timeout: Duration,
 }
 
+/// The servers of a group that one question has been put to.
+#[derive(Debug, Default)]
+pub struct Tried(Vec<usize>);
+
 impl ServerGroup {
-    /// The servers to try in turn: those that are up, then, since nothing else is left, the others.
-    pub fn in_order(&self) -> impl Iterator<Item = &Arc<ServerState>> {
-        let up = self.servers.iter().filter(|server| server.is_up());
-        up.chain(self.servers.iter().filter(|server| !server.is_up()))
+    /// The server to try next: the first that is up, then, since nothing else is left, the others; each once.
+    pub fn next(&self, tried: &mut Tried) -> Option<&Arc<ServerState>> {
+        let untried = || self.servers.iter().enumerate().filter(|(index, _)| !tried.0.contains(index));
+        let (index, server) = untried().find(|(_, server)| server.is_up()).or_else(|| untried().next())?;
+        tried.0.push(index);
+        Some(server)
     }
 }
 
@@ -151,14 +162,14 @@ mod tests {
         assert!(server.failed(2000, 0));
         assert!(!server.is_up());
         assert!(!server.failed(2100, 100), "it was avoided already");
-        assert!(server.answered(3000, Duration::from_millis(4)));
+        assert!(server.answered(3000));
         assert!(server.is_up());
     }
 
     #[test]
     fn a_server_that_answers_others_is_not_avoided_for_one_silence() {
         let server = server();
-        server.answered(1500, Duration::from_millis(1));
+        server.answered(1500);
         assert!(!server.failed(3000, 1000));
         assert!(server.is_up());
     }

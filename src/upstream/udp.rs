@@ -8,12 +8,14 @@
 
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
-use std::io;
+use std::io::{self, Read};
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::rc::Rc;
+use std::time::{Duration, Instant};
 
 use rand::Rng;
 use socket2::SockRef;
+use tokio::io::Interest;
 use tokio::net::UdpSocket;
 use tokio::sync::oneshot;
 use tokio::task::AbortHandle;
@@ -53,7 +55,7 @@ struct Socket {
     udp: UdpSocket,
     uses: Cell<u32>,
     dead: Cell<bool>,
-    pending: RefCell<HashMap<u16, Pending>>,
+    pending: RefCell<HashMap<u16, Pending, foldhash::fast::RandomState>>,
 }
 
 struct Pending {
@@ -66,6 +68,7 @@ struct Pending {
 pub(super) struct Flight {
     lease: Rc<Lease>,
     id: u16,
+    sent: Instant,
     reply: oneshot::Receiver<Reply>,
 }
 
@@ -85,7 +88,7 @@ impl UdpPool {
         let (sender, reply) = oneshot::channel();
         let asked = message.get(12..12 + question).unwrap_or_default().into();
         lease.socket.pending.borrow_mut().insert(id, Pending { question: asked, reply: sender });
-        let flight = Flight { lease, id, reply };
+        let flight = Flight { lease, id, sent: Instant::now(), reply };
         // Past tokio, which knows a new socket to be writable only after it has asked the kernel once.
         match SockRef::from(&flight.lease.socket.udp).send(message) {
             // A full send buffer loses the datagram like any router may: it is sent again.
@@ -136,6 +139,25 @@ impl Socket {
         (0..64).map(|_| rand::rng().random()).find(|id| !pending.contains_key(id))
     }
 
+    /// Waits for a datagram or an ICMP error: an error alone makes a socket not readable (epoll(7)), and tokio wants to
+    /// be asked for each by itself.
+    async fn heard(&self) -> io::Result<()> {
+        tokio::select! {
+            biased;
+            readable = self.udp.readable() => readable,
+            failed = self.udp.ready(Interest::ERROR) => failed.map(drop),
+        }
+    }
+
+    fn receive(&self, room: &mut [u8]) -> io::Result<usize> {
+        match self.udp.try_recv(room) {
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                self.udp.try_io(Interest::ERROR, || (&*SockRef::from(&self.udp)).read(room))
+            }
+            received => received,
+        }
+    }
+
     /// Gives a datagram to whom it answers; all others are dropped, whatever they say.
     fn deliver(&self, datagram: &[u8]) {
         let Some(id) = datagram.first_chunk().map(|id| u16::from_be_bytes(*id)) else { return };
@@ -176,6 +198,11 @@ impl Flight {
     pub(super) async fn reply(&mut self) -> Reply {
         (&mut self.reply).await.unwrap_or(Err(ExchangeError::Timeout))
     }
+
+    /// How long ago it was sent: with its own port and id, a reply is to this sending and no other.
+    pub(super) fn age(&self) -> Duration {
+        self.sent.elapsed()
+    }
 }
 
 impl Drop for Flight {
@@ -188,9 +215,9 @@ impl Drop for Flight {
 async fn receive(socket: Rc<Socket>) {
     const _: () = assert!(ROOM > UDP_PAYLOAD as usize);
     let mut room = vec![0; ROOM];
-    while socket.udp.readable().await.is_ok() {
+    while socket.heard().await.is_ok() {
         loop {
-            match socket.udp.try_recv(&mut room) {
+            match socket.receive(&mut room) {
                 Ok(length) => socket.deliver(room.get(..length).unwrap_or_default()),
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
                 // An ICMP error: whatever is on its way from this socket will not be answered.

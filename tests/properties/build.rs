@@ -180,10 +180,11 @@ impl Maker<'_, '_> {
         let class = if self.choices.one_in(24) { u16::from(self.choices.byte()) } else { 1 };
         let ttl = if self.choices.one_in(8) { u32::from_be_bytes(self.choices.bytes()) } else { 300 };
         let mut rdata = self.rdata(rtype);
-        if rtype == 5 && section == 0 {
-            if let Some(Part::Name(target, _)) = rdata.first() {
-                self.tail = target.clone();
-            }
+        if rtype == 5
+            && section == 0
+            && let Some(Part::Name(target, _)) = rdata.first()
+        {
+            self.tail = target.clone();
         }
         match self.choices.byte() {
             0..4 => rdata.push(Part::Octets(vec![0])),

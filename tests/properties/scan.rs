@@ -67,8 +67,11 @@ fn prefixes(rdata: &[u8]) -> Vec<IpAddr> {
     found
 }
 
+/// Service parameters: key and value.
+type Params = Vec<(u16, Vec<u8>)>;
+
 /// The parameters of SVCB RDATA, and its TargetName.
-pub fn service(rdata: &[u8]) -> Option<(Labels, Vec<(u16, Vec<u8>)>)> {
+pub fn service(rdata: &[u8]) -> Option<(Labels, Params)> {
     // Room in front, as the reader wants a message.
     let message = [&[0; 12], rdata].concat();
     let (target, mut at) = name_at(&message, 14)?;
@@ -193,9 +196,10 @@ pub fn second_opinion(wire: &[u8]) -> Result<Vec<IpAddr>, String> {
             _ => continue,
         };
         for value in params.iter_all() {
-            match value.map_err(|error| error.to_string())? {
-                AllValues::Ipv4Hint(hint) => found.extend(hint.iter().map(IpAddr::V4)),
-                AllValues::Ipv6Hint(hint) => found.extend(hint.iter().map(IpAddr::V6)),
+            match value {
+                Ok(AllValues::Ipv4Hint(hint)) => found.extend(hint.iter().map(IpAddr::V4)),
+                Ok(AllValues::Ipv6Hint(hint)) => found.extend(hint.iter().map(IpAddr::V6)),
+                // It knows rules for the values of keys without addresses, which come after the hints.
                 _ => {}
             }
         }

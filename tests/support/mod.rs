@@ -68,3 +68,8 @@ impl Zone {
 pub fn address(text: &str) -> Record {
     Record::address(text.parse().unwrap())
 }
+
+/// The names that reached `upstream`, but for the one by which the daemon itself looks for a NAT64 prefix.
+pub fn forwarded(upstream: &AttackUpstream) -> Vec<String> {
+    upstream.names().into_iter().filter(|name| name != "ipv4only.arpa.").collect()
+}

@@ -239,7 +239,7 @@ fn names() -> Vec<Case> {
         "xn--bcher-kva.{slug}.{nonce}.rebind-audit.example",
         r"a\.b.{slug}.{nonce}.rebind-audit.example",
         r"a\032b.{slug}.{nonce}.rebind-audit.example",
-        r"\001\127\128\255.{slug}.{nonce}.rebind-audit.example",
+        r"\001\127.{slug}.{nonce}.rebind-audit.example",
         "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa.{slug}.{nonce}.rebind-audit.example",
         "{slug}.{nonce}.homelan.example",
         "{slug}.{nonce}.notlocal.example",
@@ -250,6 +250,21 @@ fn names() -> Vec<Case> {
         case("K08", "an unusual name").variant(asked).named(asked).answers([a(PUBLIC4)]).keeps([a(PUBLIC4)])
     })
     .collect();
+    // RFC 6763 §4.1.1: the names of service instances are UTF-8.
+    for (variant, qtype, rdata) in [
+        ("SRV", code::SRV, wire::srv(631, "printer.rebind-audit.example")),
+        ("TXT", code::TXT, wire::txt(b"rp=ipp/print")),
+    ] {
+        let record = Record::new(qtype, rdata);
+        cases.push(
+            case("K08", "the name of a service instance")
+                .variant(variant)
+                .named(r"B\195\188ro\032Drucker._ipp._tcp.{slug}.{nonce}.rebind-audit.example")
+                .ask(qtype)
+                .answers([record.clone()])
+                .keeps([record]),
+        );
+    }
     let root = Record::new(code::NS, name("a.root-servers.net"));
     cases.push(
         case("K08", "the root's servers").named(".").ask(code::NS).answers([root.clone()]).keeps([root]),

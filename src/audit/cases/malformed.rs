@@ -221,7 +221,8 @@ fn names() -> Vec<Case> {
                 let rdata = [&name("cdn.rebind-audit.example")[..], &qname_pointer(), &FAKE].concat();
                 asked.reply().answer([Record::new(code::CNAME, rdata)])
             })
-            .forbid(["127.0.0.1"]),
+            .forbid(["127.0.0.1"])
+            .hidden(),
     );
     cases
 }

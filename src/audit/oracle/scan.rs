@@ -69,11 +69,16 @@ pub fn contains(octets: &[u8], address: IpAddr) -> bool {
     telling && octets.windows(needle.len()).any(|window| window == needle)
 }
 
-/// Whether RDATA of this type is full of numbers that only look like addresses.
+/// Whether RDATA of this type is full of octets that only look like addresses: timers, hashes, and names, in whose
+/// labels anything may stand. What hides in a label is for the reader that stumbles over labels to find.
 pub fn is_noise(rtype: u16) -> bool {
     matches!(
         rtype,
-        code::SOA
+        code::CNAME
+            | code::DNAME
+            | code::NS
+            | code::PTR
+            | code::SOA
             | code::OPT
             | code::RRSIG
             | code::NSEC

@@ -1,0 +1,417 @@
+//! What takes a network or a file system of its own: the host's own addresses, wildcard listeners, strangers, and where
+//! the system's servers and the default file are looked for.
+//!
+//! Each test runs itself again in new namespaces (`unshare`), which only root may do.
+
+#![cfg(target_os = "linux")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::print_stderr,
+    reason = "a test may end where it stands"
+)]
+
+mod support;
+mod support_more;
+
+use std::fs;
+use std::net::{IpAddr, SocketAddr, TcpStream, UdpSocket};
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
+use std::process::Command;
+use std::sync::{Arc, Mutex};
+
+use stubborn::audit::wire::{Record, code};
+use support::Reply;
+use support_more::process::write;
+use support_more::{DEADLINE, Process, ScriptedUpstream, Start, ask, query, tcp, udp, until};
+use tempfile::TempDir;
+
+/// Set in the run within the namespaces.
+const INSIDE: &str = "STUBBORN_TEST_IN_NAMESPACES";
+
+/// Whether this is the run in namespaces of its own; if not, makes it.
+#[track_caller]
+fn isolated() -> bool {
+    if std::env::var_os(INSIDE).is_some() {
+        return true;
+    }
+    let test = std::thread::current().name().unwrap().to_owned();
+    if fs::metadata("/proc/self").unwrap().uid() != 0 {
+        eprintln!("SKIPPED {test}: only root may make network and mount namespaces");
+        return false;
+    }
+    let mut command = Command::new("unshare");
+    command.args(["--net", "--mount", "--"]).arg(std::env::current_exe().unwrap());
+    command.args(["--exact", &test, "--nocapture"]).env(INSIDE, "1");
+    let output = command.output().expect("unshare, of the package util-linux");
+    let said = String::from_utf8_lossy(&output.stdout) + String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success() && said.contains("1 passed"), "in namespaces: {}\n{said}", output.status);
+    false
+}
+
+/// Runs ip(8) within this namespace.
+#[track_caller]
+fn ip(arguments: &str) {
+    let status = Command::new("ip").args(arguments.split(' ')).status().expect("ip, of the package iproute2");
+    assert!(status.success(), "ip {arguments}");
+}
+
+#[track_caller]
+fn run(program: &str, arguments: &[&str]) {
+    let status = Command::new(program).args(arguments).status().unwrap();
+    assert!(status.success(), "{program} {arguments:?}");
+}
+
+/// An interface, and one at the other end of its cable.
+fn wan() {
+    ip("link add wan type veth peer name modem");
+    ip("link set modem up");
+    ip("link set wan up");
+}
+
+/// Loopback, and an interface with addresses that look like anybody's.
+fn network() {
+    ip("link set lo up");
+    wan();
+    ip("addr add 1.2.3.4/24 dev wan");
+    ip("addr add 2001:4860:1::4/64 dev wan nodad");
+}
+
+// ---------------------------------------------------------------------------------------------------- own addresses
+
+/// A public address of this very host leads inside as surely as 127.0.0.1 does (W01, W02).
+#[test]
+fn the_host_s_own_addresses_are_blocked_and_followed() {
+    if !isolated() {
+        return;
+    }
+    network();
+    let addresses: Arc<Mutex<Vec<&str>>> = Arc::default();
+    let upstream = ScriptedUpstream::start({
+        let addresses = Arc::clone(&addresses);
+        move |call| {
+            let addresses = addresses.lock().unwrap();
+            let records = addresses.iter().map(|text| Record::address(text.parse().unwrap()));
+            call.answer(records.filter(|record| record.rtype == call.qtype()))
+        }
+    });
+    let root = TempDir::new().unwrap();
+    let path = write(root.path(), "# nothing\n");
+    let daemon = Start::new().config(&path).listen("127.0.0.1:0").upstream(upstream.address()).start();
+    // Each under a name of its own, asked once: later on it comes out of the cache.
+    let ask_for = |name: &str, address: &'static str| -> Reply {
+        *addresses.lock().unwrap() = vec![address];
+        let qtype = if address.contains(':') { code::AAAA } else { code::A };
+        udp(daemon.address(), &query(&format!("{name}.example"), qtype))
+    };
+    let blocked = |name: &str, address: &'static str| {
+        let reply = ask_for(name, address);
+        reply.assert_blocked();
+        reply.errors()[0].1.clone()
+    };
+    assert!(blocked("own4", "1.2.3.4").contains("1.2.3.4"));
+    assert!(blocked("own6", "2001:4860:1::4").contains("2001:4860:1::4"));
+    assert!(blocked("mapped", "::ffff:1.2.3.4").contains("1.2.3.4"));
+    ask_for("next4", "1.2.3.5").assert_addresses(&["1.2.3.5"]);
+    ask_for("new4", "5.6.7.8").assert_addresses(&["5.6.7.8"]);
+    ask_for("new6", "2001:4860:2::8").assert_addresses(&["2001:4860:2::8"]);
+    let asked = upstream.calls().len();
+
+    // An address that comes, with what is cached already.
+    for (change, name, address, difference) in [
+        ("addr add 5.6.7.8/24 dev wan", "new4", "5.6.7.8", "+1 own address"),
+        ("addr add 2001:4860:2::8/64 dev wan nodad", "new6", "2001:4860:2::8", "+1 own address"),
+    ] {
+        let from = daemon.lines();
+        ip(change);
+        let line = daemon.said(from, &["reloaded", difference]);
+        assert!(line.contains("cause=\"an address of this host\""), "{line}");
+        ask_for(name, address).assert_blocked();
+    }
+    // And ones that go.
+    for (change, name, address) in [
+        ("addr del 1.2.3.4/24 dev wan", "own4", "1.2.3.4"),
+        ("addr del 2001:4860:1::4/64 dev wan", "own6", "2001:4860:1::4"),
+    ] {
+        let from = daemon.lines();
+        ip(change);
+        daemon.said(from, &["reloaded", "−1 own address"]);
+        ask_for(name, address).assert_addresses(&[address]);
+    }
+    assert_eq!(upstream.calls().len(), asked, "all of it out of the cache");
+    // A whole interface.
+    let from = daemon.lines();
+    ip("link del wan");
+    daemon.said(from, &["reloaded", "own address"]);
+    ask_for("new4", "5.6.7.8").assert_addresses(&["5.6.7.8"]);
+
+    // Unless the user does not want it.
+    wan();
+    ip("addr add 1.2.3.4/24 dev wan");
+    until("it is blocked again", || ask_for("own4", "1.2.3.4").is_empty().then_some(()));
+    ask_for("own4", "1.2.3.4").assert_blocked();
+    let from = daemon.lines();
+    write(root.path(), "[guard]\nown-addresses = false\n");
+    daemon.said(from, &["reloaded", "guard settings changed"]);
+    ask_for("own4", "1.2.3.4").assert_addresses(&["1.2.3.4"]);
+}
+
+// ------------------------------------------------------------------------------------------------- wildcard listeners
+
+/// A client that asked one address believes no other.
+#[test]
+fn a_reply_from_a_wildcard_comes_from_the_address_that_was_asked() {
+    if !isolated() {
+        return;
+    }
+    network();
+    ip("addr add 10.1.1.1/24 dev wan");
+    ip("addr add 10.1.1.2/24 dev wan");
+    ip("addr add fd00:1::1/64 dev wan nodad");
+    ip("addr add fd00:1::2/64 dev wan nodad");
+    ip("addr add fe80::5/64 dev wan nodad");
+    let upstream = ScriptedUpstream::start(|call| match call.qtype() {
+        code::A => call.address("1.1.1.1"),
+        _ => call.rcode(code::NXDOMAIN),
+    });
+    let root = TempDir::new().unwrap();
+    for workers in [1, 2] {
+        let path = write(root.path(), &format!("[server]\nworkers = {workers}\nallow-clients = [\"any\"]\n"));
+        let port = support_more::upstream::free_address().port();
+        let start = Start::new().config(&path).upstream(upstream.address());
+        let daemon = start.listen(format!("0.0.0.0:{port}")).listen(format!("[::]:{port}")).start();
+        let scope = interface("wan");
+        let mut count = 0;
+        for (address, from) in [
+            ("127.0.0.1", "127.0.0.1"),
+            ("127.8.9.10", "127.0.0.1"),
+            ("1.2.3.4", "1.2.3.4"),
+            ("10.1.1.1", "10.1.1.2"),
+            ("10.1.1.2", "10.1.1.1"),
+            ("10.1.1.2", "127.0.0.1"),
+            ("::1", "::1"),
+            ("fd00:1::1", "fd00:1::2"),
+            ("fd00:1::2", "fd00:1::1"),
+            ("2001:4860:1::4", "fd00:1::1"),
+            ("fe80::5", "fe80::5"),
+        ] {
+            let at = |text: &str, port: u16| -> SocketAddr {
+                let mut address = SocketAddr::new(text.parse().unwrap(), port);
+                if let SocketAddr::V6(v6) = &mut address
+                    && v6.ip().is_unicast_link_local()
+                {
+                    v6.set_scope_id(scope);
+                }
+                address
+            };
+            let server = at(address, port);
+            let client = UdpSocket::bind(at(from, 0)).unwrap();
+            client.set_read_timeout(Some(DEADLINE)).unwrap();
+            // From upstream, and out of the cache: by way of the late and of the immediate outbox.
+            for _ in 0..2 {
+                let asked = query(&format!("n{count}.w{workers}.example"), code::A);
+                client.send_to(&asked.encode(), server).unwrap();
+                let mut buffer = [0; 1500];
+                let (length, source) = client.recv_from(&mut buffer).unwrap();
+                assert_eq!(source, server, "asked from {from} with {workers} workers");
+                Reply::new(buffer[..length].to_vec()).assert_addresses(&["1.1.1.1"]);
+            }
+            count += 1;
+            let stream = TcpStream::connect(server).unwrap();
+            assert_eq!(stream.peer_addr().unwrap().ip(), address.parse::<IpAddr>().unwrap());
+            tcp(server, &query("n0.example", code::A)).assert_addresses(&["1.1.1.1"]);
+        }
+        drop(daemon);
+    }
+}
+
+fn interface(name: &str) -> u32 {
+    fs::read_to_string(format!("/sys/class/net/{name}/ifindex")).map_or_else(
+        // Without a /sys of this namespace.
+        |_| {
+            let output = Command::new("ip").args(["-o", "link", "show", name]).output().unwrap();
+            let said = String::from_utf8(output.stdout).unwrap();
+            said.split(':').next().unwrap().trim().parse().unwrap()
+        },
+        |text| text.trim().parse().unwrap(),
+    )
+}
+
+// ---------------------------------------------------------------------------------------------------------- strangers
+
+#[test]
+fn clients_that_may_not_ask_are_refused_whatever_they_ask() {
+    if !isolated() {
+        return;
+    }
+    network();
+    ip("addr add 10.1.1.1/24 dev wan");
+    ip("addr add fd00:1::1/64 dev wan nodad");
+    let upstream = ScriptedUpstream::of(&[("a.example", "1.1.1.1")]);
+    let root = TempDir::new().unwrap();
+    let path = write(root.path(), "# loopback and private\n");
+    let port = support_more::upstream::free_address().port();
+    let start = Start::new().config(&path).upstream(upstream.address());
+    let daemon = start.listen(format!("0.0.0.0:{port}")).listen(format!("[::]:{port}")).start();
+    // The source of a packet to an own address is that address.
+    let reach = |address: &str| SocketAddr::new(address.parse().unwrap(), port);
+    let both = |address: &str, name: &str| {
+        [udp(reach(address), &query(name, code::A)), tcp(reach(address), &query(name, code::A))]
+    };
+    for stranger in ["1.2.3.4", "2001:4860:1::4"] {
+        for name in ["a.example", "localhost", "b.example"] {
+            for reply in both(stranger, name) {
+                assert_eq!(
+                    (reply.rcode(), reply.is_empty()),
+                    (code::REFUSED, true),
+                    "{stranger} {name} {reply:?}"
+                );
+                assert_eq!(reply.errors()[0].0, 18, "{reply:?}");
+            }
+        }
+    }
+    assert!(upstream.calls().is_empty());
+    for friend in ["127.0.0.1", "::1", "10.1.1.1", "fd00:1::1"] {
+        for reply in both(friend, "a.example") {
+            reply.assert_addresses(&["1.1.1.1"]);
+        }
+    }
+    // What is in the cache by now is no stranger's either.
+    for reply in both("1.2.3.4", "a.example") {
+        assert_eq!((reply.rcode(), reply.is_empty()), (code::REFUSED, true), "{reply:?}");
+    }
+    // A reload lets them in, and shuts others out.
+    let from = daemon.lines();
+    write(root.path(), "[server]\nallow-clients = [\"1.2.3.0/24\"]\n");
+    daemon.said(from, &["reloaded", "client network"]);
+    for reply in both("1.2.3.4", "a.example") {
+        reply.assert_addresses(&["1.1.1.1"]);
+    }
+    for reply in both("127.0.0.1", "a.example") {
+        assert_eq!(reply.rcode(), code::REFUSED, "{reply:?}");
+    }
+}
+
+// ------------------------------------------------------------------------------------------------------ the files of /etc
+
+/// An /etc of our own; what is written to it is seen by a daemon that reads /etc.
+fn etc(resolv_conf: Option<&str>) -> TempDir {
+    ip("link set lo up");
+    let etc = TempDir::new().unwrap();
+    if let Some(text) = resolv_conf {
+        fs::write(etc.path().join("resolv.conf"), text).unwrap();
+    }
+    fs::create_dir(etc.path().join("stubborn")).unwrap();
+    run("mount", &["--make-rprivate", "/"]);
+    run("mount", &["--bind", etc.path().to_str().unwrap(), "/etc"]);
+    // Nothing that this machine's own programs keep there.
+    if Path::new("/run").is_dir() {
+        run("mount", &["-t", "tmpfs", "tmpfs", "/run"]);
+    }
+    etc
+}
+
+#[test]
+fn with_nobody_to_ask_it_says_where_it_looked() {
+    if !isolated() {
+        return;
+    }
+    for (resolv_conf, said) in [
+        (None, "/etc/resolv.conf: does not exist"),
+        (Some("# nothing\nsearch example\n"), "/etc/resolv.conf: names no server"),
+        (Some("nameserver 127.0.0.1\n"), "/etc/resolv.conf: 127.0.0.1 is this daemon itself"),
+        (Some("nameserver 0.0.0.0\n"), "is this daemon itself"),
+    ] {
+        let _etc = etc(resolv_conf);
+        let ended = Start::new().listen("127.0.0.1:53").fail();
+        assert_eq!(ended.code, Some(2), "{ended:?}");
+        for part in [said, "no upstream server", "/run/systemd/resolve/resolv.conf", "--upstream ADDRESS"] {
+            assert!(ended.said.contains(part), "no {part:?}: {ended:?}");
+        }
+        run("umount", &["/run"]);
+        run("umount", &["/etc"]);
+    }
+}
+
+/// A laptop that goes from one network to the next.
+#[test]
+fn the_system_s_servers_are_followed() {
+    if !isolated() {
+        return;
+    }
+    let etc = etc(Some("nameserver 127.0.1.1\n"));
+    let at = |address: &str| -> SocketAddr { format!("{address}:53").parse().unwrap() };
+    let first = ScriptedUpstream::at(at("127.0.1.1"), |call| call.address("1.1.1.1"));
+    let second = ScriptedUpstream::at(at("127.0.1.2"), |call| call.address("8.8.8.8"));
+    let daemon = Start::new().listen("127.0.0.1:53").start();
+    ask(daemon.address(), "a.example").assert_addresses(&["1.1.1.1"]);
+    daemon.said(0, &["upstream=127.0.1.1", "upstream_from=/etc/resolv.conf"]);
+
+    let from = daemon.lines();
+    let resolv_conf = |text: &str| fs::write(etc.path().join("resolv.conf"), text).unwrap();
+    resolv_conf("nameserver 127.0.1.2\n");
+    daemon.said(from, &["reloaded", "+1 server", "−1 server"]);
+    ask(daemon.address(), "a.example").assert_addresses(&["8.8.8.8"]);
+
+    // Somebody writes our own address there: there is nobody else to ask, so those who were asked stay.
+    let from = daemon.lines();
+    resolv_conf("nameserver 127.0.0.1\n");
+    daemon.said(from, &["no upstream server", "127.0.0.1 is this daemon itself"]);
+    daemon.said(from, &["not reloaded: the policy in use stays as it is"]);
+    ask(daemon.address(), "b.example").assert_addresses(&["8.8.8.8"]);
+    let from = daemon.lines();
+    resolv_conf("nameserver 127.0.0.1\nnameserver 127.0.1.1\n");
+    daemon.said(from, &["reloaded", "+1 server", "−1 server"]);
+    ask(daemon.address(), "c.example").assert_addresses(&["1.1.1.1"]);
+    assert!(first.asked("c.example") == 1 && second.asked("b.example") == 1);
+}
+
+/// Without `--config` too, a file that vanishes is no wish for the defaults.
+#[test]
+fn the_default_file_is_followed_from_nothing_to_something_and_not_back() {
+    if !isolated() {
+        return;
+    }
+    let etc = etc(None);
+    let upstream = ScriptedUpstream::of(&[("nas.example", "192.168.1.20")]);
+    let daemon: Process = Start::new().listen("127.0.0.1:0").upstream(upstream.address()).start();
+    let ask = || ask(daemon.address(), "nas.example");
+    let directory = etc.path().join("stubborn");
+    ask().assert_blocked();
+    let from = daemon.lines();
+    let path = write(&directory, "[[exception]]\ndomain = \"nas.example\"\n");
+    daemon.said(from, &["reloaded", "+1 exception", "cause=/etc/stubborn/stubborn.toml"]);
+    ask().assert_addresses(&["192.168.1.20"]);
+    let from = daemon.lines();
+    fs::remove_file(&path).unwrap();
+    daemon.said(from, &["/etc/stubborn/stubborn.toml", "there is no such file"]);
+    daemon.said(from, &["not reloaded: the policy in use stays as it is"]);
+    ask().assert_addresses(&["192.168.1.20"]);
+    let from = daemon.lines();
+    write(&directory, "# nothing\n");
+    daemon.said(from, &["reloaded", "−1 exception"]);
+    ask().assert_blocked();
+}
+
+/// Port 53 in a namespace of its own, where nobody else has it.
+#[test]
+fn without_any_argument_it_listens_on_port_53_of_both_loopback_addresses() {
+    if !isolated() {
+        return;
+    }
+    let _etc = etc(Some("nameserver 127.0.1.1\n"));
+    let _upstream = ScriptedUpstream::at("127.0.1.1:53".parse().unwrap(), |call| call.address("1.1.1.1"));
+    let mut daemon = Start::new().start();
+    let expected: Vec<SocketAddr> = ["127.0.0.1:53", "[::1]:53"].map(|text| text.parse().unwrap()).to_vec();
+    assert_eq!(daemon.addresses(), expected);
+    for address in expected {
+        ask(address, "a.example").assert_addresses(&["1.1.1.1"]);
+    }
+    daemon.signal("TERM");
+    assert_eq!(daemon.wait().code(), Some(0));
+    // Nothing is left behind.
+    until("the port is free again", || UdpSocket::bind("127.0.0.1:53").ok());
+}
