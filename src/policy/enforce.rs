@@ -182,8 +182,11 @@ fn surviving_rdata(
     records: &[usize],
 ) -> Option<Vec<u8>> {
     let mut hints: HashSet<IpAddr, RandomState> = HashSet::default();
-    let findings = records.iter().zip(&verdict.findings);
-    for (_, finding) in findings.filter(|(at, finding)| **at == index && finding.action == Action::Removed) {
+    // Findings stand in the order of their records.
+    let start = records.partition_point(|at| *at < index);
+    let end = records.partition_point(|at| *at <= index);
+    let findings = verdict.findings.get(start..end).unwrap_or_default();
+    for finding in findings.iter().filter(|finding| finding.action == Action::Removed) {
         match &finding.subject {
             Subject::Address { address, .. } if record.rtype.is_service_binding() => {
                 hints.insert(*address);

@@ -115,10 +115,13 @@ impl Policy {
 
 /// Judges every record of `message`'s answer.
 pub(super) fn evaluate(policy: &Policy, circumstances: &Circumstances<'_>, message: &Message) -> Evaluation {
+    let aliases = message.records().filter(|record| record.rtype == RecordType::CNAME);
+    let targets: Vec<_> = aliases.filter_map(|record| NameRef::from_wire(record.rdata).ok()).collect();
     let mut evaluator = Evaluator {
         policy,
         circumstances,
         message,
+        targets: &targets,
         evaluation: Evaluation {
             verdict: Verdict::default(),
             validity: Validity { any_client: true, until: None },
@@ -139,6 +142,8 @@ struct Evaluator<'a> {
     policy: &'a Policy,
     circumstances: &'a Circumstances<'a>,
     message: &'a Message,
+    /// The names of the alias chain after the QNAME.
+    targets: &'a [NameRef<'a>],
     evaluation: Evaluation,
 }
 
@@ -249,16 +254,8 @@ impl Evaluator<'_> {
         let mut action = self.exempt(question, address, range);
         // Whoever controls an alias's target controls the answer: each name of the chain needs leave of its own.
         if action != Action::Removed {
-            let message = self.message;
-            let is_chain = |record: &Record<'_>| {
-                matches!(record.rtype, RecordType::CNAME | RecordType::DNAME | RecordType::RRSIG)
-            };
-            for record in
-                message.records().take_while(is_chain).filter(|record| record.rtype == RecordType::CNAME)
-            {
-                if let Some(Target::Name(target)) = alias_target(record.rtype, record.rdata)
-                    && self.exempt(target, address, range) == Action::Removed
-                {
+            for target in self.targets {
+                if self.exempt(*target, address, range) == Action::Removed {
                     action = Action::Removed;
                 }
             }
