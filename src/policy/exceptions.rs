@@ -134,7 +134,7 @@ mod tests {
             ("www-2606-4700-0-0-0-0-0-1111.192-168-1-1.ip.example", "192.168.1.1", false),
             ("app-8.8.8.8.fd00--1.ip.example", "fd00::1", false),
             ("08080808-app.10-0-0-1.ip.example", "10.0.0.1", false),
-            ("010-8-8-8.10-0-0-1.ip.example", "10.0.0.1", false),
+            ("08-8-8-8.10-0-0-1.ip.example", "10.0.0.1", false),
             ("110-0-0-1.ip.example", "10.0.0.1", false),
             ("10-0-0-10.ip.example", "10.0.0.1", false),
             ("010-0-0-1.ip.example", "10.0.0.1", false),
