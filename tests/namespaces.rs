@@ -156,6 +156,16 @@ fn the_host_s_own_addresses_are_blocked_and_followed() {
     ip("addr add 1.2.3.4/24 dev wan");
     until("it is blocked again", || ask_for("own4", "1.2.3.4").is_empty().then_some(()));
     ask_for("own4", "1.2.3.4").assert_blocked();
+
+    // A file with mistakes is no reason to lose sight of them.
+    let from = daemon.lines();
+    write(root.path(), "[guard]\nown-adresses = false\n");
+    daemon.said(from, &["not reloaded"]);
+    let from = daemon.lines();
+    ip("addr add 5.6.7.8/24 dev wan");
+    daemon.said(from, &["followed all the same"]);
+    ask_for("new4", "5.6.7.8").assert_blocked();
+
     let from = daemon.lines();
     write(root.path(), "[guard]\nown-addresses = false\n");
     daemon.said(from, &["reloaded", "guard settings changed"]);

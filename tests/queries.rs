@@ -321,6 +321,27 @@ fn pipelined_queries_are_all_answered() {
     }
 }
 
+/// What a client does not read yet is not gathered without bound, and nothing of it is lost.
+#[test]
+fn answers_that_are_read_late_all_arrive() {
+    const QUERIES: u16 = 2000;
+    let addresses: Vec<String> = (0..200).map(|number| format!("1.1.1.{number}")).collect();
+    let addresses: Vec<&str> = addresses.iter().map(String::as_str).collect();
+    let upstream = Zone::new().addresses("large.example", &addresses).serve();
+    let daemon = TestDaemon::start(upstream.address(), "");
+    let mut stream = connect(daemon.tcp());
+    stream.write_all(&framed(&query("large.example", code::A).encode())).unwrap();
+    next(&mut stream).expect("a first reply");
+    let mut writer = stream.try_clone().unwrap();
+    let octets: Vec<u8> = (0..QUERIES)
+        .flat_map(|id| framed(&Message { id, ..query("large.example", code::A) }.encode()))
+        .collect();
+    writer.write_all(&octets).unwrap();
+    let seen: BTreeSet<u16> =
+        (0..QUERIES).map(|_| next(&mut stream).expect("a reply to each query").message().id).collect();
+    assert_eq!(seen.len(), usize::from(QUERIES));
+}
+
 /// RFC 7766 §6.2.1.1: the queries of a stream are worked on side by side, as those in datagrams are.
 #[test]
 fn a_slow_query_holds_up_no_other() {

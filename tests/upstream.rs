@@ -284,6 +284,31 @@ fn a_server_that_folds_letter_case_is_asked_over_tcp_once_and_then_without_0x20(
     }
 }
 
+/// Many a home router folds letter case and has no TCP: its replies are doubted for a while, and not for ever.
+#[test]
+fn a_server_that_folds_letter_case_and_has_no_tcp_is_believed_in_the_end() {
+    let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+    let address = socket.local_addr().unwrap();
+    thread::spawn(move || {
+        let mut buffer = [0; 1500];
+        while let Ok((length, from)) = socket.recv_from(&mut buffer) {
+            // The OPT record of 11 octets at the end goes, an address comes.
+            let mut reply = buffer[..length - 11].to_ascii_lowercase();
+            reply[..2].copy_from_slice(&buffer[..2]);
+            reply[2..12].copy_from_slice(&[0x81, 0x80, 0, 1, 0, 1, 0, 0, 0, 0]);
+            reply.extend([0xc0, 12, 0, 1, 0, 1, 0, 0, 0, 60, 0, 4, 1, 1, 1, 1]);
+            socket.send_to(&reply, from).unwrap();
+        }
+    });
+    let daemon = TestDaemon::start(address, ONE_WORKER);
+    let long = "a-name-with-so-many-letters-that-it-is-hardly.ever-left-in-lower-case.example";
+    let fails = |number: &usize| ask(daemon.udp(), &format!("{number}.{long}")).rcode() == code::SERVFAIL;
+    let failed = (0..20).take_while(fails).count();
+    assert!((2..=8).contains(&failed), "{failed} questions failed");
+    daemon.wait_for_line(0, &["0x20 is off", &address.to_string()]);
+    ask(daemon.udp(), &format!("believed.{long}")).assert_addresses(&["1.1.1.1"]);
+}
+
 #[test]
 fn a_lost_query_is_sent_again_from_another_port_under_another_id() {
     let upstream = ScriptedUpstream::start(|call| match call.before {

@@ -231,11 +231,11 @@ fn read_hosts(path: &Path, reading: &Reading) -> Result<Vec<(crate::dns::Name, V
     let octets = match std::fs::read(path) {
         Ok(octets) => octets,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
-        Err(error) => return Err(format!("{}: {error}; its names are not answered", path.display())),
+        Err(error) => return Err(format!("{}: {error}; its names cannot be read", path.display())),
     };
     reading.note(path, &octets);
     let mut hosts = Hosts::parse(&octets)
-        .map_err(|error| format!("{}: {error}; its names are not answered", path.display()))?;
+        .map_err(|error| format!("{}: {error}; its names cannot be read", path.display()))?;
     for (_, addresses) in &mut hosts.names {
         addresses.retain(|address| !address.is_unspecified());
     }

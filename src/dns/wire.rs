@@ -248,6 +248,23 @@ mod tests {
     }
 
     #[test]
+    fn a_name_is_pieced_together_with_127_pointers_at_most() {
+        // Each pointer leads to the one before it, the first to a name.
+        let chain = |jumps: usize| {
+            let mut rest = b"\x01a\0".to_vec();
+            let mut target = HEADER;
+            for _ in 0..jumps {
+                let pointer = 0xc000 | u16::try_from(target).unwrap();
+                target = HEADER + rest.len();
+                rest.extend(pointer.to_be_bytes());
+            }
+            read(&rest, target - HEADER)
+        };
+        assert!(chain(127).is_ok());
+        assert_eq!(chain(128), Err(Malformed));
+    }
+
+    #[test]
     fn hostile_names_are_malformed() {
         let long: Vec<u8> = [b"\x3f".as_slice(), &[b'a'; 63]].concat().repeat(4);
         for (what, rest, at) in [

@@ -13,6 +13,9 @@ pub enum ExchangeError {
     /// Nobody listens there (ICMP port unreachable, connection refused), or no way leads there.
     #[error("not reachable: {0}")]
     Unreachable(io::ErrorKind),
+    /// It answers over UDP, where that was not enough, and not over TCP.
+    #[error("no answer over TCP: {0}")]
+    NoTcp(io::ErrorKind),
     /// A reply came and cannot be used.
     #[error(transparent)]
     Response(#[from] ResponseError),
@@ -41,6 +44,7 @@ impl ExchangeError {
         match self {
             Self::Timeout => "timeout",
             Self::Unreachable(_) => "unreachable",
+            Self::NoTcp(_) => "no-tcp",
             Self::Response(_) => "bad-reply",
             Self::CaseMismatch => "case-mismatch",
             Self::Rcode(_) => "bare-error",
@@ -52,7 +56,9 @@ impl ExchangeError {
     /// What a client is told besides SERVFAIL.
     pub fn ede(&self) -> EdeCode {
         match self {
-            Self::Timeout | Self::Unreachable(_) | Self::NoServer => EdeCode::NO_REACHABLE_AUTHORITY,
+            Self::Timeout | Self::Unreachable(_) | Self::NoTcp(_) | Self::NoServer => {
+                EdeCode::NO_REACHABLE_AUTHORITY
+            }
             Self::Response(_) | Self::CaseMismatch | Self::Rcode(_) => EdeCode::INVALID_DATA,
             Self::Overload => EdeCode::NOT_READY,
         }

@@ -212,11 +212,18 @@ async fn ask_once(
     let mut wire = match over_udp(link, server, message, asked.wire_length(), times).await {
         Ok(wire) => wire,
         Err(ExchangeError::CaseMismatch) => {
-            return over_tcp(link, server, ask, asked, message, times.end).await;
+            let outcome = over_tcp(link, server, ask, asked, message, times.end).await;
+            if matches!(outcome, Err(ExchangeError::NoTcp(_))) && server.doubt_case() {
+                let server = server.endpoint;
+                tracing::warn!(%server, "server changes letter case and has no TCP: 0x20 is off for it");
+            }
+            return outcome;
         }
         Err(error) => return Err(error),
     };
-    server.case_was_kept();
+    if asked.name().as_wire().iter().any(u8::is_ascii_uppercase) {
+        server.case_was_kept();
+    }
     restore_case(&mut wire, ask.question);
     match UpstreamResponse::parse(&wire, ask.question, ask.dnssec_ok) {
         Err(ResponseError::Truncated) => over_tcp(link, server, ask, asked, message, times.end).await,
@@ -273,7 +280,11 @@ async fn over_tcp(
     end: Instant,
 ) -> Result<UpstreamResponse, ExchangeError> {
     let reply = timeout_at(end.into(), link.tcp.ask(server.endpoint.address(), message)).await;
-    let reply = reply.unwrap_or(Err(ExchangeError::Timeout));
+    let reply = reply.unwrap_or(Err(ExchangeError::Timeout)).map_err(|error| match error {
+        // That it has no TCP is no reason to avoid a server that answers over UDP.
+        ExchangeError::Unreachable(kind) => ExchangeError::NoTcp(kind),
+        other => other,
+    });
     let mut wire = reply?;
     let folded = wire.get(12..12 + asked.name().as_wire().len()) != Some(asked.name().as_wire());
     restore_case(&mut wire, ask.question);
