@@ -19,8 +19,8 @@ use crate::dns::{
     NameRef, Question, Rcode, RecordType, ResponseError, UpstreamResponse, remove_edns, write_upstream_query,
 };
 
-/// The shortest wait before a question is sent again.
-const LEAST_PATIENCE: Duration = Duration::from_millis(150);
+/// The wait before a question is sent again.
+const PATIENCE: Duration = Duration::from_millis(800);
 /// How long the sockets to a server are kept that nothing is asked of.
 const LINK_IDLE: Duration = Duration::from_secs(10);
 /// How long a probe may take.
@@ -178,8 +178,8 @@ async fn ask_link(
     write_upstream_query(&asked, 0, ask.dnssec_ok, ask.checking_disabled, &mut message);
     let begun = Instant::now();
     let times = Times {
-        again: begun
-            + server.round_trip().map_or(timeout * 2 / 5, |rtt| rtt * 4).clamp(LEAST_PATIENCE, timeout),
+        // A name that takes a resolver long to find is no lost datagram: asking again too soon doubles its work.
+        again: begun + PATIENCE.min(timeout * 2 / 5),
         end: begun + timeout,
     };
     let first = ask_once(link, server, ask, &asked, &mut message, times).await;
