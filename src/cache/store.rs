@@ -119,8 +119,12 @@ impl<J> Store<J> {
         entry
     }
 
-    /// Puts what another policy makes of an entry in its place. Times stay.
+    /// Puts what another policy makes of an entry in its place, if it still is there. Times stay.
     pub fn rejudge(&self, key: &Key, old: &Entry<J>, judged: J, weight: usize) {
+        let is_there = |present: Arc<Entry<J>>| std::ptr::eq(&raw const *present, &raw const *old);
+        if !self.entries.peek(key.as_bytes()).is_some_and(is_there) {
+            return;
+        }
         let entry = Entry::new(old.upstream.clone(), judged, old.stored, old.ttl, weight);
         entry.uses.store(old.uses.load(Relaxed), Relaxed);
         // `replace` and not `insert`: an entry evicted meanwhile stays out.

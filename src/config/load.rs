@@ -64,11 +64,16 @@ impl Files for Disk {
 
 /// Reads the configuration: the file named; else [`DEFAULT_PATH`] where it exists; else the defaults.
 pub fn load(path: Option<&Path>) -> Result<Loaded, ConfigErrors> {
+    load_from(path, &Disk)
+}
+
+/// The same, from `files`.
+pub fn load_from(path: Option<&Path>, files: &dyn Files) -> Result<Loaded, ConfigErrors> {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
     let now = i64::try_from(now).unwrap_or(i64::MAX);
     match path {
-        Some(path) => from_file(path, &Disk, now),
-        None => from_default(Path::new(DEFAULT_PATH), &Disk, now),
+        Some(path) => from_file(path, files, now),
+        None => from_default(Path::new(DEFAULT_PATH), files, now),
     }
 }
 

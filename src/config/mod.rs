@@ -28,7 +28,7 @@ mod width;
 
 pub use error::{ConfigError, ConfigErrors, Place, Severity, Wrong};
 pub use keys::{TABLES, TableKeys};
-pub use load::{DEFAULT_PATH, Disk, Files, Loaded, from_text, load};
+pub use load::{DEFAULT_PATH, Disk, Files, Loaded, from_text, load, load_from};
 
 use std::net::SocketAddr;
 

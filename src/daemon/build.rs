@@ -1,12 +1,16 @@
 //! From the configuration and what is found on the machine to a [`Snapshot`]'s ingredients: the path that `check`, start
 //! and reload have in common.
 
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::ffi::OsString;
 use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 
 use ipnet::Ipv6Net;
 
-use crate::config::{self, Config, ConfigErrors, Loaded};
+use super::watch::{Content, Watched};
+use crate::config::{self, Config, ConfigErrors, Disk, Files, Loaded};
 use crate::resolve::{Hosts, Ingredients};
 use crate::upstream::{Endpoint, Server, SystemError, SystemServers, loops, system_files, system_servers};
 
@@ -79,8 +83,41 @@ pub struct Built {
     pub system: Option<SystemServers>,
     /// Warnings, a line each.
     pub warnings: Vec<String>,
-    /// Files and directories whose change may change the settings.
-    pub watch: Vec<PathBuf>,
+    /// A hosts file is there and could not be read, so that `ingredients.hosts` lacks its names.
+    pub hosts_unread: bool,
+    /// Files and directories whose change may change the settings, with what was read of them.
+    pub watch: Vec<Watched>,
+}
+
+/// The file system, and what was read of it: should a file be written at that very moment, the watch has to find that
+/// it now holds something else, even where that is what it held before.
+#[derive(Default)]
+struct Reading(RefCell<HashMap<PathBuf, Content>>);
+
+impl Files for Reading {
+    fn read(&self, path: &Path) -> std::io::Result<Vec<u8>> {
+        let octets = Disk.read(path)?;
+        self.note(path, &octets);
+        Ok(octets)
+    }
+
+    fn list(&self, directory: &Path) -> std::io::Result<Vec<OsString>> {
+        Disk.list(directory)
+    }
+}
+
+impl Reading {
+    fn note(&self, path: &Path, octets: &[u8]) {
+        // The watch does not look into pipes and devices.
+        if std::fs::metadata(path).is_ok_and(|file| file.is_file()) {
+            self.0.borrow_mut().insert(path.to_owned(), Content::of_file(octets));
+        }
+    }
+
+    fn watched(&self, path: PathBuf) -> Watched {
+        let seen = self.0.borrow().get(&path).copied();
+        Watched { path, seen }
+    }
 }
 
 impl Source {
@@ -89,7 +126,11 @@ impl Source {
     /// # Errors
     /// Every error of the configuration.
     pub fn load(&self) -> Result<Loaded, ConfigErrors> {
-        let mut loaded = config::load(self.config.as_deref())?;
+        self.load_from(&Disk)
+    }
+
+    fn load_from(&self, files: &dyn Files) -> Result<Loaded, ConfigErrors> {
+        let mut loaded = config::load_from(self.config.as_deref(), files)?;
         if !self.listen.is_empty() {
             loaded.config.server.listen.clone_from(&self.listen);
         }
@@ -112,7 +153,8 @@ impl Source {
     /// # Errors
     /// See [`BuildError`]; nothing has been changed by then.
     pub fn build(&self, environment: &Environment) -> Result<Built, BuildError> {
-        let Loaded { config, files, directories, warnings } = self.load()?;
+        let reading = Reading::default();
+        let Loaded { config, files, directories, warnings } = self.load_from(&reading)?;
         let mut warnings: Vec<String> = warnings.iter().map(config::ConfigError::one_line).collect();
         let listening = match environment.listening.as_slice() {
             [] => config.server.listen.as_slice(),
@@ -130,10 +172,14 @@ impl Source {
             }
         }
         let mut hosts = Vec::new();
+        let mut hosts_unread = false;
         for path in &config.names.hosts_files {
-            match read_hosts(path) {
+            match read_hosts(path, &reading) {
                 Ok(found) => hosts.extend(found),
-                Err(why) => warnings.push(why),
+                Err(why) => {
+                    hosts_unread = true;
+                    warnings.push(why);
+                }
             }
         }
         let ingredients = Ingredients {
@@ -148,7 +194,8 @@ impl Source {
             own: environment.own.clone(),
             nat64: environment.nat64.clone(),
         };
-        Ok(Built { config, ingredients, system, warnings, watch })
+        let watch = watch.into_iter().map(|path| reading.watched(path)).collect();
+        Ok(Built { config, ingredients, system, warnings, hosts_unread, watch })
     }
 }
 
@@ -180,12 +227,13 @@ fn find_servers(
 }
 
 /// The names of a hosts file. One that blocks a name with 0.0.0.0 gets that name an empty answer, never that address.
-fn read_hosts(path: &Path) -> Result<Vec<(crate::dns::Name, Vec<IpAddr>)>, String> {
+fn read_hosts(path: &Path, reading: &Reading) -> Result<Vec<(crate::dns::Name, Vec<IpAddr>)>, String> {
     let octets = match std::fs::read(path) {
         Ok(octets) => octets,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
         Err(error) => return Err(format!("{}: {error}; its names are not answered", path.display())),
     };
+    reading.note(path, &octets);
     let mut hosts = Hosts::parse(&octets)
         .map_err(|error| format!("{}: {error}; its names are not answered", path.display()))?;
     for (_, addresses) in &mut hosts.names {

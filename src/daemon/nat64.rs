@@ -6,12 +6,13 @@ use std::rc::Rc;
 
 use ipnet::Ipv6Net;
 
-use crate::dns::{Name, Question, RecordType};
+use crate::dns::{Name, Question, Rcode, RecordType};
 use crate::policy::learned_prefixes;
 use crate::resolve::Resolver;
 use crate::upstream::{Ask, Exchanger};
 
-/// The prefixes by which the upstream makes the AAAA records of `ipv4only.arpa`, or `None` if it cannot be asked.
+/// The prefixes by which the upstream makes the AAAA records of `ipv4only.arpa`, or `None` if it cannot be
+/// asked or fails: which says nothing about the network.
 pub(super) async fn learn(resolver: &Resolver) -> Option<Vec<Ipv6Net>> {
     let name = Name::from_text("ipv4only.arpa").ok()?;
     let question = Question::new(name.as_ref(), RecordType::AAAA);
@@ -20,6 +21,9 @@ pub(super) async fn learn(resolver: &Resolver) -> Option<Vec<Ipv6Net>> {
     let group = &snapshot.route(0)?.group;
     let exchanger = Rc::new(Exchanger::new(resolver.epoch()));
     let response = exchanger.exchange(group, &ask).await.ok()?;
+    if !matches!(response.rcode(), Rcode::NOERROR | Rcode::NXDOMAIN) {
+        return None;
+    }
     let addresses: Vec<Ipv6Addr> = response
         .addresses()
         .into_iter()

@@ -16,7 +16,7 @@ use super::addresses::OwnAddresses;
 use super::build::{BuildError, Built, Environment, Source};
 use super::difference::{difference, restart_keys};
 use super::nat64::learn;
-use super::watch::{WatchOptions, Watcher};
+use super::watch::{WatchOptions, Watched, Watcher};
 use crate::config::Config;
 use crate::listen::{BindError, Bound, Connections, Service, bind, work};
 use crate::resolve::{Ingredients, Resolver, Snapshot};
@@ -29,6 +29,8 @@ const AUTO_WORKERS: usize = 4;
 const LEARN_INTERVAL: Duration = Duration::from_secs(3600);
 /// How often everything is read where each reading names files that the one before did not.
 const BUILD_ATTEMPTS: usize = 4;
+/// The same after nothing could be learned.
+const LEARN_AGAIN: Duration = Duration::from_secs(30);
 /// How often folded reports are looked through.
 const FOLD_TICK: Duration = Duration::from_secs(1);
 
@@ -69,10 +71,12 @@ pub fn run(source: Source, ready: Option<&Path>) -> Result<(), RunError> {
         .map_err(system("cannot start the runtime"))?;
     LocalSet::new().block_on(&runtime, async {
         let daemon = Daemon::start(source)?;
+        // Before anybody is told that it answers: SIGHUP means reload from then on.
+        let signals = Signals::handle()?;
         if let Some(path) = ready {
             daemon.write_ready_file(path).map_err(system("cannot write the ready file"))?;
         }
-        daemon.keep().await
+        daemon.keep(signals).await
     })
 }
 
@@ -100,9 +104,10 @@ impl Daemon {
         if let Ok(own) = &own {
             environment.own = own.current().iter().copied().collect();
         }
-        let Built { config, ingredients, system: found, warnings, watch } = source.build(&environment)?;
+        let Built { config, ingredients, system: found, warnings, watch, hosts_unread: _ } =
+            source.build(&environment)?;
         source.hold_default();
-        let watched: BTreeSet<PathBuf> = watch.into_iter().collect();
+        let watched: BTreeSet<PathBuf> = watch.iter().map(|watched| watched.path.clone()).collect();
         let logging = Logging::install(config.log)?;
         for warning in &warnings {
             tracing::warn!("{warning}");
@@ -111,10 +116,9 @@ impl Daemon {
             .inspect_err(|error| tracing::error!(%error, "the host's own addresses cannot be followed"))
             .ok();
         // Watched from before the last reading that counts: what changes in between is seen by the next look.
-        let watcher =
-            Watcher::start(watched.clone(), WatchOptions::default()).map_err(|error| match error {
-                super::WatchError::Thread(source) => RunError::System { what: "cannot watch files", source },
-            })?;
+        let watcher = Watcher::start(watch, WatchOptions::default()).map_err(|error| match error {
+            super::WatchError::Thread(source) => RunError::System { what: "cannot watch files", source },
+        })?;
 
         let Bound { workers: sockets, addresses } = bind(&config.server.listen, worker_count(&config))?;
         environment.listening = addresses;
@@ -179,10 +183,7 @@ impl Daemon {
     }
 
     /// Follows files, addresses and signals until it is to stop.
-    async fn keep(mut self) -> Result<(), RunError> {
-        let mut hangup = handler(SignalKind::hangup())?;
-        let mut terminate = handler(SignalKind::terminate())?;
-        let mut interrupt = handler(SignalKind::interrupt())?;
+    async fn keep(mut self, mut signals: Signals) -> Result<(), RunError> {
         let mut fold_tick = tokio::time::interval(FOLD_TICK);
         let mut learn_tick = tokio::time::interval(LEARN_INTERVAL);
         let (learned_sender, mut learned) = tokio::sync::mpsc::unbounded_channel();
@@ -194,7 +195,7 @@ impl Daemon {
                     let files: Vec<String> = changed.iter().map(|path| path.display().to_string()).collect();
                     self.reload(&files.join(", "), true);
                 }
-                _ = hangup.recv() => self.reload("SIGHUP", true),
+                _ = signals.hangup.recv() => self.reload("SIGHUP", true),
                 own = next_addresses(self.own.as_mut()) => {
                     self.environment.own = own;
                     self.reload("an address of this host", true);
@@ -204,20 +205,21 @@ impl Daemon {
                 _ = learn_tick.tick(), if self.environment.own.iter().any(is_global_v6) => {
                     let (resolver, sender) = (Arc::clone(&self.service.resolver), learned_sender.clone());
                     tokio::task::spawn_local(async move {
-                        if let Some(prefixes) = learn(&resolver).await {
-                            let _ = sender.send(prefixes);
-                        }
+                        let _ = sender.send(learn(&resolver).await);
                     });
                 }
-                Some(prefixes) = learned.recv() => {
-                    if prefixes != self.environment.nat64 {
+                // What was learned before stays until something else is known.
+                Some(learned) = learned.recv() => match learned {
+                    None => learn_tick.reset_after(LEARN_AGAIN),
+                    Some(prefixes) if prefixes == self.environment.nat64 => {}
+                    Some(prefixes) => {
                         self.environment.nat64 = prefixes;
                         self.reload("the network's NAT64 prefix", true);
                     }
-                }
+                },
                 _ = fold_tick.tick() => self.service.telemetry.write_folded(Instant::now()),
-                _ = terminate.recv() => return self.finish("SIGTERM"),
-                _ = interrupt.recv() => return self.finish("SIGINT"),
+                _ = signals.terminate.recv() => return self.finish("SIGTERM"),
+                _ = signals.interrupt.recv() => return self.finish("SIGINT"),
             }
         }
     }
@@ -228,10 +230,16 @@ impl Daemon {
             Ok(built) => built,
             Err(error) => {
                 log_reload_error(cause, &error, self.service.resolver.snapshot().generation);
+                self.follow_environment();
                 return;
             }
         };
         self.source.hold_default();
+        let mut built = built;
+        if built.hosts_unread {
+            // Names of a hosts file must not go to the upstream because the file cannot be read just now.
+            built.ingredients.hosts.clone_from(&self.ingredients.hosts);
+        }
         for warning in &built.warnings {
             tracing::warn!("{warning}");
         }
@@ -261,13 +269,16 @@ impl Daemon {
         loop {
             let built = self.source.build(&self.environment);
             attempts += 1;
-            let watched: BTreeSet<PathBuf> = match &built {
-                Ok(built) => built.watch.iter().cloned().collect(),
-                Err(error) => error.watch().into_iter().chain(self.watched.iter().cloned()).collect(),
+            let watch: Vec<Watched> = match &built {
+                Ok(built) => built.watch.clone(),
+                Err(error) => {
+                    error.watch().into_iter().chain(self.watched.iter().cloned()).map(Watched::from).collect()
+                }
             };
+            let watched: BTreeSet<PathBuf> = watch.iter().map(|watched| watched.path.clone()).collect();
             let known = watched.is_subset(&self.watched);
-            if watched != self.watched {
-                self.watcher.set_paths(watched.iter().cloned());
+            if built.is_ok() || !known {
+                self.watcher.set_paths(watch);
                 self.watched = watched;
             }
             // Files that come and go faster than they are read are seen as changes later.
@@ -275,6 +286,20 @@ impl Daemon {
                 return built;
             }
         }
+    }
+
+    /// Puts the host's present addresses and prefixes under the settings in use: a file with errors is no reason to leave
+    /// the host's own addresses open.
+    fn follow_environment(&mut self) {
+        let Environment { own, nat64, .. } = &self.environment;
+        if self.ingredients.own == *own && self.ingredients.nat64 == *nat64 {
+            return;
+        }
+        self.ingredients.own.clone_from(own);
+        self.ingredients.nat64.clone_from(nat64);
+        let generation = self.service.resolver.snapshot().generation + 1;
+        self.service.resolver.replace(Snapshot::new(generation, &self.ingredients, &self.servers));
+        tracing::info!(generation, "the host's addresses are followed all the same");
     }
 
     fn finish(self, signal: &str) -> Result<(), RunError> {
@@ -292,6 +317,23 @@ impl Daemon {
         tracing::info!(abandoned, "stopped");
         drop(self.logging);
         Ok(())
+    }
+}
+
+/// The signals the daemon follows.
+struct Signals {
+    hangup: Signal,
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl Signals {
+    fn handle() -> Result<Self, RunError> {
+        Ok(Self {
+            hangup: handler(SignalKind::hangup())?,
+            terminate: handler(SignalKind::terminate())?,
+            interrupt: handler(SignalKind::interrupt())?,
+        })
     }
 }
 

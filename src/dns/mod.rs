@@ -29,7 +29,7 @@ pub use message::{Message, MessageBuilder, Record, Section};
 pub use name::{FoldedName, Name, NameError, NameRef};
 pub use query::{Asker, NotAQuery, Query, Question};
 pub use response::{
-    MAX_ALIASES, ResponseError, UpstreamResponse, write_addresses_reply, write_upstream_query,
+    MAX_ALIASES, ResponseError, UpstreamResponse, remove_edns, write_addresses_reply, write_upstream_query,
 };
 pub use svcb::Svcb;
 pub use wire::Malformed;

@@ -12,6 +12,9 @@ const FLAG_RD: u16 = 0x0100;
 const FLAG_AD: u16 = 0x0020;
 const FLAG_CD: u16 = 0x0010;
 
+/// Records a query may have besides its question; honest ones have an OPT and perhaps a signature.
+const MAX_RECORDS: u32 = 16;
+
 /// The question of a query or a reply.
 #[derive(Clone, Copy)]
 pub struct Question {
@@ -213,6 +216,9 @@ fn read_question(wire: &[u8]) -> Result<Question, Malformed> {
 fn read_records(reader: &mut Reader<'_>, counts: [u16; 3]) -> Result<(Option<Edns>, bool), Malformed> {
     let [answers, authorities, additionals] = counts;
     let foreign = u32::from(answers) + u32::from(authorities);
+    if foreign + u32::from(additionals) > MAX_RECORDS {
+        return Err(Malformed);
+    }
     let mut edns = None;
     for index in 0..foreign + u32::from(additionals) {
         let owner = reader.skip_name()?;

@@ -5,8 +5,11 @@
 //! stays behind here, whoever's policy it would have passed. What comes out cannot be sent: `policy` has to turn it
 //! into a client's response first.
 
+use std::collections::HashSet;
 use std::net::IpAddr;
 use std::sync::Arc;
+
+use foldhash::quality::RandomState;
 
 use super::addresses::each_address;
 use super::edns::{Ede, Edns, read_options};
@@ -19,6 +22,10 @@ use super::wire::{HEADER, Malformed, NameBuf, Reader, name_at_is};
 
 /// The longest alias chain that is followed. Longer ones fail, they are never passed on unread.
 pub const MAX_ALIASES: usize = 16;
+
+/// Records that only aliases and signatures are: more than any honest answer has, few enough to be compared with each other.
+const MAX_ALIAS_RECORDS: usize = 64;
+const MAX_SIGNATURES: usize = 128;
 
 /// Why a reply cannot be used. Never a reason to pass it on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -35,6 +42,9 @@ pub enum ResponseError {
     /// An alias loop, or more than [`MAX_ALIASES`] aliases.
     #[error("the alias chain loops or is longer than {MAX_ALIASES}")]
     AliasLoop,
+    /// More aliases or signatures than any honest answer has.
+    #[error("the upstream's reply has too many alias or signature records")]
+    TooMany,
     /// Two different CNAMEs (RFC 2181 §10.1) or DNAMEs (RFC 6672 §2.4) at one name.
     #[error("two different CNAME or DNAME records stand at one name")]
     TwoAliases,
@@ -49,6 +59,7 @@ impl From<Malformed> for ResponseError {
 /// What an upstream said, reduced to what answers the question; cheap to clone. It has no way to a client by itself.
 #[derive(Debug, Clone)]
 pub struct UpstreamResponse {
+    rcode: Rcode,
     message: Arc<Message>,
     errors: Option<Arc<[Ede]>>,
     ttl: Option<u32>,
@@ -82,9 +93,9 @@ impl UpstreamResponse {
         all
     }
 
-    /// RCODE
+    /// RCODE as the upstream gave it.
     pub fn rcode(&self) -> Rcode {
-        self.message.rcode
+        self.rcode
     }
 
     /// The upstream's extended errors.
@@ -209,8 +220,17 @@ impl<'a> Parsed<'a> {
         self.records.iter().skip(self.answers).filter(|record| record.class == Class::IN)
     }
 
+    fn refuse_crowds(&self) -> Result<(), ResponseError> {
+        let count =
+            |wanted: &[RecordType]| self.answer().filter(|record| wanted.contains(&record.rtype)).count();
+        let fits = count(&[RecordType::CNAME, RecordType::DNAME]) <= MAX_ALIAS_RECORDS
+            && count(&[RecordType::RRSIG]) <= MAX_SIGNATURES;
+        if fits { Ok(()) } else { Err(ResponseError::TooMany) }
+    }
+
     fn rebuild(self, question: &Question, dnssec_ok: bool) -> Result<UpstreamResponse, ResponseError> {
-        let mut builder = MessageBuilder::new(question, self.rcode);
+        self.refuse_crowds()?;
+        let mut builder = MessageBuilder::new(question, for_client(self.rcode));
         builder.authentic_data(self.authentic_data);
         let mut ttl = None;
         let mut answered = false;
@@ -226,6 +246,7 @@ impl<'a> Parsed<'a> {
             }
         }
         Ok(UpstreamResponse {
+            rcode: self.rcode,
             message: Arc::new(builder.build()),
             errors: (!self.errors.is_empty()).then(|| self.errors.into()),
             ttl,
@@ -293,11 +314,18 @@ impl<'a> Parsed<'a> {
         builder: &mut MessageBuilder,
         ttl: &mut Option<u32>,
     ) -> Result<(), ResponseError> {
-        for ancestor in owner.ancestors().skip(1) {
-            if let Some(dname) = self.alias_at(RecordType::DNAME, ancestor)? {
-                self.copy(dname, ancestor, builder, ttl)?;
+        // Each DNAME's owner is read once, and not compared with every ancestor.
+        for record in self.answer().filter(|record| record.rtype == RecordType::DNAME) {
+            let mut above = NameBuf::new();
+            Reader::new(self.wire, record.owner).name(&mut above)?;
+            let above = above.as_name();
+            if !owner.is_within(above) || owner.same(above) {
+                continue;
+            }
+            if let Some(dname) = self.alias_at(RecordType::DNAME, above)? {
+                self.copy(dname, above, builder, ttl)?;
                 if dnssec_ok {
-                    self.copy_signatures(ancestor, &[RecordType::DNAME], builder)?;
+                    self.copy_signatures(above, &[RecordType::DNAME], builder)?;
                 }
                 return Ok(());
             }
@@ -316,14 +344,12 @@ impl<'a> Parsed<'a> {
     ) -> Result<bool, ResponseError> {
         let owner = end.as_name();
         let at_end = |record: &&Raw| record.rtype == rtype && name_at_is(self.wire, record.owner, owner);
-        let mut seen: Vec<&[u8]> = Vec::new();
+        let mut seen: HashSet<&[u8], RandomState> = HashSet::default();
         for record in self.answer().filter(at_end) {
             let rdata = self.rdata(record)?;
-            if each_address(rtype, rdata, |_, _| {}).is_err() || seen.contains(&rdata) {
-                continue;
+            if each_address(rtype, rdata, |_, _| {}).is_ok() && seen.insert(rdata) {
+                self.copy(record, owner, builder, ttl)?;
             }
-            self.copy(record, owner, builder, ttl)?;
-            seen.push(rdata);
         }
         if dnssec_ok && !seen.is_empty() && rtype != RecordType::RRSIG {
             self.copy_signatures(owner, &[rtype], builder)?;
@@ -414,6 +440,14 @@ impl<'a> Parsed<'a> {
     }
 }
 
+/// What an RCODE of an upstream means to a client: that the upstream did not understand *our* query is a failure of ours.
+fn for_client(rcode: Rcode) -> Rcode {
+    match rcode {
+        Rcode::NOERROR | Rcode::NXDOMAIN | Rcode::REFUSED => rcode,
+        _ => Rcode::SERVFAIL,
+    }
+}
+
 /// "Implementations should treat TTL values received with the most significant bit set as if the entire value
 /// received was zero" (RFC 2181 §8).
 fn sane_ttl(ttl: u32) -> u32 {
@@ -436,6 +470,14 @@ pub fn write_upstream_query(
     question.write(out);
     super::edns::write_opt(out, 0, dnssec_ok, &[]);
     debug_assert!(out.len() > HEADER);
+}
+
+/// Takes the OPT record off a query that [`write_upstream_query`] wrote.
+pub fn remove_edns(message: &mut Vec<u8>, question: &Question) {
+    message.truncate(HEADER + question.wire_length());
+    if let Some(count) = message.get_mut(10..12) {
+        count.copy_from_slice(&[0, 0]);
+    }
 }
 
 /// A reply to `question` as an upstream would write it, with an address record for each of `addresses`: for trying out

@@ -82,8 +82,8 @@ impl<'a> Reader<'a> {
 
 /// The labels of a possibly compressed name.
 ///
-/// Strict: a pointer leads to before the run of labels it ends (so no loop is possible), lengths are 0–63,
-/// the whole is at most 255 octets (RFC 1035 §4.1.4, §3.1).
+/// Strict: a pointer leads to before the run of labels it ends (so no loop is possible), there are at most
+/// [`MAX_JUMPS`] of them, lengths are 0–63, the whole is at most 255 octets (RFC 1035 §4.1.4, §3.1).
 pub(super) struct Labels<'a> {
     wire: &'a [u8],
     at: usize,
@@ -91,13 +91,17 @@ pub(super) struct Labels<'a> {
     length: usize,
     /// Where the name ends in the place it was read at.
     end: usize,
-    jumped: bool,
+    jumps: usize,
 }
+
+/// Pointers one name may be pieced together with: as many as it can have labels. More lead through no labels, and cost time
+/// whenever the name is looked at.
+const MAX_JUMPS: usize = 127;
 
 impl<'a> Labels<'a> {
     /// The labels of the name at `at`.
     pub(super) fn new(wire: &'a [u8], at: usize) -> Self {
-        Self { wire, at, run: at, length: 1, end: at, jumped: false }
+        Self { wire, at, run: at, length: 1, end: at, jumps: 0 }
     }
 
     /// The next label; `None` at the root.
@@ -106,7 +110,7 @@ impl<'a> Labels<'a> {
             let length = *self.wire.get(self.at).ok_or(Malformed)?;
             match length >> 6 {
                 0 if length == 0 => {
-                    if !self.jumped {
+                    if self.jumps == 0 {
                         self.end = self.at + 1;
                     }
                     return Ok(None);
@@ -127,9 +131,12 @@ impl<'a> Labels<'a> {
                     if target >= self.run || target < HEADER {
                         return Err(Malformed);
                     }
-                    if !self.jumped {
+                    if self.jumps == 0 {
                         self.end = self.at + 2;
-                        self.jumped = true;
+                    }
+                    self.jumps += 1;
+                    if self.jumps > MAX_JUMPS {
+                        return Err(Malformed);
                     }
                     self.at = target;
                     self.run = target;

@@ -112,7 +112,7 @@ impl Handler {
                     Some(waiting) => Handled::Later(waiting),
                     None => {
                         self.telemetry.shed();
-                        Handled::Ignored
+                        self.shed(&query, limit, wire)
                     }
                 };
             }
@@ -126,6 +126,14 @@ impl Handler {
         let (query, client) = (*lookup.query(), lookup.client());
         let outcome = self.resolver.finish(&self.exchanger, *lookup).await;
         self.reply(&query, client, &outcome, limit, wire);
+    }
+
+    /// Over UDP the client asks again. On a stream it would wait for ever.
+    fn shed(&self, query: &Query, limit: Option<usize>, wire: &mut Wire) -> Handled {
+        let Some(limit) = limit else { return Handled::Ignored };
+        let outcome = Outcome::overloaded(&query.question);
+        outcome.response.write(&query.asker, &query.question, 0, limit, wire);
+        Handled::Replied
     }
 
     fn wait(self: &Rc<Self>, lookup: Box<Lookup>) -> Option<Waiting> {

@@ -22,6 +22,8 @@ use crate::policy::Wire;
 
 /// Queries of one connection that wait for an upstream; with more the connection is not read further.
 const MAX_WAITING: usize = 64;
+/// Answers that are gathered before they are written, in octets.
+const MAX_OUTBOUND: usize = 256 * 1024;
 /// Octets read at once.
 const READ: usize = 16 * 1024;
 /// The pause after an error of `accept`, such as running out of file descriptors.
@@ -107,10 +109,11 @@ impl Connection {
                 () = sleep_until(deadline), if self.waiting == 0 => return Ok(()),
             }
             self.collect_answers();
-            if !self.outbound.is_empty() {
+            while !self.outbound.is_empty() {
                 // A client that does not read its answers is idle too.
                 timeout(self.idle, self.writer.write_all(&self.outbound)).await??;
                 self.outbound.clear();
+                self.take_messages()?;
             }
         }
         Ok(())
@@ -121,7 +124,9 @@ impl Connection {
         let (mut at, mut count) = (0, 0);
         let mut wire = Wire::default();
         let now = self.handler.now();
-        while let Some((message, next)) = next_message(&self.inbound, at) {
+        // What is left of the stream is answered when the client has taken these answers.
+        while self.outbound.len() < MAX_OUTBOUND && self.waiting < MAX_WAITING {
+            let Some((message, next)) = next_message(&self.inbound, at) else { break };
             (at, count) = (next, count + 1);
             match self.handler.handle(message, self.client, now, Some(TCP_LIMIT), &mut wire) {
                 Handled::Replied => append(&mut self.outbound, &wire),

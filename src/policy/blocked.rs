@@ -62,9 +62,11 @@ impl BlockedRanges {
         let in_table = |net: IpNet| table.find(net.addr());
         let mut all = built_in;
         let mut add = |net: IpNet, name, reference, origin: &Origin, treatment| {
-            // A narrower or an equal row must not make a sensitive range less so.
+            // A narrower or an equal row must not make a sensitive range less so. Its first address may be in a row
+            // that is narrower still, so the row around it is looked for by the whole of it.
+            let around = table.ranges.iter().filter(|range| range.net.contains(&net));
             let never_implied =
-                in_table(net).is_some_and(|range| range.never_implied && range.net.contains(&net));
+                around.max_by_key(|range| range.net.prefix_len()).is_some_and(|range| range.never_implied);
             all.push(BlockedRange { net, name, reference, origin: origin.clone(), treatment, never_implied });
         };
         // Whoever runs the network says what is learned: that may open nothing but the range kept for this use.
@@ -193,6 +195,19 @@ mod tests {
             GuardSettings { block: nets(block), unblock: nets(unblock), ..GuardSettings::default() };
         let own: Vec<IpAddr> = own.iter().map(|address| address.parse().unwrap()).collect();
         BlockedRanges::compile(&settings, &own, &[])
+    }
+
+    #[test]
+    fn a_range_added_within_a_sensitive_one_is_as_sensitive() {
+        let ranges = compile(&[], &["169.254.169.254/31", "0.0.0.0/16", "10.0.0.0/16"], &[]);
+        for (address, net, sensitive) in [
+            ("169.254.169.255", "169.254.169.254/31", true),
+            ("0.0.1.1", "0.0.0.0/16", true),
+            ("10.0.0.1", "10.0.0.0/16", false),
+        ] {
+            let range = ranges.find(address.parse().unwrap()).unwrap();
+            assert_eq!((range.net.to_string().as_str(), range.never_implied), (net, sensitive), "{address}");
+        }
     }
 
     fn name_of<'a>(ranges: &'a BlockedRanges, address: &str) -> &'a str {

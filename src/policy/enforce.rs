@@ -1,7 +1,10 @@
 //! The one way from an upstream's reply to a client's, and the only type that can be sent.
 
+use std::collections::HashSet;
 use std::net::IpAddr;
 use std::sync::Arc;
+
+use foldhash::quality::RandomState;
 
 use crate::dns::{
     Asker, Ede, LocalAnswer, Message, MessageBuilder, NotAQuery, Question, Rcode, Record, RecordType,
@@ -178,11 +181,16 @@ fn surviving_rdata(
     verdict: &Verdict,
     records: &[usize],
 ) -> Option<Vec<u8>> {
-    let mut hints: Vec<IpAddr> = Vec::new();
-    let findings = records.iter().zip(&verdict.findings);
-    for (_, finding) in findings.filter(|(at, finding)| **at == index && finding.action == Action::Removed) {
+    let mut hints: HashSet<IpAddr, RandomState> = HashSet::default();
+    // Findings stand in the order of their records.
+    let start = records.partition_point(|at| *at < index);
+    let end = records.partition_point(|at| *at <= index);
+    let findings = verdict.findings.get(start..end).unwrap_or_default();
+    for finding in findings.iter().filter(|finding| finding.action == Action::Removed) {
         match &finding.subject {
-            Subject::Address { address, .. } if record.rtype.is_service_binding() => hints.push(*address),
+            Subject::Address { address, .. } if record.rtype.is_service_binding() => {
+                hints.insert(*address);
+            }
             _ => return None,
         }
     }

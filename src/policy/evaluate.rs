@@ -15,7 +15,9 @@ use super::exceptions::{Exceptions, covers, is_active, networks_cover};
 use super::names::{Inside, InsideZones, leads_inside};
 use super::presets::built_in_exceptions;
 use super::ranges::Treatment;
-use super::settings::{Client, ExceptionMode, GuardSettings, Mode, OnBlock, Origin, Profile, RouteTrust};
+use super::settings::{
+    Client, Exception, ExceptionMode, GuardSettings, Mode, OnBlock, Origin, Profile, RouteTrust,
+};
 use super::verdict::{Action, Category, Finding, Subject, Verdict};
 
 /// The compiled guard: immutable, one for each generation.
@@ -51,6 +53,16 @@ pub struct Validity {
     pub any_client: bool,
     /// Unix seconds up to which it holds.
     pub until: Option<i64>,
+}
+
+impl Validity {
+    /// What was decided would be otherwise for other clients of the exception, or after its time.
+    fn depends_on(&mut self, exception: &Exception, now: i64) {
+        self.any_client &= exception.clients.is_empty();
+        if let Some(until) = exception.until.filter(|until| *until > now) {
+            self.until = Some(self.until.map_or(until, |other| other.min(until)));
+        }
+    }
 }
 
 /// A verdict with the records it concerns.
@@ -103,10 +115,13 @@ impl Policy {
 
 /// Judges every record of `message`'s answer.
 pub(super) fn evaluate(policy: &Policy, circumstances: &Circumstances<'_>, message: &Message) -> Evaluation {
+    let aliases = message.records().filter(|record| record.rtype == RecordType::CNAME);
+    let targets: Vec<_> = aliases.filter_map(|record| NameRef::from_wire(record.rdata).ok()).collect();
     let mut evaluator = Evaluator {
         policy,
         circumstances,
         message,
+        targets: &targets,
         evaluation: Evaluation {
             verdict: Verdict::default(),
             validity: Validity { any_client: true, until: None },
@@ -127,6 +142,8 @@ struct Evaluator<'a> {
     policy: &'a Policy,
     circumstances: &'a Circumstances<'a>,
     message: &'a Message,
+    /// The names of the alias chain after the QNAME.
+    targets: &'a [NameRef<'a>],
     evaluation: Evaluation,
 }
 
@@ -188,7 +205,7 @@ impl Evaluator<'_> {
         let (question, target) = (question.to_name(), target.to_name());
         let (client, now) = (self.circumstances.client, self.circumstances.now);
         for exception in self.policy.exceptions.of_name(&target) {
-            self.evaluation.validity.any_client &= exception.clients.is_empty();
+            self.evaluation.validity.depends_on(exception, now);
             let own = self.policy.exceptions.of_name(&question).any(|own| own == exception);
             if !own && is_active(exception, client, now) {
                 return Some(Inside::Exempt {
@@ -237,11 +254,8 @@ impl Evaluator<'_> {
         let mut action = self.exempt(question, address, range);
         // Whoever controls an alias's target controls the answer: each name of the chain needs leave of its own.
         if action != Action::Removed {
-            let message = self.message;
-            for record in message.records().filter(|record| record.rtype == RecordType::CNAME) {
-                if let Some(Target::Name(target)) = alias_target(record.rtype, record.rdata)
-                    && self.exempt(target, address, range) == Action::Removed
-                {
+            for target in self.targets {
+                if self.exempt(*target, address, range) == Action::Removed {
                     action = Action::Removed;
                 }
             }
@@ -253,11 +267,7 @@ impl Evaluator<'_> {
         let folded = name.to_name();
         let now = self.circumstances.now;
         for exception in self.policy.exceptions.of_name(&folded) {
-            let validity = &mut self.evaluation.validity;
-            validity.any_client &= exception.clients.is_empty();
-            if let Some(until) = exception.until.filter(|until| *until > now) {
-                validity.until = Some(validity.until.map_or(until, |other| other.min(until)));
-            }
+            self.evaluation.validity.depends_on(exception, now);
             if is_active(exception, self.circumstances.client, now)
                 && covers(exception, name, address, range, &self.policy.ranges)
             {

@@ -91,30 +91,47 @@ fn spells(name: NameRef<'_>, domain: NameRef<'_>, address: IpAddr, ranges: &Bloc
     if labels.iter().any(|label| label.first() == Some(&b'_')) {
         return false;
     }
-    let spelled = spelled_addresses(&labels);
-    spelled.contains(&address) && spelled.iter().all(|other| ranges.blocks(*other))
+    let mut spells_it = false;
+    let mut spells_public = false;
+    each_spelled(&labels, |spelled, is_canonical| {
+        spells_it |= is_canonical && spelled == address;
+        spells_public |= !ranges.blocks(spelled);
+    });
+    spells_it && !spells_public
 }
 
-/// Every address that somebody may read out of the labels: with dots, with dashes, or in hexadecimal, with words before
-/// or after.
-fn spelled_addresses(labels: &[&[u8]]) -> Vec<IpAddr> {
-    let mut all: Vec<IpAddr> = Vec::new();
-    all.extend(labels.windows(4).filter_map(|four| v4_of(four.iter().copied())).map(IpAddr::V4));
+/// Calls `found` with every address that somebody may read out of the labels, and whether it is spelled as one would: four
+/// numbers with dots or dashes between, eight hexadecimal digits, an IPv6 address with dashes for its colons; each with
+/// any words around.
+fn each_spelled(labels: &[&[u8]], mut found: impl FnMut(IpAddr, bool)) {
+    let parts: Vec<&[u8]> = labels.iter().flat_map(|label| label.split(|&byte| byte == b'-')).collect();
+    for four in parts.windows(4) {
+        if let Some(v4) = v4_of(four.iter().copied()) {
+            // No leading zero: one spelling for one number. Others may read it all the same.
+            let canonical = four.iter().all(|part| part.len() == 1 || part.first() != Some(&b'0'));
+            found(v4.into(), canonical);
+        }
+    }
+    for v4 in parts.iter().filter_map(|part| hex_v4(part)) {
+        found(v4.into(), true);
+    }
     for label in labels {
         let parts: Vec<&[u8]> = label.split(|&byte| byte == b'-').collect();
-        all.extend(parts.windows(4).filter_map(|four| v4_of(four.iter().copied())).map(IpAddr::V4));
-        all.extend(parts.last().and_then(|part| hex_v4(part)).map(IpAddr::V4));
-        all.extend(dashed_v6(label).map(IpAddr::V6));
+        for start in 0..parts.len() {
+            for end in start + 3..=parts.len() {
+                if let Some(v6) = parts.get(start..end).and_then(dashed_v6) {
+                    found(v6.into(), true);
+                }
+            }
+        }
     }
-    all
 }
 
 fn v4_of<'a>(parts: impl Iterator<Item = &'a [u8]>) -> Option<Ipv4Addr> {
     let mut octets = Vec::with_capacity(4);
     for part in parts {
-        // No sign, no leading zero: one spelling for one number.
-        let plain = part.iter().all(u8::is_ascii_digit) && (part.len() == 1 || part.first() != Some(&b'0'));
-        octets.push(std::str::from_utf8(part).ok().filter(|_| plain)?.parse::<u8>().ok()?);
+        let digits = part.len() <= 3 && part.iter().all(u8::is_ascii_digit);
+        octets.push(std::str::from_utf8(part).ok().filter(|_| digits)?.parse::<u8>().ok()?);
     }
     <[u8; 4]>::try_from(octets).ok().map(Ipv4Addr::from)
 }
@@ -129,8 +146,8 @@ fn hex_v4(part: &[u8]) -> Option<Ipv4Addr> {
 }
 
 /// `fd00--1`: the address with dashes for colons.
-fn dashed_v6(label: &[u8]) -> Option<Ipv6Addr> {
-    std::str::from_utf8(label).ok()?.replace('-', ":").parse().ok()
+fn dashed_v6(parts: &[&[u8]]) -> Option<Ipv6Addr> {
+    std::str::from_utf8(&parts.join(&b':')).ok()?.parse().ok()
 }
 
 /// A reversed IPv4 or IPv6 address, or a domain, stands before the zone (RFC 5782 §2.1, §2.4, §3).
@@ -164,6 +181,10 @@ mod tests {
             ("app.10.0.0.1.ip.example", "10.0.0.1", true),
             ("app-10-0-0-1.ip.example", "10.0.0.1", true),
             ("10-0-0-1-app.ip.example", "10.0.0.1", true),
+            ("www-2606-4700-0-0-0-0-0-1111.192-168-1-1.ip.example", "192.168.1.1", false),
+            ("app-8.8.8.8.fd00--1.ip.example", "fd00::1", false),
+            ("08080808-app.10-0-0-1.ip.example", "10.0.0.1", false),
+            ("010-8-8-8.10-0-0-1.ip.example", "10.0.0.1", false),
             ("110-0-0-1.ip.example", "10.0.0.1", false),
             ("10-0-0-10.ip.example", "10.0.0.1", false),
             ("010-0-0-1.ip.example", "10.0.0.1", false),

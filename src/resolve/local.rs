@@ -65,7 +65,9 @@ impl LocalNames {
         let (labels, zone, addresses) =
             ancestors.find_map(|(labels, zone)| Some((labels, zone, self.below.get(zone.as_wire())?)))?;
         // A search list appends the zone to public names: the wildcard must not turn those into inside addresses.
-        if zone.label_count() > 1 && is_public_name(name, labels) {
+        // `test` is nobody's search domain (RFC 6761 §6.2), and names like `app.dev.test` are in honest use.
+        let may_be_searched = zone.as_wire() != b"\x04test\0";
+        if may_be_searched && is_public_name(name, labels) {
             let why = "a public name under a local wildcard, as a search list makes it; name it in [[local]] if it is meant";
             let answer = LocalAnswer::negative(Rcode::NXDOMAIN, question, zone, crate::dns::LOCAL_TTL);
             return Some(answer.with_error(Ede::new(EdeCode::BLOCKED, why)));
@@ -115,6 +117,7 @@ mod tests {
             local("nas.home.example", &["192.168.1.5", "fd00::5"]),
             local("*.home.example", &["192.168.1.6"]),
             local("*.test", &["127.0.0.1", "::1"]),
+            local("*.lan", &["192.168.1.7"]),
         ];
         let names = LocalNames::new(&locals, &hosts);
         let yes = |count| Some((Rcode::NOERROR, count));
@@ -127,6 +130,8 @@ mod tests {
             ("home.example", RecordType::A, None),
             ("a.b.test", RecordType::A, yes(1)),
             ("evil.com.test", RecordType::A, yes(1)),
+            ("evil.com.lan", RecordType::A, Some((Rcode::NXDOMAIN, 0))),
+            ("nas.lan", RecordType::A, yes(1)),
             ("evil.com.home.example", RecordType::A, Some((Rcode::NXDOMAIN, 0))),
             ("printer", RecordType::A, yes(1)),
             ("5.1.168.192.in-addr.arpa", RecordType::PTR, yes(1)),

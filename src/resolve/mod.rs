@@ -17,9 +17,10 @@ mod special;
 use std::net::IpAddr;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::time::{Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use arc_swap::ArcSwap;
+use tokio::time::timeout;
 
 use crate::cache::{CacheSettings, Entry, Key, Store};
 use crate::dns::{Class, Ede, EdeCode, LocalAnswer, NameRef, Query, Question, Rcode, RecordType};
@@ -33,6 +34,10 @@ pub use snapshot::{ChosenRoute, Current, Ingredients, Snapshot};
 
 /// The TTL of a stale answer in seconds (RFC 8767 §4 recommends 30).
 const STALE_TTL: u32 = 30;
+
+/// How long a client waits for a fresh answer where there is a stale one: most give up after 5 s (RFC 8767 §5 recommends
+/// 1.8 s).
+const STALE_PATIENCE: Duration = Duration::from_millis(1800);
 
 /// The moment of a query, on both clocks.
 #[derive(Debug, Clone, Copy)]
@@ -209,7 +214,11 @@ impl Resolver {
         let answer = match self.in_flight.join(&lookup.key) {
             Place::First => {
                 let duty = Duty::new(&self.in_flight, lookup.key);
-                let answer = self.ask(exchanger, &lookup).await;
+                let ask = self.ask(exchanger, &lookup);
+                let answer = match lookup.stale {
+                    None => ask.await,
+                    Some(_) => timeout(STALE_PATIENCE, ask).await.unwrap_or(Err(ExchangeError::Timeout)),
+                };
                 duty.fulfil(&answer);
                 answer
             }

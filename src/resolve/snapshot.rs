@@ -150,17 +150,20 @@ fn inside_zones(ingredients: &Ingredients) -> Vec<InsideZone> {
         let (domain, origin) = (route.trust.domain.clone(), route.trust.origin.clone());
         zones.push(InsideZone { domain, scope: ZoneScope::Subtree, party, origin });
     }
-    for (index, local) in ingredients.locals.iter().enumerate() {
+    // A local name below a route is of the route's party: the route's own names may be aliases of it.
+    let routes = InsideZones::new(zones.clone());
+    let party_of = |name: &Name, own: usize| routes.find(name.as_ref()).map_or(own, |route| route.party);
+    let mut own = parties.len();
+    for local in &ingredients.locals {
         let scope = if local.wildcard { ZoneScope::Below } else { ZoneScope::Exact };
         let (domain, origin) = (local.name.clone(), local.origin.clone());
-        zones.push(InsideZone { domain, scope, party: parties.len() + index, origin });
+        zones.push(InsideZone { party: party_of(&domain, own), domain, scope, origin });
+        own += 1;
     }
-    let locals = parties.len() + ingredients.locals.len();
-    for (index, (name, _)) in
-        ingredients.hosts.iter().enumerate().filter(|(_, (_, addresses))| !addresses.is_empty())
-    {
-        let (domain, scope, party) = (name.clone(), ZoneScope::Exact, locals + index);
-        zones.push(InsideZone { domain, scope, party, origin: Origin::HostsFile });
+    for (name, _) in ingredients.hosts.iter().filter(|(_, addresses)| !addresses.is_empty()) {
+        let (domain, scope) = (name.clone(), ZoneScope::Exact);
+        zones.push(InsideZone { party: party_of(name, own), domain, scope, origin: Origin::HostsFile });
+        own += 1;
     }
     zones
 }

@@ -1,6 +1,6 @@
 //! Asking a group of servers: in turn, over UDP, over TCP where UDP does not do.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::pin::pin;
 use std::rc::Rc;
@@ -16,11 +16,13 @@ use super::settings::Endpoint;
 use super::tcp::TcpLink;
 use super::udp::UdpPool;
 use crate::dns::{
-    NameRef, Question, Rcode, RecordType, ResponseError, UpstreamResponse, write_upstream_query,
+    NameRef, Question, Rcode, RecordType, ResponseError, UpstreamResponse, remove_edns, write_upstream_query,
 };
 
 /// The shortest wait before a question is sent again.
 const LEAST_PATIENCE: Duration = Duration::from_millis(150);
+/// How long the sockets to a server are kept that nothing is asked of.
+const LINK_IDLE: Duration = Duration::from_secs(10);
 /// How long a probe may take.
 const PROBE_TIMEOUT: Duration = Duration::from_secs(1);
 
@@ -41,10 +43,16 @@ pub struct Exchanger {
     epoch: Instant,
 }
 
-#[derive(Default)]
 struct Link {
     udp: UdpPool,
     tcp: TcpLink,
+    used: Cell<Instant>,
+}
+
+impl Link {
+    fn new() -> Self {
+        Self { udp: UdpPool::default(), tcp: TcpLink::default(), used: Cell::new(Instant::now()) }
+    }
 }
 
 impl Exchanger {
@@ -135,8 +143,16 @@ impl Exchanger {
         });
     }
 
+    /// The link to a server. Where a new one is made, those that a reload has left behind go.
     fn link(&self, endpoint: Endpoint) -> Rc<Link> {
-        Rc::clone(self.links.borrow_mut().entry(endpoint).or_default())
+        let mut links = self.links.borrow_mut();
+        let now = Instant::now();
+        if !links.contains_key(&endpoint) {
+            links.retain(|_, link| now.duration_since(link.used.get()) < LINK_IDLE);
+        }
+        let link = links.entry(endpoint).or_insert_with(|| Rc::new(Link::new()));
+        link.used.set(now);
+        Rc::clone(link)
     }
 
     fn millis(&self) -> u64 {
@@ -166,14 +182,44 @@ async fn ask_link(
             + server.round_trip().map_or(timeout * 2 / 5, |rtt| rtt * 4).clamp(LEAST_PATIENCE, timeout),
         end: begun + timeout,
     };
-    let over_tcp = |message| over_tcp(link, server, ask, asked, message, times.end);
-    let wire = match over_udp(link, server, &mut message, asked.wire_length(), times).await {
+    let first = ask_once(link, server, ask, &asked, &mut message, times).await;
+    if !is_puzzled(&first) {
+        return first;
+    }
+    // Old servers do not know EDNS (RFC 6891 §7): "the requestor SHOULD retry without it".
+    remove_edns(&mut message, &asked);
+    ask_once(link, server, ask, &asked, &mut message, times).await
+}
+
+/// FORMERR or NOTIMP, with the question or as a bare header.
+fn is_puzzled(outcome: &Result<UpstreamResponse, ExchangeError>) -> bool {
+    let rcode = match outcome {
+        Ok(response) => response.rcode(),
+        Err(ExchangeError::Rcode(rcode)) => *rcode,
+        Err(_) => return false,
+    };
+    matches!(rcode, Rcode::FORMERR | Rcode::NOTIMP)
+}
+
+async fn ask_once(
+    link: &Link,
+    server: &ServerState,
+    ask: &Ask<'_>,
+    asked: &Question,
+    message: &mut [u8],
+    times: Times,
+) -> Result<UpstreamResponse, ExchangeError> {
+    let mut wire = match over_udp(link, server, message, asked.wire_length(), times).await {
         Ok(wire) => wire,
-        Err(ExchangeError::CaseMismatch) => return over_tcp(message).await,
+        Err(ExchangeError::CaseMismatch) => {
+            return over_tcp(link, server, ask, asked, message, times.end).await;
+        }
         Err(error) => return Err(error),
     };
+    server.case_was_kept();
+    restore_case(&mut wire, ask.question);
     match UpstreamResponse::parse(&wire, ask.question, ask.dnssec_ok) {
-        Err(ResponseError::Truncated) => over_tcp(message).await,
+        Err(ResponseError::Truncated) => over_tcp(link, server, ask, asked, message, times.end).await,
         parsed => Ok(parsed?),
     }
 }
@@ -222,18 +268,29 @@ async fn over_tcp(
     link: &Link,
     server: &ServerState,
     ask: &Ask<'_>,
-    asked: Question,
-    message: Vec<u8>,
+    asked: &Question,
+    message: &[u8],
     end: Instant,
 ) -> Result<UpstreamResponse, ExchangeError> {
-    let reply = timeout_at(end.into(), link.tcp.ask(server.endpoint.address(), &message)).await;
-    let wire = reply.unwrap_or(Err(ExchangeError::Timeout))?;
+    let reply = timeout_at(end.into(), link.tcp.ask(server.endpoint.address(), message)).await;
+    let reply = reply.unwrap_or(Err(ExchangeError::Timeout));
+    let mut wire = reply?;
+    let folded = wire.get(12..12 + asked.name().as_wire().len()) != Some(asked.name().as_wire());
+    restore_case(&mut wire, ask.question);
     let response = UpstreamResponse::parse(&wire, ask.question, ask.dnssec_ok)?;
-    let name = asked.name().as_wire();
-    if wire.get(12..12 + name.len()) != Some(name) && server.note_folded_case() {
+    if folded && server.note_folded_case() {
         tracing::warn!(server = %server.endpoint, "server changes the question's letter case: 0x20 is off for it");
     }
     Ok(response)
+}
+
+/// Puts the question's own letter case in place of the random one: names in the reply are compressed against it.
+fn restore_case(wire: &mut [u8], question: &Question) {
+    let name = question.name().as_wire();
+    if let Some(echoed) = wire.get_mut(12..12 + name.len()).filter(|echoed| echoed.eq_ignore_ascii_case(name))
+    {
+        echoed.copy_from_slice(name);
+    }
 }
 
 /// The question with the case of each letter drawn at random (draft-vixie-dnsext-dns0x20).

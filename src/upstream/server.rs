@@ -10,6 +10,8 @@ use super::settings::Endpoint;
 /// The first wait before a server that failed is probed, doubled with every failed probe.
 const FIRST_PROBE: Duration = Duration::from_millis(250);
 const LAST_PROBE: Duration = Duration::from_secs(30);
+/// Doubtful replies in a row that settle that a server folds letter case.
+const CASE_DOUBTS: u32 = 8;
 
 /// A server with its health. Times are milliseconds on the caller's monotonic clock.
 #[derive(Debug)]
@@ -26,6 +28,8 @@ pub struct ServerState {
     probe_at: AtomicU64,
     /// It repeats the question in other letter case than it was asked in, as was seen over TCP.
     folds_case: AtomicBool,
+    /// Replies in other letter case that could not be asked for over TCP, since the last one that kept it.
+    case_doubts: AtomicU32,
 }
 
 impl ServerState {
@@ -38,6 +42,7 @@ impl ServerState {
             answered_at: AtomicU64::new(0),
             probe_at: AtomicU64::new(0),
             folds_case: AtomicBool::new(false),
+            case_doubts: AtomicU32::new(0),
         }
     }
 
@@ -97,6 +102,19 @@ impl ServerState {
     /// Whether letter case can be used against forged replies.
     pub fn keeps_case(&self) -> bool {
         !self.folds_case.load(Relaxed)
+    }
+
+    /// A reply repeated the question's letter case.
+    pub fn case_was_kept(&self) {
+        if self.case_doubts.load(Relaxed) > 0 {
+            self.case_doubts.store(0, Relaxed);
+        }
+    }
+
+    /// A reply did not, and over TCP there was none. Says when that happened so often, with no other reply between, that
+    /// forgery is no explanation any more, and letter case is of no use with this server.
+    pub fn doubt_case(&self) -> bool {
+        self.case_doubts.fetch_add(1, Relaxed) + 1 >= CASE_DOUBTS && self.note_folded_case()
     }
 
     /// Over TCP, where nobody can forge, it did not repeat the question's letter case.

@@ -3,6 +3,7 @@
 
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
+use std::io::ErrorKind;
 use std::net::SocketAddr;
 use std::rc::Rc;
 use std::time::Duration;
@@ -12,6 +13,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::sync::{Mutex, oneshot};
+use tokio::time::timeout;
 
 use super::error::ExchangeError;
 
@@ -89,11 +91,16 @@ impl Connection {
         let mut framed = length.to_be_bytes().to_vec();
         framed.extend_from_slice(&id.to_be_bytes());
         framed.extend_from_slice(message.get(2..).unwrap_or_default());
-        let written = self.writer.lock().await.write_all(&framed).await;
+        let mut writer = self.writer.lock().await;
+        // Dropped in the middle of a frame, the rest of it would be missing from the stream.
+        let unfinished = Unfinished(self);
+        let written = writer.write_all(&framed).await;
+        std::mem::forget(unfinished);
+        drop(writer);
         if let Err(error) = written {
             self.close(&error.into());
         }
-        reply.await.unwrap_or(Err(ExchangeError::Unreachable(std::io::ErrorKind::ConnectionReset)))
+        reply.await.unwrap_or(Err(ExchangeError::Unreachable(ErrorKind::ConnectionReset)))
     }
 
     fn register(&self) -> Result<(u16, oneshot::Receiver<Reply>), ExchangeError> {
@@ -113,29 +120,42 @@ impl Connection {
     }
 }
 
+/// Marks the connection as of no more use when dropped.
+struct Unfinished<'a>(&'a Connection);
+
+impl Drop for Unfinished<'_> {
+    fn drop(&mut self) {
+        self.0.closed.set(true);
+    }
+}
+
 async fn receive(connection: Rc<Connection>, mut reader: OwnedReadHalf) {
+    let mut stream = Vec::new();
     loop {
-        match tokio::time::timeout(IDLE, read_message(&mut reader)).await {
-            Ok(Ok(message)) => {
-                let id = message.first_chunk().map(|id| u16::from_be_bytes(*id));
-                // A message nobody waits for is dropped.
-                if let Some(sender) = id.and_then(|id| connection.pending.borrow_mut().remove(&id)) {
-                    let _ = sender.send(Ok(message));
-                }
+        while let Some(message) = take_message(&mut stream) {
+            let id = message.first_chunk().map(|id| u16::from_be_bytes(*id));
+            // A message nobody waits for is dropped.
+            if let Some(sender) = id.and_then(|id| connection.pending.borrow_mut().remove(&id)) {
+                let _ = sender.send(Ok(message));
             }
+        }
+        match timeout(IDLE, reader.read_buf(&mut stream)).await {
+            Ok(Ok(length)) if length > 0 => {}
+            Ok(Ok(_)) => return connection.close(&ExchangeError::Unreachable(ErrorKind::UnexpectedEof)),
             Ok(Err(error)) => return connection.close(&error.into()),
             Err(_) if connection.pending.borrow().is_empty() => {
-                return connection.close(&ExchangeError::Unreachable(std::io::ErrorKind::ConnectionReset));
+                return connection.close(&ExchangeError::Unreachable(ErrorKind::ConnectionReset));
             }
-            // The deadline of whoever waits ends the wait. What was read of a message so far is lost: close.
-            Err(_) => return connection.close(&ExchangeError::Timeout),
+            // Somebody waits, and has a deadline of his own.
+            Err(_) => {}
         }
     }
 }
 
-async fn read_message(reader: &mut OwnedReadHalf) -> std::io::Result<Vec<u8>> {
-    let length = reader.read_u16().await?;
-    let mut message = vec![0; usize::from(length)];
-    reader.read_exact(&mut message).await?;
-    Ok(message)
+/// The first whole message of the stream, taken off it (RFC 1035 §4.2.2).
+fn take_message(stream: &mut Vec<u8>) -> Option<Vec<u8>> {
+    let length = usize::from(u16::from_be_bytes(*stream.first_chunk()?));
+    let message = stream.get(2..2 + length)?.to_vec();
+    stream.drain(..2 + length);
+    Some(message)
 }

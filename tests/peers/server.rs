@@ -1,5 +1,7 @@
 //! Other people's programs, started for a test: servers that stay, clients that say something and end.
 
+#![allow(unreachable_pub)]
+
 use std::io::{BufRead, BufReader};
 use std::net::SocketAddr;
 use std::path::PathBuf;

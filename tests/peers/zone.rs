@@ -1,5 +1,7 @@
 //! The zone that every honest upstream serves.
 
+#![allow(unreachable_pub)]
+
 use std::fmt::Write;
 
 /// Everything but what only one of the peers reads.

@@ -3,17 +3,18 @@
 use stubborn::dns::{LocalAnswer, NotAQuery, Query, Rcode, write_upstream_query};
 use stubborn::policy::{ClientResponse, Wire};
 
-use super::message::{Msg, fold, u16_at, wire_name};
+use super::message::{Msg, fold, name_at, u16_at, wire_name};
 
 pub fn check(data: &[u8]) {
     let mut wire = Wire::default();
     match Query::parse(data) {
         Ok(query) => {
-            let seen = Msg::read(data).expect("a query that was read can be read");
-            let (name, rtype, class) = seen.question.expect("a query has a question");
+            let (name, end) = name_at(data, 12).expect("a query has a question");
+            let (rtype, class) = (u16_at(data, end).unwrap(), u16_at(data, end + 2).unwrap());
             assert_eq!(wire_name(&name), query.question.name().as_wire(), "the letter case is kept");
             assert_eq!((rtype, class), (query.question.rtype.0, query.question.class.0));
-            assert_eq!(seen.trailing, 0, "octets after a query");
+            // It steps over RDATA that the plain reader may refuse.
+            assert!(Msg::read(data).is_none_or(|seen| seen.trailing == 0), "octets after a query");
             let limit = query.asker.udp_limit();
             assert!((512..=1232).contains(&limit));
             let answers = [

@@ -196,9 +196,10 @@ pub fn second_opinion(wire: &[u8]) -> Result<Vec<IpAddr>, String> {
             _ => continue,
         };
         for value in params.iter_all() {
-            match value.map_err(|error| error.to_string())? {
-                AllValues::Ipv4Hint(hint) => found.extend(hint.iter().map(IpAddr::V4)),
-                AllValues::Ipv6Hint(hint) => found.extend(hint.iter().map(IpAddr::V6)),
+            match value {
+                Ok(AllValues::Ipv4Hint(hint)) => found.extend(hint.iter().map(IpAddr::V4)),
+                Ok(AllValues::Ipv6Hint(hint)) => found.extend(hint.iter().map(IpAddr::V6)),
+                // It knows rules for the values of keys without addresses, which come after the hints.
                 _ => {}
             }
         }
