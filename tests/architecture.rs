@@ -149,9 +149,9 @@ const IMPURE: &[&str] = &[
     "AtomicUsize",
 ];
 
-/// The most lines the policy may have, without tests and without the tables in `ranges.rs` and `presets.rs`. 1,500 were
-/// meant to be enough; it has some 90 more. This number may only go down.
-const POLICY_LINES: usize = 1_600;
+/// The most lines the policy may have, without tests and without the tables in `ranges.rs`, `presets.rs` and
+/// `special_domains.rs`.
+const POLICY_LINES: usize = 1_500;
 
 #[test]
 fn every_module_uses_only_what_the_table_allows() {
@@ -295,7 +295,7 @@ fn nothing_sleeps_or_prints_without_a_reason() {
 fn the_program_is_thin_and_the_policy_small() {
     let lines = |path: &str| SOURCES.iter().find(|file| file.path == path).unwrap().lines();
     assert!(lines("src/main.rs") < 60);
-    let tables = ["src/policy/ranges.rs", "src/policy/presets.rs"];
+    let tables = ["src/policy/ranges.rs", "src/policy/presets.rs", "src/policy/special_domains.rs"];
     let policy = SOURCES.iter().filter(|file| file.module().as_deref() == Some("policy"));
     let size: usize = policy.filter(|file| !tables.contains(&file.path.as_str())).map(Source::lines).sum();
     assert!(size <= POLICY_LINES, "the policy has grown to {size} lines");

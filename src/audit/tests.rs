@@ -2,7 +2,7 @@
 //! taken for an attack.
 
 use std::collections::BTreeMap;
-use std::net::{SocketAddr, TcpListener, TcpStream, UdpSocket};
+use std::net::{SocketAddr, TcpStream};
 use std::sync::Arc;
 use std::thread;
 
@@ -271,9 +271,8 @@ fn relay(upstream: SocketAddr) -> SocketAddr {
 fn resolver(answer: impl Fn(&[u8], bool) -> Option<Vec<u8>> + Send + Sync + 'static) -> SocketAddr {
     use std::io::{Read, Write};
     let answer = Arc::new(answer);
-    let udp = UdpSocket::bind("127.0.0.1:0").unwrap();
+    let (udp, tcp) = super::upstream::bind().unwrap();
     let address = udp.local_addr().unwrap();
-    let tcp = TcpListener::bind(address).unwrap();
     thread::spawn({
         let answer = Arc::clone(&answer);
         move || {

@@ -115,7 +115,7 @@ impl Drop for AttackUpstream {
 }
 
 /// UDP and TCP on the same free port.
-fn bind() -> io::Result<(UdpSocket, TcpListener)> {
+pub(super) fn bind() -> io::Result<(UdpSocket, TcpListener)> {
     let mut last = io::Error::from(io::ErrorKind::AddrInUse);
     for _ in 0..32 {
         let udp = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0))?;

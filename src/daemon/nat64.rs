@@ -6,8 +6,7 @@ use std::rc::Rc;
 
 use ipnet::Ipv6Net;
 
-use crate::dns::{Name, Question, Rcode, RecordType};
-use crate::policy::learned_prefixes;
+use crate::dns::{Name, Question, Rcode, RecordType, learned_prefixes};
 use crate::resolve::Resolver;
 use crate::upstream::{Ask, Exchanger};
 

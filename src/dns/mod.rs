@@ -15,9 +15,11 @@ mod kind;
 mod local;
 mod message;
 mod name;
+mod nat64;
 mod query;
 mod rdata;
 mod response;
+mod spelled;
 mod svcb;
 mod wire;
 
@@ -27,9 +29,11 @@ pub use kind::{Class, Rcode, RecordType};
 pub use local::{LOCAL_TTL, LocalAnswer};
 pub use message::{Message, MessageBuilder, Record, Section};
 pub use name::{FoldedName, Name, NameError, NameRef};
+pub use nat64::{NAT64_LENGTHS, embed_nat64, learned_prefixes};
 pub use query::{Asker, NotAQuery, Query, Question};
 pub use response::{
     MAX_ALIASES, ResponseError, UpstreamResponse, remove_edns, write_addresses_reply, write_upstream_query,
 };
+pub use spelled::{each_spelled_address, v4_from_parts};
 pub use svcb::Svcb;
 pub use wire::Malformed;

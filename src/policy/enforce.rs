@@ -7,8 +7,8 @@ use std::sync::Arc;
 use foldhash::quality::RandomState;
 
 use crate::dns::{
-    Asker, Ede, LocalAnswer, Message, MessageBuilder, NotAQuery, Question, Rcode, Record, RecordType,
-    Section, Svcb, UpstreamResponse,
+    Asker, Ede, EdeCode, LocalAnswer, Message, MessageBuilder, NotAQuery, Question, Rcode, Record,
+    RecordType, Section, Svcb, UpstreamResponse,
 };
 
 use super::evaluate::{Circumstances, Evaluation, Policy, Validity, evaluate};
@@ -226,5 +226,5 @@ fn explain_removal(question: &Question, verdict: &Verdict) -> Ede {
         }
         None => String::new(),
     };
-    Ede::new(Verdict::EDE, text)
+    Ede::new(EdeCode::BLOCKED, text)
 }

@@ -1,13 +1,13 @@
 //! Exceptions: found by the QNAME's labels, each limited to networks, and optionally to clients, a time, a shape of name.
 
 use std::collections::HashMap;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::net::{IpAddr, Ipv4Addr};
 
 use ipnet::IpNet;
 
 use super::blocked::{BlockedRange, BlockedRanges};
 use super::settings::{Client, Exception, Shape};
-use crate::dns::{Name, NameRef};
+use crate::dns::{Name, NameRef, each_spelled_address, v4_from_parts};
 
 /// The exceptions by domain.
 #[derive(Debug, Default)]
@@ -93,67 +93,17 @@ fn spells(name: NameRef<'_>, domain: NameRef<'_>, address: IpAddr, ranges: &Bloc
     }
     let mut spells_it = false;
     let mut spells_public = false;
-    each_spelled(&labels, |spelled, is_canonical| {
+    each_spelled_address(&labels, |spelled, is_canonical| {
         spells_it |= is_canonical && spelled == address;
         spells_public |= !ranges.blocks(spelled);
     });
     spells_it && !spells_public
 }
 
-/// Calls `found` with every address that somebody may read out of the labels, and whether it is spelled as one would: four
-/// numbers with dots or dashes between, eight hexadecimal digits, an IPv6 address with dashes for its colons; each with
-/// any words around.
-fn each_spelled(labels: &[&[u8]], mut found: impl FnMut(IpAddr, bool)) {
-    let parts: Vec<&[u8]> = labels.iter().flat_map(|label| label.split(|&byte| byte == b'-')).collect();
-    for four in parts.windows(4) {
-        if let Some(v4) = v4_of(four.iter().copied()) {
-            // No leading zero: one spelling for one number. Others may read it all the same.
-            let canonical = four.iter().all(|part| part.len() == 1 || part.first() != Some(&b'0'));
-            found(v4.into(), canonical);
-        }
-    }
-    for v4 in parts.iter().filter_map(|part| hex_v4(part)) {
-        found(v4.into(), true);
-    }
-    for label in labels {
-        let parts: Vec<&[u8]> = label.split(|&byte| byte == b'-').collect();
-        for start in 0..parts.len() {
-            for end in start + 3..=parts.len() {
-                if let Some(v6) = parts.get(start..end).and_then(dashed_v6) {
-                    found(v6.into(), true);
-                }
-            }
-        }
-    }
-}
-
-fn v4_of<'a>(parts: impl Iterator<Item = &'a [u8]>) -> Option<Ipv4Addr> {
-    let mut octets = Vec::with_capacity(4);
-    for part in parts {
-        let digits = part.len() <= 3 && part.iter().all(u8::is_ascii_digit);
-        octets.push(std::str::from_utf8(part).ok().filter(|_| digits)?.parse::<u8>().ok()?);
-    }
-    <[u8; 4]>::try_from(octets).ok().map(Ipv4Addr::from)
-}
-
-/// `c0a80114`
-fn hex_v4(part: &[u8]) -> Option<Ipv4Addr> {
-    let text = std::str::from_utf8(part).ok().filter(|text| text.len() == 8)?;
-    if !part.iter().all(u8::is_ascii_hexdigit) {
-        return None;
-    }
-    u32::from_str_radix(text, 16).ok().map(Ipv4Addr::from)
-}
-
-/// `fd00--1`: the address with dashes for colons.
-fn dashed_v6(parts: &[&[u8]]) -> Option<Ipv6Addr> {
-    std::str::from_utf8(&parts.join(&b':')).ok()?.parse().ok()
-}
-
 /// A reversed IPv4 or IPv6 address, or a domain, stands before the zone (RFC 5782 §2.1, §2.4, §3).
 fn is_dnsbl_shaped(name: NameRef<'_>, zone: NameRef<'_>) -> bool {
     let labels = labels_before(name, zone);
-    let reversed_v4 = labels.len() == 4 && v4_of(labels.iter().copied()).is_some();
+    let reversed_v4 = labels.len() == 4 && v4_from_parts(labels.iter().copied()).is_some();
     let is_nibble = |label: &&[u8]| matches!(label, [digit] if digit.is_ascii_hexdigit());
     let reversed_v6 = labels.len() == 32 && labels.iter().all(is_nibble);
     let is_domain = labels.len() >= 2
@@ -184,7 +134,7 @@ mod tests {
             ("www-2606-4700-0-0-0-0-0-1111.192-168-1-1.ip.example", "192.168.1.1", false),
             ("app-8.8.8.8.fd00--1.ip.example", "fd00::1", false),
             ("08080808-app.10-0-0-1.ip.example", "10.0.0.1", false),
-            ("010-8-8-8.10-0-0-1.ip.example", "10.0.0.1", false),
+            ("08-8-8-8.10-0-0-1.ip.example", "10.0.0.1", false),
             ("110-0-0-1.ip.example", "10.0.0.1", false),
             ("10-0-0-10.ip.example", "10.0.0.1", false),
             ("010-0-0-1.ip.example", "10.0.0.1", false),

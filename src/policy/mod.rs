@@ -14,20 +14,18 @@ mod names;
 mod presets;
 mod ranges;
 mod settings;
+mod special_domains;
 mod verdict;
 
-pub use address::{NAT64_LENGTHS, embed_nat64, learned_prefixes};
 pub use blocked::BlockedRange;
 pub use enforce::{ClientResponse, Judgement, Wire, enforce};
 pub use evaluate::{Circumstances, Policy, Validity};
-pub use names::{
-    Inside, InsideZone, InsideZones, SPECIAL_DOMAINS, SpecialDomain, SpecialDomainName, SpecialUse,
-    ZoneScope, is_numeric, special_domain,
-};
+pub use names::{Inside, InsideZone, InsideZones, SpecialDomainName, ZoneScope, is_numeric, special_domain};
 pub use presets::{PRESETS, Preset, Scope, built_in_exceptions, preset};
 pub use ranges::{SPECIAL_RANGES, SpecialRange, Treatment, range_named, range_names};
 pub use settings::{
     Client, Exception, ExceptionMode, GuardSettings, Mode, OnBlock, Origin, Profile, RouteTrust, Shape,
     default_networks,
 };
+pub use special_domains::{SPECIAL_DOMAINS, SpecialDomain, SpecialUse};
 pub use verdict::{Action, Category, Finding, Subject, Verdict};

@@ -1,54 +1,9 @@
-//! Names that mean something inside, as data: no public name may be an alias of one, and none is asked for outside.
+//! Names that mean something inside: no public name may be an alias of one, and none is asked for outside.
 
 use crate::dns::{Name, NameRef};
 
 use super::settings::Origin;
-
-/// How a special name is answered when it is asked for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum SpecialUse {
-    /// The loopback addresses (RFC 6761 §6.3).
-    Loopback,
-    /// NXDOMAIN, unless a route or a local name says otherwise.
-    NotPublic,
-}
-
-/// A domain that is not part of the public DNS.
-#[derive(Debug, Clone, Copy)]
-pub struct SpecialDomain {
-    /// The domain; everything below belongs to it.
-    pub domain: &'static str,
-    /// How it is answered.
-    pub answer: SpecialUse,
-    /// Where it is defined.
-    pub reference: &'static str,
-}
-
-const fn not_public(domain: &'static str, reference: &'static str) -> SpecialDomain {
-    SpecialDomain { domain, answer: SpecialUse::NotPublic, reference }
-}
-
-const COLLISION: &str = "ICANN: name collision, never to be delegated";
-
-/// The table.
-pub const SPECIAL_DOMAINS: &[SpecialDomain] = &[
-    SpecialDomain { domain: "localhost", answer: SpecialUse::Loopback, reference: "RFC 6761 §6.3" },
-    not_public("localdomain", "RFC 6762 §G"),
-    not_public("localdomain6", "the hosts file of many systems"),
-    not_public("local", "RFC 6762"),
-    not_public("internal", "ICANN resolution 2024.07.29.06"),
-    not_public("home.arpa", "RFC 8375"),
-    not_public("lan", "RFC 6762 §G"),
-    not_public("intranet", "RFC 6762 §G"),
-    not_public("private", "RFC 6762 §G"),
-    not_public("home", COLLISION),
-    not_public("corp", COLLISION),
-    not_public("mail", COLLISION),
-    not_public("test", "RFC 6761 §6.2"),
-    not_public("invalid", "RFC 6761 §6.4"),
-    not_public("onion", "RFC 7686"),
-    not_public("alt", "RFC 9476"),
-];
+use super::special_domains::{SPECIAL_DOMAINS, SpecialUse};
 
 /// Why a name leads inside.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::net::IpAddr;
 
-use crate::dns::{Carrier, EdeCode, Name, NameRef};
+use crate::dns::{Carrier, Name, NameRef};
 
 use super::blocked::BlockedRange;
 use super::names::Inside;
@@ -99,9 +99,6 @@ impl Verdict {
     pub fn leading(&self) -> Option<&Finding> {
         self.reported().next()
     }
-
-    /// The EDE of a reply with this verdict: RFC 8914 §4.16 "Blocked".
-    pub const EDE: EdeCode = EdeCode::BLOCKED;
 }
 
 impl fmt::Display for Subject {
