@@ -1,5 +1,5 @@
 //! The two questions to the kernel for which no safe interface is among the dependencies: the interfaces' addresses, and
-//! being woken when they change. All `unsafe` of the crate is in this file; what it returns is checked and owned.
+//! being woken when they change. All `unsafe` of this module is in this file; what it returns is checked and owned.
 //!
 //! The crate `if-watch` answers both, for 13 more crates: its netlink stack keeps a mirror of the kernel's list up to
 //! date from messages, where here a message only says that the list is to be read again.
