@@ -190,6 +190,26 @@ impl NameBuf {
         NameRef::from_checked(octets)
     }
 
+    /// The name at `at`, which has to stand whole in one run of labels: a pointer in it is malformed.
+    pub(super) fn whole(wire: &[u8], at: usize) -> Result<Self, Malformed> {
+        let mut end = at;
+        loop {
+            let length = usize::from(*wire.get(end).ok_or(Malformed)?);
+            end += 1 + length;
+            if length > MAX_LABEL || end - at > MAX_NAME {
+                return Err(Malformed);
+            }
+            if length == 0 {
+                break;
+            }
+        }
+        let mut name = Self::new();
+        let octets = wire.get(at..end).ok_or(Malformed)?;
+        name.octets.get_mut(..octets.len()).ok_or(Malformed)?.copy_from_slice(octets);
+        name.length = u8::try_from(octets.len()).map_err(|_| Malformed)?;
+        Ok(name)
+    }
+
     /// The name with every letter of its labels replaced by what `map` makes of it.
     pub(super) fn map_letters(mut self, mut map: impl FnMut(u8) -> u8) -> Self {
         // A length octet is at most 63: no ASCII letter.

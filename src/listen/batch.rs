@@ -11,8 +11,10 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV4, SocketAddrV
 use std::os::fd::{AsRawFd, BorrowedFd};
 use std::ptr;
 
+use crate::policy::Wire;
+
 /// Datagrams in one call.
-pub(super) const BATCH: usize = 32;
+pub(super) const BATCH: usize = 64;
 /// The longest query that is read; queries are far shorter.
 const ROOM: usize = 1500;
 /// Room for one control message with a packet's addresses, aligned as `cmsghdr` has to be.
@@ -109,9 +111,12 @@ impl Batch {
     }
 }
 
-/// Datagrams to be sent together.
+/// Replies to be sent together.
 pub(super) struct Outbox {
-    data: Vec<Vec<u8>>,
+    wires: Vec<Wire>,
+    /// What is written when there is no room.
+    lost: Wire,
+    /// For whom the first of the replies are; the rest is room.
     peers: Vec<Peer>,
     heads: Vec<libc::mmsghdr>,
     vectors: Vec<libc::iovec>,
@@ -123,7 +128,8 @@ impl Outbox {
     pub(super) fn new() -> Self {
         let Batch { names, controls, heads, vectors, .. } = Batch::new();
         Self {
-            data: vec![Vec::new(); BATCH],
+            wires: std::iter::repeat_with(Wire::default).take(BATCH).collect(),
+            lost: Wire::default(),
             peers: Vec::with_capacity(BATCH),
             heads,
             vectors,
@@ -140,11 +146,14 @@ impl Outbox {
         self.peers.is_empty()
     }
 
-    /// Adds a datagram; one that comes when the outbox is full is lost, as on any full queue.
-    pub(super) fn push(&mut self, datagram: &[u8], peer: Peer) {
-        if let Some(room) = self.data.get_mut(self.peers.len()) {
-            room.clear();
-            room.extend_from_slice(datagram);
+    /// Where the next reply is to be written; it goes nowhere unless it is [kept](Self::keep).
+    pub(super) fn room(&mut self) -> &mut Wire {
+        self.wires.get_mut(self.peers.len()).unwrap_or(&mut self.lost)
+    }
+
+    /// Keeps what stands in the room, to be sent to `peer`; when the outbox is full it is lost, as on any full queue.
+    pub(super) fn keep(&mut self, peer: Peer) {
+        if !self.is_full() {
             self.peers.push(peer);
         }
     }
@@ -156,11 +165,13 @@ impl Outbox {
             .heads
             .iter_mut()
             .zip(&mut self.vectors)
-            .zip(&mut self.data)
+            .zip(&self.wires)
             .zip(&mut self.names)
             .zip(&mut self.controls);
-        for (((((head, vector), data), name), control), peer) in each.zip(&self.peers) {
-            vector.iov_base = data.as_mut_ptr().cast();
+        for (((((head, vector), wire), name), control), peer) in each.zip(&self.peers) {
+            let data = wire.as_bytes();
+            // The kernel only reads what is sent.
+            vector.iov_base = data.as_ptr().cast_mut().cast();
             vector.iov_len = data.len();
             head.msg_hdr.msg_name = ptr::from_mut(name).cast();
             head.msg_hdr.msg_namelen = write_name(name, peer.address);
@@ -298,19 +309,35 @@ fn write_control(head: &libc::msghdr, local: Local) -> usize {
 
 /// Asks the kernel to say which address each datagram was sent to.
 pub(super) fn report_local_address(socket: BorrowedFd<'_>, is_v6: bool) -> io::Result<()> {
-    let (level, option) = match is_v6 {
-        true => (libc::IPPROTO_IPV6, libc::IPV6_RECVPKTINFO),
-        false => (libc::IPPROTO_IP, libc::IP_PKTINFO),
-    };
-    let on: libc::c_int = 1;
-    // SAFETY: the option's value is an `int`, and its address and length are those of `on`.
+    match is_v6 {
+        true => set_option(socket, libc::IPPROTO_IPV6, libc::IPV6_RECVPKTINFO, 1),
+        false => set_option(socket, libc::IPPROTO_IP, libc::IP_PKTINFO, 1),
+    }
+}
+
+/// Sends whole datagrams or none, whatever ICMP says of a path's MTU: fragments can be replaced by an attacker who cannot
+/// see the rest (RFC 9715 §3.1), and no reply is longer than what passes every path.
+pub(super) fn never_fragment(socket: BorrowedFd<'_>, is_v6: bool) -> io::Result<()> {
+    match is_v6 {
+        true => set_option(socket, libc::IPPROTO_IPV6, libc::IPV6_MTU_DISCOVER, libc::IPV6_PMTUDISC_PROBE),
+        false => set_option(socket, libc::IPPROTO_IP, libc::IP_MTU_DISCOVER, libc::IP_PMTUDISC_PROBE),
+    }
+}
+
+fn set_option(
+    socket: BorrowedFd<'_>,
+    level: libc::c_int,
+    option: libc::c_int,
+    value: libc::c_int,
+) -> io::Result<()> {
+    // SAFETY: the option's value is an `int`, and its address and length are those of `value`.
     let result = unsafe {
         libc::setsockopt(
             socket.as_raw_fd(),
             level,
             option,
-            ptr::from_ref(&on).cast(),
-            size_of_val(&on) as libc::socklen_t,
+            ptr::from_ref(&value).cast(),
+            size_of_val(&value) as libc::socklen_t,
         )
     };
     if result == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
@@ -338,7 +365,8 @@ mod tests {
             let Ok(count) = batch.receive(server.as_fd()) else { continue };
             for index in 0..count {
                 let (data, peer) = batch.datagram(index).unwrap();
-                outbox.push(data, peer);
+                *outbox.room() = Wire::of(data);
+                outbox.keep(peer);
             }
             seen += count;
             outbox.flush(server.as_fd());

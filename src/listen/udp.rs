@@ -1,5 +1,5 @@
-//! UDP: datagrams in batches, answered where they are read; what needs an upstream waits as a task of the same thread, and
-//! its reply goes out with whatever else is ready by then.
+//! UDP: datagrams in batches, answered where they are read; what needs an upstream waits without holding anything up, and its
+//! reply goes out with whatever else is ready by then.
 
 use std::cell::RefCell;
 use std::io;
@@ -11,8 +11,7 @@ use tokio::net::UdpSocket;
 use tokio::sync::Notify;
 
 use super::batch::{BATCH, Batch, Outbox, Peer};
-use super::handler::{Handled, Handler};
-use crate::policy::Wire;
+use super::handler::{Finished, Handled, Handler, Incoming};
 
 /// A socket with the replies that are ready to go.
 struct Port {
@@ -34,25 +33,22 @@ pub(super) async fn serve(socket: std::net::UdpSocket, handler: Rc<Handler>) -> 
 }
 
 async fn receive(port: &Rc<Port>, handler: &Rc<Handler>) -> io::Result<()> {
-    let (mut batch, mut outbox, mut wire) = (Batch::new(), Outbox::new(), Wire::default());
+    let (mut batch, mut outbox) = (Batch::new(), Outbox::new());
     loop {
         port.socket.readable().await?;
         let received = port.socket.try_io(Interest::READABLE, || batch.receive(port.socket.as_fd()));
         // Nothing there after all, or an error of an earlier reply whose client is gone; the socket is sound.
         let Ok(received) = received else { continue };
-        let now = handler.now();
+        let turn = handler.turn();
         for index in 0..received {
-            let Some((datagram, peer)) = batch.datagram(index) else { continue };
-            match handler.handle(datagram, peer.address, now, None, &mut wire) {
-                Handled::Replied => outbox.push(wire.as_bytes(), peer),
+            let Some((message, peer)) = batch.datagram(index) else { continue };
+            let incoming = Incoming { message, client: peer.address, limit: None };
+            match handler.handle(&turn, incoming, outbox.room()) {
+                Handled::Replied => outbox.keep(peer),
                 Handled::Ignored => {}
                 Handled::Later(waiting) => {
-                    let (port, handler) = (Rc::clone(port), Rc::clone(handler));
-                    tokio::task::spawn_local(async move {
-                        let mut wire = Wire::default();
-                        handler.finish(waiting, None, &mut wire).await;
-                        port.send_soon(&wire, peer);
-                    });
+                    let port = Rc::clone(port);
+                    handler.resolve(waiting, None, move |finished| port.send_soon(peer, finished));
                 }
             }
         }
@@ -68,12 +64,13 @@ async fn receive(port: &Rc<Port>, handler: &Rc<Handler>) -> io::Result<()> {
 
 impl Port {
     /// Queues a reply; it leaves with all others that become ready in this turn of the thread.
-    fn send_soon(&self, wire: &Wire, peer: Peer) {
+    fn send_soon(&self, peer: Peer, finished: &Finished<'_>) {
         let mut late = self.late.borrow_mut();
         if late.is_full() {
             late.flush(self.socket.as_fd());
         }
-        late.push(wire.as_bytes(), peer);
+        finished.write(late.room());
+        late.keep(peer);
         self.ready.notify_one();
     }
 }

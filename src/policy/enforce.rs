@@ -31,6 +31,11 @@ impl Wire {
     pub fn as_bytes(&self) -> &[u8] {
         &self.0
     }
+
+    #[cfg(test)]
+    pub(crate) fn of(octets: &[u8]) -> Self {
+        Self(octets.into())
+    }
 }
 
 impl ClientResponse {

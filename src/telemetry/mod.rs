@@ -60,10 +60,8 @@ impl Telemetry {
         if let Some(count) = self.counters.answered.get(outcome.source.index()) {
             count.fetch_add(1, Relaxed);
         }
-        tracing::debug!(%client, question = %query.question, rcode = %outcome.response.rcode(), source = outcome.source.label(), "answered");
-        if let Some(verdict) =
-            outcome.verdict.as_deref().filter(|verdict| verdict.category != Category::Clean)
-        {
+        tracing::debug!(%client, question = %query.question, rcode = %outcome.response().rcode(), source = outcome.source.label(), "answered");
+        if let Some(verdict) = outcome.verdict().filter(|verdict| verdict.category != Category::Clean) {
             self.report(client, &query.question, verdict);
         }
     }

@@ -1,10 +1,10 @@
 //! Asking over UDP: a rotating pool of connected sockets on random ports, no socket made for a query.
 //!
 //! Against forged replies stand: the kernel's random port of a socket chosen at random, a random id, the letter case of the
-//! question (0x20), and the connection itself, by which the kernel drops whatever comes from another address and
-//! answers port scans as if nobody listened. A forged datagram has to hit the port of the very socket the question went
-//! out on: the ports are drawn from the same range as a fresh one for each query would be, and a socket is given up after
-//! [`USES`] questions, so that a port found out is soon worth nothing.
+//! question (0x20), and the connection itself, by which the kernel drops whatever comes from another address. A forged
+//! datagram has to come from the server's address and hit the port of the very socket the question went out on: the ports
+//! are drawn from the same range as a fresh one for each query would be, and a socket is given up after [`USES`] questions,
+//! so that a port found out is soon worth nothing.
 
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
@@ -20,8 +20,9 @@ use tokio::net::UdpSocket;
 use tokio::sync::oneshot;
 use tokio::task::AbortHandle;
 
+use super::early::Early;
 use super::error::ExchangeError;
-use crate::dns::{Rcode, UDP_PAYLOAD};
+use crate::dns::{Question, Rcode, UDP_PAYLOAD};
 
 /// Sockets to one server.
 const SOCKETS: usize = 16;
@@ -31,12 +32,14 @@ const USES: u32 = 512;
 const ROOM: usize = 4096;
 
 /// What came for a question.
-type Reply = Result<Vec<u8>, ExchangeError>;
+pub(super) type Reply = Result<Vec<u8>, ExchangeError>;
 
 /// The sockets to one server, of one worker.
 #[derive(Default)]
 pub(super) struct UdpPool {
     sockets: RefCell<Vec<Rc<Lease>>>,
+    /// Given up, and kept for the replies that are still to come.
+    retired: RefCell<Vec<Rc<Lease>>>,
 }
 
 /// A socket and the task that receives on it; the task ends when neither the pool nor a flight holds the lease.
@@ -58,13 +61,15 @@ struct Socket {
     pending: RefCell<HashMap<u16, Pending, foldhash::fast::RandomState>>,
 }
 
-struct Pending {
-    /// The question as it was sent, letter case and all.
-    question: Box<[u8]>,
-    reply: oneshot::Sender<Reply>,
+/// Who waits for a reply.
+enum Pending {
+    /// A question that was just sent.
+    Early(Box<Early>),
+    /// A task.
+    Task { asked: Box<Question>, reply: oneshot::Sender<Reply> },
 }
 
-/// A question on its way. Dropped, it is forgotten.
+/// A question on its way that a task waits for. Dropped, it is forgotten.
 pub(super) struct Flight {
     lease: Rc<Lease>,
     id: u16,
@@ -73,37 +78,63 @@ pub(super) struct Flight {
 }
 
 impl UdpPool {
-    /// Sends a query. `message` has its id put in; its question has `question` octets.
+    /// Sends the query `message`, in which `asked` is asked; its id is put in.
     pub(super) fn send(
         &self,
         server: SocketAddr,
         message: &mut [u8],
-        question: usize,
+        asked: &Question,
     ) -> Result<Flight, ExchangeError> {
         let lease = self.lease(server)?;
-        let id = lease.socket.free_id().ok_or(ExchangeError::Overload)?;
-        if let Some(field) = message.get_mut(..2) {
-            field.copy_from_slice(&id.to_be_bytes());
-        }
+        let id = lease.socket.take_id(message)?;
         let (sender, reply) = oneshot::channel();
-        let asked = message.get(12..12 + question).unwrap_or_default().into();
-        lease.socket.pending.borrow_mut().insert(id, Pending { question: asked, reply: sender });
+        let pending = Pending::Task { asked: Box::new(*asked), reply: sender };
+        lease.socket.pending.borrow_mut().insert(id, pending);
         let flight = Flight { lease, id, sent: Instant::now(), reply };
-        // Past tokio, which knows a new socket to be writable only after it has asked the kernel once.
-        match SockRef::from(&flight.lease.socket.udp).send(message) {
-            // A full send buffer loses the datagram like any router may: it is sent again.
-            Ok(_) => Ok(flight),
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(flight),
-            Err(error) => {
-                flight.lease.socket.dead.set(true);
-                Err(error.into())
+        flight.lease.socket.send(message)?;
+        Ok(flight)
+    }
+
+    /// The same without a task: the reply is given to `early` where it is read. Where it cannot be sent `early` comes back
+    /// with the reason.
+    pub(super) fn send_early(
+        &self,
+        server: SocketAddr,
+        message: &mut [u8],
+        early: Box<Early>,
+    ) -> Result<(), (Box<Early>, ExchangeError)> {
+        let sent = self.lease(server).and_then(|lease| {
+            let id = lease.socket.take_id(message)?;
+            lease.socket.send(message)?;
+            Ok((lease, id))
+        });
+        match sent {
+            Ok((lease, id)) => {
+                lease.socket.pending.borrow_mut().insert(id, Pending::Early(early));
+                Ok(())
             }
+            Err(error) => Err((early, error)),
         }
+    }
+
+    /// Takes out the questions that have waited long enough for `is_due`, to go on as tasks, each with its flight. Returns
+    /// how many are left.
+    pub(super) fn take_due(
+        &self,
+        is_due: impl Fn(&Early) -> bool,
+        mut go_on: impl FnMut(Box<Early>, Flight),
+    ) -> usize {
+        self.retired.borrow_mut().retain(|lease| !lease.socket.pending.borrow().is_empty());
+        let leases: Vec<_> = self.sockets.borrow().iter().chain(&*self.retired.borrow()).cloned().collect();
+        leases.iter().map(|lease| lease.take_due(&is_due, &mut go_on)).sum()
     }
 
     fn lease(&self, server: SocketAddr) -> Result<Rc<Lease>, ExchangeError> {
         let mut leases = self.sockets.borrow_mut();
-        leases.retain(|lease| !lease.socket.dead.get() && lease.socket.uses.get() < USES);
+        if leases.iter().any(|lease| lease.is_spent()) {
+            let spent = leases.extract_if(.., |lease| lease.is_spent());
+            self.retired.borrow_mut().extend(spent.filter(|lease| !lease.socket.pending.borrow().is_empty()));
+        }
         let chosen = rand::rng().random_range(0..SOCKETS);
         if let Some(lease) = leases.get(chosen) {
             lease.socket.uses.set(lease.socket.uses.get() + 1);
@@ -134,9 +165,28 @@ impl Socket {
         })
     }
 
-    fn free_id(&self) -> Option<u16> {
+    /// Puts an id that is not in use into `message`.
+    fn take_id(&self, message: &mut [u8]) -> Result<u16, ExchangeError> {
         let pending = self.pending.borrow();
-        (0..64).map(|_| rand::rng().random()).find(|id| !pending.contains_key(id))
+        let mut ids = (0..64).map(|_| rand::rng().random());
+        let id: u16 = ids.find(|id| !pending.contains_key(id)).ok_or(ExchangeError::Overload)?;
+        if let Some(field) = message.first_chunk_mut() {
+            *field = id.to_be_bytes();
+        }
+        Ok(id)
+    }
+
+    fn send(&self, message: &[u8]) -> Result<(), ExchangeError> {
+        // Past tokio, which knows a new socket to be writable only after it has asked the kernel once.
+        match SockRef::from(&self.udp).send(message) {
+            Ok(_) => Ok(()),
+            // A full send buffer loses the datagram like any router may: it is sent again.
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(()),
+            Err(error) => {
+                self.dead.set(true);
+                Err(error.into())
+            }
+        }
     }
 
     /// Waits for a datagram or an ICMP error: an error alone makes a socket not readable (epoll(7)), and tokio wants to
@@ -159,37 +209,84 @@ impl Socket {
     }
 
     /// Gives a datagram to whom it answers; all others are dropped, whatever they say.
-    fn deliver(&self, datagram: &[u8]) {
+    fn deliver(&self, datagram: &mut [u8]) {
         let Some(id) = datagram.first_chunk().map(|id| u16::from_be_bytes(*id)) else { return };
         let mut pending = self.pending.borrow_mut();
-        let Some(question) = pending.get(&id).map(|entry| &entry.question) else { return };
-        let echoed = datagram.get(12..12 + question.len()).unwrap_or_default();
-        // QR set, OPCODE QUERY: a reply to a query.
-        let Some([_, _, flags, rcode, _, questions]) = datagram.first_chunk() else { return };
-        if flags & 0xf8 != 0x80 {
-            return;
-        }
-        let reply = if *questions == 0 && rcode & 0x0f != 0 && datagram.len() == 12 {
-            // Servers without EDNS, and some in distress, send a header only.
-            Err(ExchangeError::Rcode(Rcode(u16::from(rcode & 0x0f))))
-        } else if *questions != 1 {
-            return;
-        } else if echoed == &**question {
-            Ok(datagram.to_vec())
-        } else if echoed.eq_ignore_ascii_case(question) {
-            Err(ExchangeError::CaseMismatch)
-        } else {
+        let Some(verdict) = pending.get(&id).and_then(|entry| recognise(datagram, entry.asked())) else {
             return;
         };
-        if let Some(entry) = pending.remove(&id) {
-            let _ = entry.reply.send(reply);
+        let Some(entry) = pending.remove(&id) else { return };
+        drop(pending);
+        match entry {
+            Pending::Early(early) => early.answered(verdict.map(|()| datagram)),
+            Pending::Task { reply, .. } => {
+                let _ = reply.send(verdict.map(|()| datagram.to_vec()));
+            }
         }
     }
 
     fn fail_all(&self, error: &ExchangeError) {
-        for (_, entry) in self.pending.borrow_mut().drain() {
-            let _ = entry.reply.send(Err(error.clone()));
+        let failed: Vec<_> = self.pending.borrow_mut().drain().collect();
+        for (_, entry) in failed {
+            match entry {
+                Pending::Early(early) => early.answered(Err(error.clone())),
+                Pending::Task { reply, .. } => {
+                    let _ = reply.send(Err(error.clone()));
+                }
+            }
         }
+    }
+}
+
+impl Pending {
+    fn asked(&self) -> &Question {
+        match self {
+            Self::Early(early) => early.asked(),
+            Self::Task { asked, .. } => asked,
+        }
+    }
+}
+
+/// Whether a datagram is the reply to what was `asked`, letter case and all; `None` if it is not to be believed.
+fn recognise(datagram: &[u8], asked: &Question) -> Option<Result<(), ExchangeError>> {
+    let [_, _, flags, rcode, _, questions] = datagram.first_chunk()?;
+    // QR set, OPCODE QUERY: a reply to a query.
+    if flags & 0xf8 != 0x80 {
+        return None;
+    }
+    if *questions == 0 && rcode & 0x0f != 0 && datagram.len() == 12 {
+        // Servers without EDNS, and some in distress, send a header only.
+        return Some(Err(ExchangeError::Rcode(Rcode(u16::from(rcode & 0x0f)))));
+    }
+    let echoed = datagram.get(12..)?;
+    if *questions != 1 || !asked.is_echoed(echoed) {
+        return None;
+    }
+    let name = asked.name().as_wire();
+    Some(if echoed.starts_with(name) { Ok(()) } else { Err(ExchangeError::CaseMismatch) })
+}
+
+impl Lease {
+    fn is_spent(&self) -> bool {
+        self.socket.dead.get() || self.socket.uses.get() >= USES
+    }
+
+    fn take_due(
+        self: &Rc<Self>,
+        is_due: impl Fn(&Early) -> bool,
+        mut go_on: impl FnMut(Box<Early>, Flight),
+    ) -> usize {
+        let mut pending = self.socket.pending.borrow_mut();
+        let due = |entry: &Pending| matches!(entry, Pending::Early(early) if is_due(early));
+        let ids: Vec<u16> = pending.iter().filter(|(_, entry)| due(entry)).map(|(id, _)| *id).collect();
+        for id in ids {
+            let Some(Pending::Early(early)) = pending.remove(&id) else { continue };
+            let (sender, reply) = oneshot::channel();
+            pending.insert(id, Pending::Task { asked: Box::new(*early.asked()), reply: sender });
+            let flight = Flight { lease: Rc::clone(self), id, sent: early.sent(), reply };
+            go_on(early, flight);
+        }
+        pending.values().filter(|entry| matches!(entry, Pending::Early(_))).count()
     }
 }
 
@@ -218,7 +315,7 @@ async fn receive(socket: Rc<Socket>) {
     while socket.heard().await.is_ok() {
         loop {
             match socket.receive(&mut room) {
-                Ok(length) => socket.deliver(room.get(..length).unwrap_or_default()),
+                Ok(length) => socket.deliver(room.get_mut(..length).unwrap_or_default()),
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
                 // An ICMP error: whatever is on its way from this socket will not be answered.
                 Err(error) => socket.fail_all(&error.into()),
