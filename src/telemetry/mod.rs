@@ -4,12 +4,14 @@ mod fold;
 mod logging;
 mod settings;
 
+use std::hash::{Hash, Hasher};
 use std::net::IpAddr;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
 use crate::dns::{Query, Question};
-use crate::policy::{Category, Verdict};
+use crate::policy::{Category, Subject, Verdict};
 use crate::resolve::{Outcome, Source};
 
 pub use fold::{Fold, FoldDecision, Folded};
@@ -39,13 +41,41 @@ pub struct Telemetry {
     fold: Fold<ReportKey>,
 }
 
-/// What makes two reports the same one to a reader.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+/// What makes two reports the same one to a reader: category, client, question, and what is reported first. Made without
+/// an allocation, since a page that tries to rebind asks for what is cached.
+#[derive(Debug, Clone)]
 struct ReportKey {
-    category: Category,
     client: IpAddr,
-    question: String,
-    subject: String,
+    question: Question,
+    verdict: Arc<Verdict>,
+}
+
+impl ReportKey {
+    fn subject(&self) -> Option<&Subject> {
+        self.verdict.leading().map(|finding| &finding.subject)
+    }
+}
+
+impl PartialEq for ReportKey {
+    fn eq(&self, other: &Self) -> bool {
+        self.client == other.client
+            && self.question.rtype == other.question.rtype
+            && self.question.name().same(other.question.name())
+            && self.verdict.category == other.verdict.category
+            && self.subject() == other.subject()
+    }
+}
+
+impl Eq for ReportKey {}
+
+impl Hash for ReportKey {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        // Subjects differ only where the upstream changes its mind.
+        (self.client, self.question.rtype.0).hash(state);
+        for octet in self.question.name().as_wire() {
+            state.write_u8(octet.to_ascii_lowercase());
+        }
+    }
 }
 
 impl Default for Telemetry {
@@ -61,8 +91,7 @@ impl Telemetry {
             count.fetch_add(1, Relaxed);
         }
         tracing::debug!(%client, question = %query.question, rcode = %outcome.response.rcode(), source = outcome.source.label(), "answered");
-        if let Some(verdict) =
-            outcome.verdict.as_deref().filter(|verdict| verdict.category != Category::Clean)
+        if let Some(verdict) = outcome.verdict.as_ref().filter(|verdict| verdict.category != Category::Clean)
         {
             self.report(client, &query.question, verdict);
         }
@@ -78,7 +107,7 @@ impl Telemetry {
         self.counters.shed.fetch_add(1, Relaxed);
     }
 
-    fn report(&self, client: IpAddr, question: &Question, verdict: &Verdict) {
+    fn report(&self, client: IpAddr, question: &Question, verdict: &Arc<Verdict>) {
         let count = match verdict.category {
             Category::Clean => return,
             Category::Blocked => &self.counters.blocked,
@@ -87,12 +116,12 @@ impl Telemetry {
         };
         count.fetch_add(1, Relaxed);
         let Some(finding) = verdict.leading() else { return };
-        let (category, subject) = (verdict.category, finding.subject.to_string());
-        let name = question.name().to_name();
-        let key = ReportKey { category, client, question: question_text(question), subject: subject.clone() };
+        let key = ReportKey { client, question: *question, verdict: Arc::clone(verdict) };
         if self.fold.note(&key, Instant::now()) != FoldDecision::First {
             return;
         }
+        let (category, subject) = (verdict.category, &finding.subject);
+        let name = question.name().to_name();
         let (rtype, rule, carrier) = (question.rtype, finding.subject.rule(), finding.carrier);
         let (address, range) = finding.subject.parts();
         let more = verdict.reported().count().saturating_sub(1);
@@ -125,8 +154,10 @@ impl Telemetry {
     fn write(&self, folded: Vec<Folded<ReportKey>>) {
         for entry in folded {
             match entry {
-                Folded::Repeats { key: ReportKey { category, client, question, subject }, more, within } => {
-                    let (category, seconds) = (category.label(), within.as_secs());
+                Folded::Repeats { key, more, within } => {
+                    let Some(subject) = key.subject() else { continue };
+                    let (category, seconds) = (key.verdict.category.label(), within.as_secs());
+                    let (client, question) = (key.client, key.question.to_string());
                     tracing::warn!(category, %client, question, more, seconds, "{more} more in {seconds} s: {subject}");
                 }
                 Folded::Overflow { events, within } => {
@@ -140,10 +171,6 @@ impl Telemetry {
             }
         }
     }
-}
-
-fn question_text(question: &Question) -> String {
-    format!("{} {}", question.name().to_name(), question.rtype)
 }
 
 impl Source {
