@@ -74,6 +74,8 @@ struct Connection {
     idle: Duration,
     inbound: Vec<u8>,
     outbound: Vec<u8>,
+    /// Room for one answer, kept between reads.
+    wire: Wire,
     waiting: usize,
     done: mpsc::UnboundedSender<Wire>,
     answers: mpsc::UnboundedReceiver<Wire>,
@@ -85,8 +87,8 @@ impl Connection {
         let (reader, writer) = stream.into_split();
         // Bounded by `MAX_WAITING`.
         let (done, answers) = mpsc::unbounded_channel();
-        let (inbound, outbound) = (Vec::new(), Vec::new());
-        Self { reader, writer, client, handler, idle, inbound, outbound, waiting: 0, done, answers }
+        let (inbound, outbound, wire) = (Vec::new(), Vec::new(), Wire::default());
+        Self { reader, writer, client, handler, idle, inbound, outbound, wire, waiting: 0, done, answers }
     }
 
     async fn run(mut self) -> io::Result<()> {
@@ -122,15 +124,24 @@ impl Connection {
     /// Handles the whole messages among what was read; returns how many there were.
     fn take_messages(&mut self) -> io::Result<usize> {
         let (mut at, mut count) = (0, 0);
+<<<<<<< HEAD
         let mut wire = Wire::default();
         let turn = self.handler.turn();
+=======
+        let now = self.handler.now();
+>>>>>>> help-b
         // What is left of the stream is answered when the client has taken these answers.
         while self.outbound.len() < MAX_OUTBOUND && self.waiting < MAX_WAITING {
             let Some((message, next)) = next_message(&self.inbound, at) else { break };
             (at, count) = (next, count + 1);
+<<<<<<< HEAD
             let incoming = Incoming { message, client: self.client, limit: Some(TCP_LIMIT) };
             match self.handler.handle(&turn, incoming, &mut wire) {
                 Handled::Replied => append(&mut self.outbound, &wire),
+=======
+            match self.handler.handle(message, self.client, now, Some(TCP_LIMIT), &mut self.wire) {
+                Handled::Replied => append(&mut self.outbound, &self.wire),
+>>>>>>> help-b
                 Handled::Ignored => return Err(io::ErrorKind::InvalidData.into()),
                 Handled::Later(waiting) => {
                     self.waiting += 1;
