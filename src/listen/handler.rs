@@ -9,7 +9,7 @@ use std::sync::Arc;
 use crate::dns::{NotAQuery, Query};
 use crate::policy::{ClientResponse, Wire};
 use crate::resolve::{Lookup, Now, Outcome, Resolver, Step};
-use crate::telemetry::Telemetry;
+use crate::telemetry::{Recorder, Telemetry, Transport};
 use crate::upstream::Exchanger;
 
 /// Queries of one worker that wait for an upstream. Beyond it new ones get no answer: their clients ask again.
@@ -22,7 +22,7 @@ pub(super) const TCP_LIMIT: usize = 65_535;
 pub(super) struct Handler {
     resolver: Arc<Resolver>,
     exchanger: Rc<Exchanger>,
-    telemetry: Arc<Telemetry>,
+    recorder: Recorder,
     waiting: Cell<usize>,
 }
 
@@ -52,9 +52,9 @@ impl Drop for Place {
 }
 
 impl Handler {
-    pub(super) fn new(resolver: Arc<Resolver>, telemetry: Arc<Telemetry>) -> Rc<Self> {
+    pub(super) fn new(resolver: Arc<Resolver>, telemetry: &Arc<Telemetry>) -> Rc<Self> {
         let exchanger = Rc::new(Exchanger::new(resolver.epoch()));
-        Rc::new(Self { resolver, exchanger, telemetry, waiting: Cell::new(0) })
+        Rc::new(Self { resolver, exchanger, recorder: telemetry.worker(), waiting: Cell::new(0) })
     }
 
     pub(super) fn now(&self) -> Now {
@@ -92,6 +92,7 @@ impl Handler {
         wire: &mut Wire,
     ) -> Handled {
         let client = client.ip().to_canonical();
+        self.recorder.received(if limit.is_some() { Transport::Tcp } else { Transport::Udp });
         let query = match Query::parse(message) {
             Ok(query) => query,
             Err(refusal) => return self.refuse(&refusal, client, wire),
@@ -111,7 +112,7 @@ impl Handler {
                 return match self.wait(lookup) {
                     Some(waiting) => Handled::Later(waiting),
                     None => {
-                        self.telemetry.shed();
+                        self.recorder.shed();
                         self.shed(&query, limit, wire)
                     }
                 };
@@ -147,12 +148,12 @@ impl Handler {
     fn reply(&self, query: &Query, client: IpAddr, outcome: &Outcome, limit: Option<usize>, wire: &mut Wire) {
         let limit = limit.unwrap_or_else(|| query.asker.udp_limit());
         outcome.response.write(&query.asker, &query.question, outcome.age, limit, wire);
-        self.telemetry.answered(client, query, outcome);
+        self.recorder.answered(client, query, outcome);
     }
 
     /// A client that may not ask learns no more from a broken query than from a sound one.
     fn refuse(&self, refusal: &NotAQuery, client: IpAddr, wire: &mut Wire) -> Handled {
-        self.telemetry.refused();
+        self.recorder.refused();
         if self.resolver.snapshot().allows(client) && ClientResponse::write_refusal(refusal, wire) {
             Handled::Replied
         } else {

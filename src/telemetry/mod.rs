@@ -2,18 +2,21 @@
 
 mod fold;
 mod logging;
+mod recorder;
 mod settings;
 
 use std::net::IpAddr;
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use crate::dns::{Query, Question};
+use crate::count::Blocks;
+use crate::dns::Question;
 use crate::policy::{Category, Verdict};
-use crate::resolve::{Outcome, Source};
+use recorder::Counts;
 
 pub use fold::{Fold, FoldDecision, Folded};
 pub use logging::{LogError, LogHandle, Logging};
+pub use recorder::{CATEGORIES, RCODES, RULES, Recorder, SOURCES, TRANSPORTS, Totals, Transport};
 pub use settings::{Format, Level, LogSettings};
 
 /// How long repeated reports are folded.
@@ -21,21 +24,10 @@ const FOLD_INTERVAL: Duration = Duration::from_secs(60);
 /// Reports that are folded at a time.
 const FOLD_KEYS: usize = 1024;
 
-/// What happened so far.
-#[derive(Debug, Default)]
-pub struct Counters {
-    answered: [AtomicU64; 5],
-    blocked: AtomicU64,
-    sinkhole: AtomicU64,
-    monitored: AtomicU64,
-    refused: AtomicU64,
-    shed: AtomicU64,
-}
-
-/// Counts, and reports what the guard did.
+/// Counts, and reports what the guard did. Shared by all workers, each of which has a [`Recorder`].
+#[derive(Debug)]
 pub struct Telemetry {
-    /// The counts.
-    pub counters: Counters,
+    counts: Blocks<Counts>,
     fold: Fold<ReportKey>,
 }
 
@@ -50,42 +42,22 @@ struct ReportKey {
 
 impl Default for Telemetry {
     fn default() -> Self {
-        Self { counters: Counters::default(), fold: Fold::new(FOLD_INTERVAL, FOLD_KEYS) }
+        Self { counts: Blocks::default(), fold: Fold::new(FOLD_INTERVAL, FOLD_KEYS) }
     }
 }
 
 impl Telemetry {
-    /// A query was answered.
-    pub fn answered(&self, client: IpAddr, query: &Query, outcome: &Outcome) {
-        if let Some(count) = self.counters.answered.get(outcome.source.index()) {
-            count.fetch_add(1, Relaxed);
-        }
-        tracing::debug!(%client, question = %query.question, rcode = %outcome.response.rcode(), source = outcome.source.label(), "answered");
-        if let Some(verdict) =
-            outcome.verdict.as_deref().filter(|verdict| verdict.category != Category::Clean)
-        {
-            self.report(client, &query.question, verdict);
-        }
+    /// What a worker counts with, on its own thread.
+    pub fn worker(self: &Arc<Self>) -> Recorder {
+        Recorder::new(self.counts.writer(), Arc::clone(self))
     }
 
-    /// A message was not a query worth an answer of its own.
-    pub fn refused(&self) {
-        self.counters.refused.fetch_add(1, Relaxed);
-    }
-
-    /// A query was dropped for want of room.
-    pub fn shed(&self) {
-        self.counters.shed.fetch_add(1, Relaxed);
+    /// What all workers counted so far.
+    pub fn totals(&self) -> Totals {
+        Totals::of(&self.counts)
     }
 
     fn report(&self, client: IpAddr, question: &Question, verdict: &Verdict) {
-        let count = match verdict.category {
-            Category::Clean => return,
-            Category::Blocked => &self.counters.blocked,
-            Category::Sinkhole => &self.counters.sinkhole,
-            Category::Monitored => &self.counters.monitored,
-        };
-        count.fetch_add(1, Relaxed);
         let Some(finding) = verdict.leading() else { return };
         let (category, subject) = (verdict.category, finding.subject.to_string());
         let name = question.name().to_name();
@@ -144,27 +116,4 @@ impl Telemetry {
 
 fn question_text(question: &Question) -> String {
     format!("{} {}", question.name().to_name(), question.rtype)
-}
-
-impl Source {
-    /// The word for it.
-    pub fn label(self) -> &'static str {
-        match self {
-            Self::Local => "local",
-            Self::Cache => "cache",
-            Self::Stale => "stale",
-            Self::Upstream => "upstream",
-            Self::Failure => "failure",
-        }
-    }
-
-    fn index(self) -> usize {
-        match self {
-            Self::Local => 0,
-            Self::Cache => 1,
-            Self::Stale => 2,
-            Self::Upstream => 3,
-            Self::Failure => 4,
-        }
-    }
 }

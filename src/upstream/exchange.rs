@@ -11,10 +11,11 @@ use rand::Rng;
 use tokio::time::{sleep_until, timeout_at};
 
 use super::error::ExchangeError;
-use super::server::{ServerGroup, ServerState, Tried};
+use super::server::{ServerCounts, ServerGroup, ServerState, Tried};
 use super::settings::Endpoint;
 use super::tcp::TcpLink;
 use super::udp::UdpPool;
+use crate::count::Writer;
 use crate::dns::{
     NameRef, Question, Rcode, RecordType, ResponseError, UpstreamResponse, remove_edns, write_upstream_query,
 };
@@ -47,11 +48,20 @@ struct Link {
     udp: UdpPool,
     tcp: TcpLink,
     used: Cell<Instant>,
+    counts: Writer<ServerCounts>,
+    /// While there are sockets to a server it is known, and a reload that takes it back finds its health and its counts.
+    _server: Arc<ServerState>,
 }
 
 impl Link {
-    fn new() -> Self {
-        Self { udp: UdpPool::default(), tcp: TcpLink::default(), used: Cell::new(Instant::now()) }
+    fn new(server: &Arc<ServerState>) -> Self {
+        Self {
+            udp: UdpPool::default(),
+            tcp: TcpLink::default(),
+            used: Cell::new(Instant::now()),
+            counts: server.counts(),
+            _server: Arc::clone(server),
+        }
     }
 }
 
@@ -94,9 +104,10 @@ impl Exchanger {
         ask: &Ask<'_>,
         timeout: Duration,
     ) -> Result<UpstreamResponse, ExchangeError> {
-        let asked_at = self.millis();
-        let link = self.link(server.endpoint);
+        let (asked_at, begun) = (self.millis(), Instant::now());
+        let link = self.link(server);
         let outcome = ask_link(&link, server, ask, timeout).await;
+        link.counts.note(&outcome, begun.elapsed());
         match &outcome {
             Err(error) if error.is_about_server() => {
                 if server.failed(self.millis(), asked_at) {
@@ -128,7 +139,7 @@ impl Exchanger {
         tokio::task::spawn_local(async move {
             let question = Question::new(NameRef::ROOT, RecordType::NS);
             let ask = Ask { question: &question, dnssec_ok: false, checking_disabled: false };
-            let link = exchanger.link(server.endpoint);
+            let link = exchanger.link(&server);
             let asked_at = exchanger.millis();
             match ask_link(&link, &server, &ask, PROBE_TIMEOUT).await {
                 Err(error) if error.is_about_server() => {
@@ -144,13 +155,14 @@ impl Exchanger {
     }
 
     /// The link to a server. Where a new one is made, those that a reload has left behind go.
-    fn link(&self, endpoint: Endpoint) -> Rc<Link> {
+    fn link(&self, server: &Arc<ServerState>) -> Rc<Link> {
+        let endpoint = server.endpoint;
         let mut links = self.links.borrow_mut();
         let now = Instant::now();
         if !links.contains_key(&endpoint) {
             links.retain(|_, link| now.duration_since(link.used.get()) < LINK_IDLE);
         }
-        let link = links.entry(endpoint).or_insert_with(|| Rc::new(Link::new()));
+        let link = links.entry(endpoint).or_insert_with(|| Rc::new(Link::new(server)));
         link.used.set(now);
         Rc::clone(link)
     }
