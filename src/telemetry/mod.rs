@@ -2,6 +2,7 @@
 
 mod fold;
 mod logging;
+mod recent;
 mod recorder;
 mod settings;
 
@@ -9,13 +10,18 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use jiff::Timestamp;
+use tokio::sync::watch;
+
 use crate::count::Blocks;
 use crate::dns::Question;
 use crate::policy::{Category, Verdict};
+use recent::{Recent, Report};
 use recorder::Counts;
 
 pub use fold::{Fold, FoldDecision, Folded};
 pub use logging::{LogError, LogHandle, Logging};
+pub use recent::{BlockEvent, TopName};
 pub use recorder::{CATEGORIES, RCODES, RULES, Recorder, SOURCES, TRANSPORTS, Totals, Transport};
 pub use settings::{Format, Level, LogSettings};
 
@@ -29,6 +35,7 @@ const FOLD_KEYS: usize = 1024;
 pub struct Telemetry {
     counts: Blocks<Counts>,
     fold: Fold<ReportKey>,
+    recent: Recent,
 }
 
 /// What makes two reports the same one to a reader.
@@ -42,7 +49,11 @@ struct ReportKey {
 
 impl Default for Telemetry {
     fn default() -> Self {
-        Self { counts: Blocks::default(), fold: Fold::new(FOLD_INTERVAL, FOLD_KEYS) }
+        Self {
+            counts: Blocks::default(),
+            fold: Fold::new(FOLD_INTERVAL, FOLD_KEYS),
+            recent: Recent::default(),
+        }
     }
 }
 
@@ -57,17 +68,35 @@ impl Telemetry {
         Totals::of(&self.counts)
     }
 
+    /// The blocks with a number above `after` that are still kept, oldest first and at most `limit`. With `sinkholes`,
+    /// those of upstreams too.
+    pub fn blocks_after(&self, after: u64, sinkholes: bool, limit: usize) -> Vec<BlockEvent> {
+        self.recent.after(after, sinkholes, limit)
+    }
+
+    /// Tells of new blocks, by the number of the newest.
+    pub fn follow_blocks(&self) -> watch::Receiver<u64> {
+        self.recent.follow()
+    }
+
+    /// The names blocked most since the start, at most `count`.
+    pub fn top_blocked(&self, count: usize) -> Vec<TopName> {
+        self.recent.top(count)
+    }
+
     fn report(&self, client: IpAddr, question: &Question, verdict: &Verdict) {
         let Some(finding) = verdict.leading() else { return };
         let (category, subject) = (verdict.category, finding.subject.to_string());
-        let name = question.name().to_name();
+        let (name, rtype, now) = (question.name().to_name(), question.rtype, Instant::now());
         let key = ReportKey { category, client, question: question_text(question), subject: subject.clone() };
-        if self.fold.note(&key, Instant::now()) != FoldDecision::First {
+        let more = verdict.reported().count().saturating_sub(1);
+        let report = Report { client, name: name.clone(), rtype, category, finding: finding.clone(), more };
+        self.recent.note(&key, report, now, Timestamp::now());
+        if self.fold.note(&key, now) != FoldDecision::First {
             return;
         }
-        let (rtype, rule, carrier) = (question.rtype, finding.subject.rule(), finding.carrier);
+        let (rule, carrier) = (finding.subject.rule(), finding.carrier);
         let (address, range) = finding.subject.parts();
-        let more = verdict.reported().count().saturating_sub(1);
         let allow = finding.subject.allow_line(question.name());
         let category = category.label();
         match verdict.category {
