@@ -6,6 +6,7 @@ mod recent;
 mod recorder;
 mod settings;
 
+use std::hash::{Hash, Hasher};
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -15,8 +16,8 @@ use tokio::sync::watch;
 
 use crate::count::Blocks;
 use crate::dns::Question;
-use crate::policy::{Category, Verdict};
-use recent::{Recent, Report};
+use crate::policy::{Category, Subject, Verdict};
+use recent::Recent;
 use recorder::Counts;
 
 pub use fold::{Fold, FoldDecision, Folded};
@@ -38,13 +39,51 @@ pub struct Telemetry {
     recent: Recent,
 }
 
-/// What makes two reports the same one to a reader.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+/// What makes two reports the same one to a reader: category, client, question, and what is reported first. Made without
+/// an allocation, since a page that tries to rebind asks for what is cached.
+#[derive(Debug)]
 struct ReportKey {
-    category: Category,
     client: IpAddr,
-    question: String,
-    subject: String,
+    question: Question,
+    verdict: Arc<Verdict>,
+}
+
+impl ReportKey {
+    fn subject(&self) -> Option<&Subject> {
+        self.verdict.leading().map(|finding| &finding.subject)
+    }
+
+    /// An equal one to be kept: a reply may hold thousands of findings, and whoever sent it is not to say how much is kept
+    /// of them.
+    fn to_kept(&self) -> Self {
+        let verdict = Verdict {
+            findings: self.verdict.leading().cloned().into_iter().collect(),
+            category: self.verdict.category,
+        };
+        Self { client: self.client, question: self.question, verdict: Arc::new(verdict) }
+    }
+}
+
+impl PartialEq for ReportKey {
+    fn eq(&self, other: &Self) -> bool {
+        self.client == other.client
+            && self.question.rtype == other.question.rtype
+            && self.question.name().same(other.question.name())
+            && self.verdict.category == other.verdict.category
+            && self.subject() == other.subject()
+    }
+}
+
+impl Eq for ReportKey {}
+
+impl Hash for ReportKey {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        // Subjects differ only where the upstream changes its mind.
+        (self.client, self.question.rtype.0, self.verdict.category).hash(state);
+        for octet in self.question.name().as_wire() {
+            state.write_u8(octet.to_ascii_lowercase());
+        }
+    }
 }
 
 impl Default for Telemetry {
@@ -84,19 +123,19 @@ impl Telemetry {
         self.recent.top(count)
     }
 
-    fn report(&self, client: IpAddr, question: &Question, verdict: &Verdict) {
+    fn report(&self, client: IpAddr, question: &Question, verdict: &Arc<Verdict>) {
         let Some(finding) = verdict.leading() else { return };
-        let (category, subject) = (verdict.category, finding.subject.to_string());
-        let (name, rtype, now) = (question.name().to_name(), question.rtype, Instant::now());
-        let key = ReportKey { category, client, question: question_text(question), subject: subject.clone() };
-        let more = verdict.reported().count().saturating_sub(1);
-        let report = Report { client, name: name.clone(), rtype, category, finding: finding.clone(), more };
-        self.recent.note(&key, report, now, Timestamp::now());
-        if self.fold.note(&key, now) != FoldDecision::First {
+        let (key, now) =
+            (ReportKey { client, question: *question, verdict: Arc::clone(verdict) }, Instant::now());
+        self.recent.note(&key, now, Timestamp::now());
+        if self.fold.note(&key, now, || key.to_kept()) != FoldDecision::First {
             return;
         }
+        let (category, subject) = (verdict.category, &finding.subject);
+        let (name, rtype) = (question.name().to_name(), question.rtype);
         let (rule, carrier) = (finding.subject.rule(), finding.carrier);
         let (address, range) = finding.subject.parts();
+        let more = verdict.reported().count().saturating_sub(1);
         let allow = finding.subject.allow_line(question.name());
         let category = category.label();
         match verdict.category {
@@ -126,8 +165,10 @@ impl Telemetry {
     fn write(&self, folded: Vec<Folded<ReportKey>>) {
         for entry in folded {
             match entry {
-                Folded::Repeats { key: ReportKey { category, client, question, subject }, more, within } => {
-                    let (category, seconds) = (category.label(), within.as_secs());
+                Folded::Repeats { key, more, within } => {
+                    let Some(subject) = key.subject() else { continue };
+                    let (category, seconds) = (key.verdict.category.label(), within.as_secs());
+                    let (client, question) = (key.client, key.question.to_string());
                     tracing::warn!(category, %client, question, more, seconds, "{more} more in {seconds} s: {subject}");
                 }
                 Folded::Overflow { events, within } => {
@@ -141,8 +182,4 @@ impl Telemetry {
             }
         }
     }
-}
-
-fn question_text(question: &Question) -> String {
-    format!("{} {}", question.name().to_name(), question.rtype)
 }

@@ -3,17 +3,18 @@
 
 use std::cmp::Reverse;
 use std::collections::{HashMap, VecDeque};
-use std::hash::{BuildHasher, Hash};
+use std::hash::BuildHasher;
 use std::net::IpAddr;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use foldhash::quality::RandomState;
 use jiff::Timestamp;
 use tokio::sync::watch;
 
-use crate::dns::{Name, RecordType};
-use crate::policy::{Category, Finding};
+use super::ReportKey;
+use crate::dns::{Name, NameRef, Question};
+use crate::policy::{Category, Finding, Verdict};
 
 /// Blocks that are kept.
 const BLOCKS: usize = 1024;
@@ -38,27 +39,23 @@ pub struct BlockEvent {
     pub times: u64,
     /// Who asked.
     pub client: IpAddr,
-    /// For which name.
-    pub name: Name,
-    /// And type.
-    pub rtype: RecordType,
-    /// What it amounted to; never [`Category::Clean`].
-    pub category: Category,
-    /// What led inside.
-    pub finding: Finding,
-    /// How many more things in the same answer did.
+    /// For what.
+    pub question: Question,
+    /// How many more things than the first led inside in the same answer.
     pub more: usize,
+    verdict: Arc<Verdict>,
 }
 
-/// A block as it is reported.
-#[derive(Debug)]
-pub(super) struct Report {
-    pub(super) client: IpAddr,
-    pub(super) name: Name,
-    pub(super) rtype: RecordType,
-    pub(super) category: Category,
-    pub(super) finding: Finding,
-    pub(super) more: usize,
+impl BlockEvent {
+    /// What it amounted to; never [`Category::Clean`].
+    pub fn category(&self) -> Category {
+        self.verdict.category
+    }
+
+    /// What led inside; the first where there were more.
+    pub fn finding(&self) -> Option<&Finding> {
+        self.verdict.leading()
+    }
 }
 
 /// A name with how often it was blocked.
@@ -107,34 +104,25 @@ impl Recent {
         Self { state: Mutex::new(state), hasher: RandomState::default(), newest: watch::Sender::new(0) }
     }
 
-    /// Takes note of a report; those with the same `key` within a minute are one event.
-    pub(super) fn note(&self, key: &impl Hash, report: Report, now: Instant, time: Timestamp) {
-        let key = self.hasher.hash_one(key);
+    /// Takes note of a report; equal ones within a minute are one event. One that repeats takes no allocation.
+    pub(super) fn note(&self, report: &ReportKey, now: Instant, time: Timestamp) {
+        let key = self.hasher.hash_one(report);
         let mut state = self.lock();
-        if report.category == Category::Blocked {
-            state.top.note(&report.name);
+        let category = report.verdict.category;
+        if category == Category::Blocked {
+            state.top.note(report.question.name());
         }
         let number = state.newest + 1;
-        let ring = match report.category {
+        let ring = match category {
             Category::Sinkhole => &mut state.sinkholes,
             Category::Clean | Category::Blocked | Category::Monitored => &mut state.blocks,
         };
         if ring.repeats(key, now, time) {
             return;
         }
-        let Report { client, name, rtype, category, finding, more } = report;
-        let event = BlockEvent {
-            number,
-            first: time,
-            last: time,
-            times: 1,
-            client,
-            name,
-            rtype,
-            category,
-            finding,
-            more,
-        };
+        let more = report.verdict.reported().count().saturating_sub(1);
+        let ReportKey { client, question, verdict } = report.to_kept();
+        let event = BlockEvent { number, first: time, last: time, times: 1, client, question, more, verdict };
         ring.push(Kept { key, since: now, event });
         state.newest = number;
         drop(state);
@@ -233,8 +221,8 @@ impl Top {
         Self { counts: HashMap::default(), most }
     }
 
-    fn note(&mut self, name: &Name) {
-        if let Some((count, _)) = self.counts.get_mut(name) {
+    fn note(&mut self, name: NameRef<'_>) {
+        if let Some((count, _)) = self.counts.get_mut(name.fold().as_ref().as_wire()) {
             *count += 1;
             return;
         }
@@ -248,7 +236,7 @@ impl Top {
             self.counts.remove(&rarest);
             error = count;
         }
-        self.counts.insert(name.clone(), (error + 1, error));
+        self.counts.insert(name.to_name(), (error + 1, error));
     }
 
     fn names(&self) -> Vec<TopName> {
@@ -264,30 +252,23 @@ impl Top {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::dns::Carrier;
+    use crate::dns::{Carrier, RecordType};
     use crate::policy::{Action, Subject};
 
-    fn report(name: &str, category: Category) -> Report {
-        Report {
-            client: [127, 0, 0, 1].into(),
-            name: Name::from_text(name).unwrap(),
-            rtype: RecordType::A,
-            category,
-            finding: Finding {
-                carrier: Carrier::Rdata(RecordType::A),
-                subject: Subject::Port(22),
-                action: Action::Removed,
-            },
-            more: 0,
-        }
-    }
-
     fn note(recent: &Recent, name: &str, category: Category, now: Instant) {
-        recent.note(&(name, category), report(name, category), now, Timestamp::UNIX_EPOCH);
+        let finding = Finding {
+            carrier: Carrier::Rdata(RecordType::A),
+            subject: Subject::Port(22),
+            action: Action::Removed,
+        };
+        let question = Question::new(Name::from_text(name).unwrap().as_ref(), RecordType::A);
+        let verdict = Arc::new(Verdict { findings: vec![finding], category });
+        let report = ReportKey { client: [127, 0, 0, 1].into(), question, verdict };
+        recent.note(&report, now, Timestamp::UNIX_EPOCH);
     }
 
     fn names(events: &[BlockEvent]) -> Vec<(u64, String, u64)> {
-        events.iter().map(|event| (event.number, event.name.to_string(), event.times)).collect()
+        events.iter().map(|event| (event.number, event.question.name().to_string(), event.times)).collect()
     }
 
     #[test]
@@ -295,7 +276,7 @@ mod tests {
         let recent = Recent::default();
         let start = Instant::now();
         for (second, name) in
-            [(0, "a.example"), (1, "b.example"), (59, "a.example"), (60, "a.example"), (61, "a.example")]
+            [(0, "a.example"), (1, "b.example"), (59, "A.example"), (60, "a.example"), (61, "a.example")]
         {
             note(&recent, name, Category::Blocked, start + Duration::from_secs(second));
         }
@@ -338,7 +319,10 @@ mod tests {
         assert_eq!((state.blocks.kept.len(), state.top.counts.len()), (10, 10));
         assert!(state.blocks.places.len() <= 10);
         drop(state);
-        assert_eq!(recent.after(0, true, usize::MAX).last().unwrap().name.to_string(), "often.example");
+        assert_eq!(
+            recent.after(0, true, usize::MAX).last().unwrap().question.name().to_string(),
+            "often.example"
+        );
         let first = recent.top(1).remove(0);
         assert_eq!(first.name.to_string(), "often.example");
         assert!(first.count >= 1_000 && first.count - first.error <= 1_000, "{first:?}");
