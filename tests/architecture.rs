@@ -22,9 +22,10 @@ use Use::{Any, Only};
 /// Every top-level module with the modules it may use.
 const EDGES: &[(&str, &[(&str, Use)])] = &[
     ("dns", &[]),
+    ("count", &[]),
     ("policy", &[("dns", Any)]),
     ("cache", &[("dns", Any)]),
-    ("upstream", &[("dns", Any)]),
+    ("upstream", &[("dns", Any), ("count", Any)]),
     ("resolve", &[("dns", Any), ("policy", Any), ("cache", Any), ("upstream", Any)]),
     (
         "listen",
@@ -34,7 +35,7 @@ const EDGES: &[(&str, &[(&str, Use)])] = &[
             // What can be sent, to write it; nothing that decides.
             ("policy", Only(&["ClientResponse", "Wire"])),
             // What is served is counted.
-            ("telemetry", Only(&["Telemetry"])),
+            ("telemetry", Only(&["Recorder", "Telemetry", "Transport"])),
             // Each worker holds its sockets to the upstreams, and hands them to the resolver unopened.
             ("upstream", Only(&["Exchanger"])),
         ],
@@ -72,7 +73,7 @@ const EDGES: &[(&str, &[(&str, Use)])] = &[
             ("telemetry", Only(&["Format", "Level", "LogSettings"])),
         ],
     ),
-    ("telemetry", &[("dns", Any), ("policy", Any), ("resolve", Any)]),
+    ("telemetry", &[("count", Any), ("dns", Any), ("policy", Any), ("resolve", Any)]),
     (
         "daemon",
         &[

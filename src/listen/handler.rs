@@ -9,7 +9,7 @@ use super::limits::{Place, WaitingRoom};
 use crate::dns::{NotAQuery, Query};
 use crate::policy::{ClientResponse, Wire};
 use crate::resolve::{Lookup, Outcome, Resolver, Step, Turn};
-use crate::telemetry::Telemetry;
+use crate::telemetry::{Recorder, Telemetry, Transport};
 use crate::upstream::Exchanger;
 
 /// The longest message over TCP.
@@ -19,7 +19,7 @@ pub(super) const TCP_LIMIT: usize = 65_535;
 pub(super) struct Handler {
     resolver: Arc<Resolver>,
     exchanger: Rc<Exchanger>,
-    telemetry: Arc<Telemetry>,
+    recorder: Recorder,
     waiting: Rc<WaitingRoom>,
 }
 
@@ -65,9 +65,9 @@ impl Finished<'_> {
 }
 
 impl Handler {
-    pub(super) fn new(resolver: Arc<Resolver>, telemetry: Arc<Telemetry>) -> Rc<Self> {
+    pub(super) fn new(resolver: Arc<Resolver>, telemetry: &Arc<Telemetry>) -> Rc<Self> {
         let exchanger = Rc::new(Exchanger::new(resolver.epoch()));
-        Rc::new(Self { resolver, exchanger, telemetry, waiting: Rc::default() })
+        Rc::new(Self { resolver, exchanger, recorder: telemetry.worker(), waiting: Rc::default() })
     }
 
     /// What the messages of one read have in common.
@@ -93,6 +93,7 @@ impl Handler {
 
     fn answer(self: &Rc<Self>, turn: &Turn, incoming: Incoming<'_>, wire: &mut Wire) -> Handled {
         let client = incoming.client.ip().to_canonical();
+        self.recorder.received(if incoming.limit.is_some() { Transport::Tcp } else { Transport::Udp });
         let query = match Query::parse(incoming.message) {
             Ok(query) => query,
             Err(refusal) => return self.refuse(turn, &refusal, client, wire),
@@ -135,7 +136,7 @@ impl Handler {
 
     /// Over UDP the client asks again. On a stream it would wait for ever.
     fn shed(&self, query: &Query, limit: Option<usize>, wire: &mut Wire) -> Handled {
-        self.telemetry.shed();
+        self.recorder.shed();
         let Some(limit) = limit else { return Handled::Ignored };
         let outcome = Outcome::overloaded(&query.question);
         outcome.response().write(&query.asker, &query.question, 0, limit, wire);
@@ -145,12 +146,12 @@ impl Handler {
     fn reply(&self, query: &Query, client: IpAddr, outcome: &Outcome, limit: Option<usize>, wire: &mut Wire) {
         let limit = limit.unwrap_or_else(|| query.asker.udp_limit());
         outcome.response().write(&query.asker, &query.question, outcome.age, limit, wire);
-        self.telemetry.answered(client, query, outcome);
+        self.recorder.answered(client, query, outcome);
     }
 
     /// A client that may not ask learns no more from a broken query than from a sound one.
     fn refuse(&self, turn: &Turn, refusal: &NotAQuery, client: IpAddr, wire: &mut Wire) -> Handled {
-        self.telemetry.refused();
+        self.recorder.refused();
         if turn.snapshot.allows(client) && ClientResponse::write_refusal(refusal, wire) {
             Handled::Replied
         } else {

@@ -124,24 +124,14 @@ impl Connection {
     /// Handles the whole messages among what was read; returns how many there were.
     fn take_messages(&mut self) -> io::Result<usize> {
         let (mut at, mut count) = (0, 0);
-<<<<<<< HEAD
-        let mut wire = Wire::default();
         let turn = self.handler.turn();
-=======
-        let now = self.handler.now();
->>>>>>> help-b
         // What is left of the stream is answered when the client has taken these answers.
         while self.outbound.len() < MAX_OUTBOUND && self.waiting < MAX_WAITING {
             let Some((message, next)) = next_message(&self.inbound, at) else { break };
             (at, count) = (next, count + 1);
-<<<<<<< HEAD
             let incoming = Incoming { message, client: self.client, limit: Some(TCP_LIMIT) };
-            match self.handler.handle(&turn, incoming, &mut wire) {
-                Handled::Replied => append(&mut self.outbound, &wire),
-=======
-            match self.handler.handle(message, self.client, now, Some(TCP_LIMIT), &mut self.wire) {
+            match self.handler.handle(&turn, incoming, &mut self.wire) {
                 Handled::Replied => append(&mut self.outbound, &self.wire),
->>>>>>> help-b
                 Handled::Ignored => return Err(io::ErrorKind::InvalidData.into()),
                 Handled::Later(waiting) => {
                     self.waiting += 1;

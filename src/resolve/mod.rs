@@ -457,10 +457,10 @@ impl Outcome {
     }
 
     /// What the guard said of it, if it was asked.
-    pub fn verdict(&self) -> Option<&Verdict> {
+    pub fn verdict(&self) -> Option<&Arc<Verdict>> {
         match &self.reply {
-            Reply::Made(_, verdict) => verdict.as_deref(),
-            Reply::Kept(entry) => entry.judged.judgement.verdict.as_deref(),
+            Reply::Made(_, verdict) => verdict.as_ref(),
+            Reply::Kept(entry) => entry.judged.judgement.verdict.as_ref(),
         }
     }
 

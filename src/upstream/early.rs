@@ -64,7 +64,7 @@ impl Exchanger {
             asked_at,
             then: Box::new(then),
         });
-        let link = self.link(server.endpoint, sent);
+        let link = self.link(server, sent);
         let mut message = self.scratch.take();
         write_upstream_query(&asked, 0, ask.dnssec_ok, ask.checking_disabled, &mut message);
         let result = link.udp.send_early(server.endpoint.address(), &mut message, early);
@@ -133,9 +133,12 @@ impl Early {
         match accept(server, &self.ask, &self.asked, wire) {
             Ok(response) if !is_server_failure(response.rcode()) => {
                 let (now, millis) = exchanger.times();
-                server.note_round_trip(now.duration_since(self.sent));
+                let took = now.duration_since(self.sent);
+                server.note_round_trip(took);
                 exchanger.note_answer(server, millis);
-                (self.then)(Ok(response));
+                let outcome = Ok(response);
+                exchanger.link(server, now).counts.note(&outcome, took);
+                (self.then)(outcome);
             }
             _ => {
                 let wire = wire.to_vec();

@@ -13,10 +13,11 @@ use foldhash::quality::RandomState;
 use tokio::time::{sleep_until, timeout_at};
 
 use super::error::ExchangeError;
-use super::server::{ServerGroup, ServerState, Tried};
+use super::server::{ServerCounts, ServerGroup, ServerState, Tried};
 use super::settings::Endpoint;
 use super::tcp::TcpLink;
 use super::udp::{Flight, Reply, UdpPool};
+use crate::count::Writer;
 use crate::dns::{
     NameRef, Question, Rcode, RecordType, ResponseError, UpstreamResponse, remove_edns, write_upstream_query,
 };
@@ -54,6 +55,9 @@ pub(super) struct Link {
     pub(super) udp: UdpPool,
     tcp: TcpLink,
     used: Cell<Instant>,
+    pub(super) counts: Writer<ServerCounts>,
+    /// While there are sockets to a server it is known, and a reload that takes it back finds its health and its counts.
+    _server: Arc<ServerState>,
 }
 
 /// A first try that has come so far.
@@ -74,6 +78,18 @@ pub(super) enum Start {
     Flight(Flight),
     /// A reply that does not end it, or the news that there will be none.
     Reply(Reply),
+}
+
+impl Link {
+    fn new(server: &Arc<ServerState>, now: Instant) -> Self {
+        Self {
+            udp: UdpPool::default(),
+            tcp: TcpLink::default(),
+            used: Cell::new(now),
+            counts: server.counts(),
+            _server: Arc::clone(server),
+        }
+    }
 }
 
 impl Exchanger {
@@ -130,10 +146,11 @@ impl Exchanger {
         head: Option<Head>,
     ) -> Result<UpstreamResponse, ExchangeError> {
         let (now, millis) = self.times();
-        let asked_at = head.as_ref().map_or(millis, |head| head.asked_at);
-        let link = self.link(server.endpoint, now);
+        let (asked_at, begun) = head.as_ref().map_or((millis, now), |head| (head.asked_at, head.sent));
+        let link = self.link(server, now);
         let outcome = ask_link(&link, server, ask, timeout, head).await;
-        let (_, millis) = self.times();
+        let (now, millis) = self.times();
+        link.counts.note(&outcome, now.duration_since(begun));
         match &outcome {
             Err(error) if error.is_about_server() => {
                 if server.failed(millis, asked_at) {
@@ -168,7 +185,7 @@ impl Exchanger {
         tokio::task::spawn_local(async move {
             let question = Question::new(NameRef::ROOT, RecordType::NS);
             let ask = Ask { question, dnssec_ok: false, checking_disabled: false };
-            let link = exchanger.link(server.endpoint, now);
+            let link = exchanger.link(&server, now);
             let outcome = ask_link(&link, &server, &ask, PROBE_TIMEOUT, None).await;
             let (_, millis) = exchanger.times();
             match outcome {
@@ -181,14 +198,15 @@ impl Exchanger {
     }
 
     /// The link to a server. Where a new one is made, those that a reload has left behind go.
-    pub(super) fn link(&self, endpoint: Endpoint, now: Instant) -> Rc<Link> {
+    pub(super) fn link(&self, server: &Arc<ServerState>, now: Instant) -> Rc<Link> {
+        let endpoint = server.endpoint;
         let mut links = self.links.borrow_mut();
         if let Some(link) = links.get(&endpoint) {
             link.used.set(now);
             return Rc::clone(link);
         }
         links.retain(|_, link| now.duration_since(link.used.get()) < LINK_IDLE);
-        let link = Rc::new(Link { udp: UdpPool::default(), tcp: TcpLink::default(), used: Cell::new(now) });
+        let link = Rc::new(Link::new(server, now));
         links.insert(endpoint, Rc::clone(&link));
         link
     }

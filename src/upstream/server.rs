@@ -7,7 +7,9 @@ use std::time::Duration;
 
 use rand::Rng;
 
+use super::error::ExchangeError;
 use super::settings::Endpoint;
+use crate::count::{Blocks, Counter, Histogram, HistogramTotal, Writer};
 use crate::dns::Question;
 
 /// The first wait before a server that failed is probed, doubled with every failed probe.
@@ -33,6 +35,41 @@ pub struct ServerState {
     folds_case: AtomicBool,
     /// Replies in other letter case that could not be asked for over TCP, since the last one that kept it.
     case_doubts: AtomicU32,
+    counts: Blocks<ServerCounts>,
+}
+
+/// What one worker counts of a server; written by that worker only.
+#[derive(Debug, Default)]
+pub struct ServerCounts {
+    queries: Counter,
+    errors: [Counter; ExchangeError::LABELS.len()],
+    took: Histogram,
+}
+
+/// What all workers counted of a server.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ServerTotals {
+    /// Queries it was asked; its part in one query of a client, however many datagrams that took.
+    pub queries: u64,
+    /// Queries it left without an answer of use, by [`ExchangeError::LABELS`].
+    pub errors: [u64; ExchangeError::LABELS.len()],
+    /// How long its answers took, with whatever was lost, asked again or truncated on the way.
+    pub took: HistogramTotal,
+}
+
+impl ServerCounts {
+    /// It was asked, and this came of it after `took`.
+    pub fn note<T>(&self, outcome: &Result<T, ExchangeError>, took: Duration) {
+        self.queries.add(1);
+        match outcome {
+            Ok(_) => self.took.note(took),
+            Err(error) => {
+                if let Some(counter) = self.errors.get(error.index()) {
+                    counter.add(1);
+                }
+            }
+        }
+    }
 }
 
 impl ServerState {
@@ -46,7 +83,26 @@ impl ServerState {
             probe_at: AtomicU64::new(0),
             folds_case: AtomicBool::new(false),
             case_doubts: AtomicU32::new(0),
+            counts: Blocks::default(),
         }
+    }
+
+    /// Where one worker counts what it asks this server, for as long as it has sockets to it.
+    pub fn counts(&self) -> Writer<ServerCounts> {
+        self.counts.writer()
+    }
+
+    /// What all workers counted so far.
+    pub fn totals(&self) -> ServerTotals {
+        let mut totals = ServerTotals::default();
+        self.counts.for_each(|counts| {
+            totals.queries += counts.queries.get();
+            for (total, counter) in totals.errors.iter_mut().zip(&counts.errors) {
+                *total += counter.get();
+            }
+            totals.took.add(&counts.took);
+        });
+        totals
     }
 
     /// It is not avoided.
@@ -79,7 +135,7 @@ impl ServerState {
     /// It answered. Says if it had been avoided.
     pub fn answered(&self, now: u64) -> bool {
         self.answered_at.store(now, Relaxed);
-        self.failures.swap(0, Relaxed) > 0
+        !self.is_up() && self.failures.swap(0, Relaxed) > 0
     }
 
     /// It left a query of `asked_at` without an answer. Says if it is avoided from now on.
