@@ -15,6 +15,7 @@
 //! | [`config`] | the configuration: read, checked, every error at once |
 //! | [`daemon`] | start, reload, stop |
 //! | [`count`] | counters that cost a store |
+//! | `datagram` | the system's calls for datagrams in batches |
 //! | [`telemetry`], [`cli`] | what is said about it all, and the commands |
 //!
 //! # What always holds
@@ -31,6 +32,7 @@ pub mod cli;
 pub mod config;
 pub mod count;
 pub mod daemon;
+mod datagram;
 pub mod dns;
 pub mod listen;
 pub mod policy;

@@ -1,5 +1,6 @@
 //! Failures to resolve, for a short time (RFC 9520): who asks again at once gets the same answer without another try.
 
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
 use foldhash::quality::RandomState;
@@ -13,6 +14,8 @@ const MAX_FAILURES: usize = 4096;
 
 /// What could not be resolved just now, with the answer `A` that came of it.
 pub struct Failures<A> {
+    /// When the last of them will be forgotten: mostly there are none, and nothing has to be looked up.
+    last: AtomicU64,
     entries: Cache<Box<[u8]>, Failure<A>, UnitWeighter, RandomState>,
 }
 
@@ -34,11 +37,14 @@ impl<A: Clone> Failures<A> {
             RandomState::default(),
             quick_cache::sync::DefaultLifecycle::default(),
         );
-        Self { entries }
+        Self { last: AtomicU64::new(0), entries }
     }
 
     /// What came of `key` by `route` a moment ago.
     pub fn get(&self, key: &Key, route: u64, now: u64) -> Option<A> {
+        if now >= self.last.load(Relaxed) {
+            return None;
+        }
         let failure = self.entries.get(key.as_bytes())?;
         (failure.route == route && now < failure.until).then_some(failure.answer)
     }
@@ -46,6 +52,7 @@ impl<A: Clone> Failures<A> {
     /// Remembers a failure for as long as it `lasts`.
     pub fn insert(&self, key: &Key, route: u64, answer: A, now: u64, lasts: Duration) {
         let until = now.saturating_add(u64::try_from(lasts.as_millis()).unwrap_or(u64::MAX));
+        self.last.fetch_max(until, Relaxed);
         self.entries.insert(key.as_bytes().into(), Failure { answer, route, until });
     }
 }

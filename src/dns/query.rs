@@ -36,10 +36,10 @@ impl Question {
         self.asked.as_name()
     }
 
-    /// The question with every letter of its name replaced by what `map` makes of it.
+    /// The question with each letter of its name in upper case where its bit of `coins` is set, in lower case elsewhere.
     #[must_use]
-    pub fn map_letters(&self, map: impl FnMut(u8) -> u8) -> Self {
-        Self { asked: self.asked.map_letters(map), ..*self }
+    pub fn with_case(&self, coins: &[u8; 32]) -> Self {
+        Self { asked: self.asked.with_case(coins), ..*self }
     }
 
     /// The octets the question takes in a message.

@@ -6,8 +6,8 @@ use std::os::fd::AsFd;
 
 use socket2::{Domain, Protocol, Socket, Type};
 
-use super::batch::{never_fragment, report_local_address};
 use super::holder::holder_of;
+use crate::datagram::{never_fragment, report_local_address};
 
 /// What the kernel may queue while a worker is busy, in octets; it gives less where it is told to.
 const RECEIVE_BUFFER: usize = 4 << 20;

@@ -169,7 +169,7 @@ fn next_message(stream: &[u8], at: usize) -> Option<(&[u8], usize)> {
 }
 
 fn append(outbound: &mut Vec<u8>, wire: &Wire) {
-    let bytes = wire.as_bytes();
+    let bytes = wire.as_ref();
     if let Ok(length) = u16::try_from(bytes.len()) {
         outbound.extend_from_slice(&length.to_be_bytes());
         outbound.extend_from_slice(bytes);

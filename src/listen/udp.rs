@@ -10,13 +10,17 @@ use tokio::io::Interest;
 use tokio::net::UdpSocket;
 use tokio::sync::Notify;
 
-use super::batch::{BATCH, Batch, Outbox, Peer};
 use super::handler::{Finished, Handled, Handler, Incoming};
+use crate::datagram::{BATCH, Inbox, Outbox, Peer};
+use crate::policy::Wire;
+
+/// The longest query that is read; queries are far shorter.
+const ROOM: usize = 1500;
 
 /// A socket with the replies that are ready to go.
 struct Port {
     socket: UdpSocket,
-    late: RefCell<Outbox>,
+    late: RefCell<Outbox<Wire>>,
     ready: Notify,
 }
 
@@ -33,18 +37,18 @@ pub(super) async fn serve(socket: std::net::UdpSocket, handler: Rc<Handler>) -> 
 }
 
 async fn receive(port: &Rc<Port>, handler: &Rc<Handler>) -> io::Result<()> {
-    let (mut batch, mut outbox) = (Batch::new(), Outbox::new());
+    let (mut inbox, mut outbox) = (Inbox::new(ROOM), Outbox::new());
     loop {
         port.socket.readable().await?;
-        let received = port.socket.try_io(Interest::READABLE, || batch.receive(port.socket.as_fd()));
+        let received = port.socket.try_io(Interest::READABLE, || inbox.receive(port.socket.as_fd()));
         // Nothing there after all, or an error of an earlier reply whose client is gone; the socket is sound.
         let Ok(received) = received else { continue };
         let turn = handler.turn();
         for index in 0..received {
-            let Some((message, peer)) = batch.datagram(index) else { continue };
+            let Some((message, peer)) = inbox.datagram(index) else { continue };
             let incoming = Incoming { message, client: peer.address, limit: None };
             match handler.handle(&turn, incoming, outbox.room()) {
-                Handled::Replied => outbox.keep(peer),
+                Handled::Replied => outbox.keep(Some(peer)),
                 Handled::Ignored => {}
                 Handled::Later(waiting) => {
                     let port = Rc::clone(port);
@@ -53,7 +57,7 @@ async fn receive(port: &Rc<Port>, handler: &Rc<Handler>) -> io::Result<()> {
             }
         }
         if !outbox.is_empty() {
-            outbox.flush(port.socket.as_fd());
+            let _ = outbox.flush(port.socket.as_fd());
         }
         if received == BATCH {
             // There is more; the replies of upstreams get their turn first.
@@ -67,10 +71,10 @@ impl Port {
     fn send_soon(&self, peer: Peer, finished: &Finished<'_>) {
         let mut late = self.late.borrow_mut();
         if late.is_full() {
-            late.flush(self.socket.as_fd());
+            let _ = late.flush(self.socket.as_fd());
         }
         finished.write(late.room());
-        late.keep(peer);
+        late.keep(Some(peer));
         self.ready.notify_one();
     }
 }
@@ -78,6 +82,6 @@ impl Port {
 async fn send_late(port: Rc<Port>) {
     loop {
         port.ready.notified().await;
-        port.late.borrow_mut().flush(port.socket.as_fd());
+        let _ = port.late.borrow_mut().flush(port.socket.as_fd());
     }
 }

@@ -286,7 +286,7 @@ impl Resolver {
             found => {
                 lookup.stale = found.map(|found| found.entry);
                 match self.failures.get(&lookup.key, lookup.route_id, now.millis) {
-                    Some(failure) => Step::Done(self.conclude(&lookup, failure, Source::Cache)),
+                    Some(failure) => Step::Done(self.conclude(&lookup, failure, Source::Cache, *now)),
                     None => Step::Ask(Box::new(lookup)),
                 }
             }
@@ -311,9 +311,10 @@ impl Resolver {
                 let duty = Duty::new(Arc::clone(&self.in_flight), lookup.key);
                 let (group, ask) = (Arc::clone(&chosen.group), lookup.ask());
                 exchanger.ask(&group, ask, move |response| {
-                    let answer = resolver.keep(&lookup, response);
+                    let now = resolver.now();
+                    let answer = resolver.keep(&lookup, response, now);
                     duty.fulfil(&answer);
-                    then(&lookup, resolver.conclude(&lookup, answer, Source::Upstream));
+                    then(&lookup, resolver.conclude(&lookup, answer, Source::Upstream, now));
                 });
             }
             (place, ..) => {
@@ -344,17 +345,17 @@ impl Resolver {
             Place::Behind(receiver) => receiver.await.unwrap_or(Err(ExchangeError::Overload)),
             Place::Full => Err(ExchangeError::Overload),
         };
-        self.conclude(lookup, answer, Source::Upstream)
+        self.conclude(lookup, answer, Source::Upstream, self.now())
     }
 
     /// What becomes of an answer, or of none: an answer past its TTL is better than a failure.
-    fn conclude(&self, lookup: &Lookup, answer: Answer, source: Source) -> Outcome {
+    fn conclude(&self, lookup: &Lookup, answer: Answer, source: Source, now: Now) -> Outcome {
         match (answer, &lookup.stale) {
-            (Ok(entry), None) => Outcome::judged(self.judge(lookup, self.now(), &entry), 0, source),
+            (Ok(entry), None) => Outcome::judged(self.judge(lookup, now, &entry), 0, source),
             (Ok(entry), Some(_)) if !is_failure(&entry) => {
-                Outcome::judged(self.judge(lookup, self.now(), &entry), 0, source)
+                Outcome::judged(self.judge(lookup, now, &entry), 0, source)
             }
-            (_, Some(entry)) => Outcome::stale(self.judge(lookup, self.now(), entry)),
+            (_, Some(entry)) => Outcome::stale(self.judge(lookup, now, entry)),
             (Err(error), None) => Outcome::failed(&lookup.query.question, &error),
         }
     }
@@ -368,13 +369,12 @@ impl Resolver {
             None => asked.await,
             Some(_) => timeout(STALE_PATIENCE, asked).await.unwrap_or(Err(ExchangeError::Timeout)),
         };
-        self.keep(lookup, response)
+        self.keep(lookup, response, self.now())
     }
 
     /// Judges a reply and keeps it; a failure for a short time.
-    fn keep(&self, lookup: &Lookup, response: Result<UpstreamResponse, ExchangeError>) -> Answer {
+    fn keep(&self, lookup: &Lookup, response: Result<UpstreamResponse, ExchangeError>, now: Now) -> Answer {
         let Lookup { snapshot, key, route_id, .. } = lookup;
-        let now = self.now();
         let answer = response.map(|response| {
             let judgement = enforce(&snapshot.policy, &lookup.circumstances(now), &response);
             let weight = judgement.extra_weight();

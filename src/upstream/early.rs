@@ -65,12 +65,18 @@ impl Exchanger {
             then: Box::new(then),
         });
         let link = self.link(server, sent);
-        let mut message = self.scratch.take();
-        write_upstream_query(&asked, 0, ask.dnssec_ok, ask.checking_disabled, &mut message);
-        let result = link.udp.send_early(server.endpoint.address(), &mut message, early);
-        self.scratch.replace(message);
-        match result {
-            Ok(()) => self.sweep(),
+        let write = |early: &Early, message: &mut Vec<u8>| {
+            let Early { asked, ask, .. } = early;
+            write_upstream_query(asked, 0, ask.dnssec_ok, ask.checking_disabled, message);
+        };
+        match link.udp.send_early(server.endpoint.address(), early, write) {
+            Ok(is_first) => {
+                if is_first {
+                    // When this task has put all its questions, they leave together.
+                    tokio::task::spawn_local(async move { link.udp.flush() });
+                }
+                self.sweep();
+            }
             Err((early, error)) => early.go_on(self, Start::Reply(Err(error))),
         }
     }

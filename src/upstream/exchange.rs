@@ -46,8 +46,6 @@ pub struct Exchanger {
     epoch: Instant,
     /// A task looks for questions without a reply.
     pub(super) sweeping: Cell<bool>,
-    /// Where queries are written.
-    pub(super) scratch: Cell<Vec<u8>>,
 }
 
 /// The sockets and connections to one server.
@@ -95,7 +93,7 @@ impl Link {
 impl Exchanger {
     /// Without a socket so far. `epoch` is the zero of the clock that all workers' exchangers share.
     pub fn new(epoch: Instant) -> Self {
-        Self { links: RefCell::default(), epoch, sweeping: Cell::new(false), scratch: Cell::default() }
+        Self { links: RefCell::default(), epoch, sweeping: Cell::new(false) }
     }
 
     /// Asks the servers of `group` in turn until one gives an answer of use.

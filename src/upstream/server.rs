@@ -164,16 +164,9 @@ impl ServerState {
         if self.folds_case.load(Relaxed) {
             return *question;
         }
-        let mut bits = rand::rng().random::<u128>();
-        let mut left = 128;
-        question.map_letters(|letter| {
-            if left == 0 {
-                (bits, left) = (rand::rng().random(), 128);
-            }
-            let upper = bits & 1 == 1;
-            (bits, left) = (bits >> 1, left - 1);
-            if upper { letter.to_ascii_uppercase() } else { letter.to_ascii_lowercase() }
-        })
+        let mut coins = [0; 32];
+        rand::rng().fill(&mut coins);
+        question.with_case(&coins)
     }
 
     /// A reply repeated the question's letter case.

@@ -8,8 +8,9 @@
 
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
-use std::io::{self, Read};
+use std::io;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::os::fd::AsFd;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
@@ -22,6 +23,7 @@ use tokio::task::AbortHandle;
 
 use super::early::Early;
 use super::error::ExchangeError;
+use crate::datagram::{BATCH, Inbox, Outbox};
 use crate::dns::{Question, Rcode, UDP_PAYLOAD};
 
 /// Sockets to one server.
@@ -30,6 +32,7 @@ const SOCKETS: usize = 16;
 const USES: u32 = 512;
 /// Room for a reply; more than we announce, for servers that do not listen.
 const ROOM: usize = 4096;
+const _: () = assert!(ROOM > UDP_PAYLOAD as usize);
 
 /// What came for a question.
 pub(super) type Reply = Result<Vec<u8>, ExchangeError>;
@@ -40,6 +43,16 @@ pub(super) struct UdpPool {
     sockets: RefCell<Vec<Rc<Lease>>>,
     /// Given up, and kept for the replies that are still to come.
     retired: RefCell<Vec<Rc<Lease>>>,
+    /// Queries that leave together at the end of this turn of the thread, from one socket.
+    outgoing: RefCell<Option<Outgoing>>,
+    /// Room for replies.
+    inbox: Rc<RefCell<Option<Inbox>>>,
+}
+
+struct Outgoing {
+    outbox: Outbox<Vec<u8>>,
+    /// The socket; `None` while there is nothing to send.
+    lease: Option<Rc<Lease>>,
 }
 
 /// A socket and the task that receives on it; the task ends when neither the pool nor a flight holds the lease.
@@ -87,6 +100,7 @@ impl UdpPool {
     ) -> Result<Flight, ExchangeError> {
         let lease = self.lease(server)?;
         let id = lease.socket.take_id(message)?;
+        lease.socket.uses.set(lease.socket.uses.get() + 1);
         let (sender, reply) = oneshot::channel();
         let pending = Pending::Task { asked: Box::new(*asked), reply: sender };
         lease.socket.pending.borrow_mut().insert(id, pending);
@@ -95,25 +109,59 @@ impl UdpPool {
         Ok(flight)
     }
 
-    /// The same without a task: the reply is given to `early` where it is read. Where it cannot be sent `early` comes back
-    /// with the reason.
+    /// The same without a task: the reply is given to `early` where it is read. It leaves with [`flush`](Self::flush);
+    /// says if it is the first that waits for that. Where it cannot be sent `early` comes back with the reason.
     pub(super) fn send_early(
         &self,
         server: SocketAddr,
-        message: &mut [u8],
         early: Box<Early>,
-    ) -> Result<(), (Box<Early>, ExchangeError)> {
-        let sent = self.lease(server).and_then(|lease| {
-            let id = lease.socket.take_id(message)?;
-            lease.socket.send(message)?;
-            Ok((lease, id))
-        });
-        match sent {
-            Ok((lease, id)) => {
-                lease.socket.pending.borrow_mut().insert(id, Pending::Early(early));
-                Ok(())
+        write: impl FnOnce(&Early, &mut Vec<u8>),
+    ) -> Result<bool, (Box<Early>, ExchangeError)> {
+        let mut outgoing = self.outgoing.borrow_mut();
+        let Outgoing { outbox, lease } = outgoing.get_or_insert_with(Outgoing::new);
+        let is_first = lease.is_none();
+        let chosen = match lease {
+            Some(lease) => Rc::clone(lease),
+            None => match self.lease(server) {
+                Ok(chosen) => Rc::clone(lease.insert(chosen)),
+                Err(error) => return Err((early, error)),
+            },
+        };
+        let message = outbox.room();
+        write(&early, message);
+        let id = match chosen.socket.take_id(message) {
+            Ok(id) => id,
+            Err(error) => {
+                if is_first {
+                    *lease = None;
+                }
+                return Err((early, error));
             }
-            Err(error) => Err((early, error)),
+        };
+        outbox.keep(None);
+        chosen.socket.uses.set(chosen.socket.uses.get() + 1);
+        chosen.socket.pending.borrow_mut().insert(id, Pending::Early(early));
+        if outbox.is_full() {
+            drop(outgoing);
+            self.flush();
+        }
+        Ok(is_first)
+    }
+
+    /// Sends what waits to be sent.
+    pub(super) fn flush(&self) {
+        let mut outgoing = self.outgoing.borrow_mut();
+        let Some(Outgoing { outbox, lease }) = &mut *outgoing else { return };
+        let Some(lease) = lease.take() else { return };
+        let sent = outbox.flush(lease.socket.udp.as_fd());
+        drop(outgoing);
+        match sent {
+            // A full send buffer loses datagrams like any router may: they are sent again.
+            Err(error) if error.kind() != io::ErrorKind::WouldBlock => {
+                lease.socket.dead.set(true);
+                lease.socket.fail_all(&error.into());
+            }
+            _ => {}
         }
     }
 
@@ -137,14 +185,20 @@ impl UdpPool {
         }
         let chosen = rand::rng().random_range(0..SOCKETS);
         if let Some(lease) = leases.get(chosen) {
-            lease.socket.uses.set(lease.socket.uses.get() + 1);
             return Ok(Rc::clone(lease));
         }
         let socket = Rc::new(Socket::connect(server)?);
-        let receiver = tokio::task::spawn_local(receive(Rc::clone(&socket))).abort_handle();
+        let receiving = receive(Rc::clone(&socket), Rc::clone(&self.inbox));
+        let receiver = tokio::task::spawn_local(receiving).abort_handle();
         let lease = Rc::new(Lease { socket, receiver });
         leases.push(Rc::clone(&lease));
         Ok(lease)
+    }
+}
+
+impl Outgoing {
+    fn new() -> Self {
+        Self { outbox: Outbox::new(), lease: None }
     }
 }
 
@@ -159,7 +213,7 @@ impl Socket {
         socket.set_nonblocking(true)?;
         Ok(Self {
             udp: UdpSocket::from_std(socket)?,
-            uses: Cell::new(1),
+            uses: Cell::new(0),
             dead: Cell::new(false),
             pending: RefCell::default(),
         })
@@ -199,12 +253,20 @@ impl Socket {
         }
     }
 
-    fn receive(&self, room: &mut [u8]) -> io::Result<usize> {
-        match self.udp.try_recv(room) {
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                self.udp.try_io(Interest::ERROR, || (&*SockRef::from(&self.udp)).read(room))
+    /// Receives what there is, without waiting; says how much.
+    fn receive(&self, inbox: &mut Inbox) -> io::Result<usize> {
+        let mut received = 0;
+        let readable = self.udp.try_io(Interest::READABLE, || {
+            received = inbox.receive(self.udp.as_fd())?;
+            // Less than would fit is all there was: tokio need not ask again to learn that.
+            if received < BATCH { Err(io::ErrorKind::WouldBlock.into()) } else { Ok(()) }
+        });
+        match readable {
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock && received == 0 => {
+                self.udp.try_io(Interest::ERROR, || inbox.receive(self.udp.as_fd()))
             }
-            received => received,
+            Err(error) if error.kind() != io::ErrorKind::WouldBlock => Err(error),
+            _ => Ok(received),
         }
     }
 
@@ -308,14 +370,24 @@ impl Drop for Flight {
     }
 }
 
-/// Receives on a socket until its lease ends.
-async fn receive(socket: Rc<Socket>) {
-    const _: () = assert!(ROOM > UDP_PAYLOAD as usize);
-    let mut room = vec![0; ROOM];
+/// Receives on a socket until its lease ends. One batch is read and used without a pause, so that all sockets share the
+/// room for it.
+async fn receive(socket: Rc<Socket>, inbox: Rc<RefCell<Option<Inbox>>>) {
     while socket.heard().await.is_ok() {
+        let mut inbox = inbox.borrow_mut();
+        let inbox = inbox.get_or_insert_with(|| Inbox::new(ROOM));
         loop {
-            match socket.receive(&mut room) {
-                Ok(length) => socket.deliver(room.get_mut(..length).unwrap_or_default()),
+            match socket.receive(inbox) {
+                Ok(received) => {
+                    for index in 0..received {
+                        if let Some((datagram, _)) = inbox.datagram(index) {
+                            socket.deliver(datagram);
+                        }
+                    }
+                    if received < BATCH {
+                        break;
+                    }
+                }
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
                 // An ICMP error: whatever is on its way from this socket will not be answered.
                 Err(error) => socket.fail_all(&error.into()),
