@@ -541,7 +541,8 @@ fn the_same_question_of_many_clients_is_asked_once() {
         receive(socket).assert_addresses(&["1.1.1.1"]);
     }
     let asked = upstream.calls_for("a.example").iter().filter(|call| call.qtype() == code::A).count();
-    assert_eq!(asked, 1);
+    // Once, and once more where the gate stayed shut for longer than a lost datagram is waited for.
+    assert!((1..=2).contains(&asked), "{asked} times");
 }
 
 #[test]
@@ -565,7 +566,8 @@ fn the_first_client_may_go_away_before_the_answer_comes() {
     for socket in &sockets {
         receive(socket).assert_addresses(&["1.1.1.1"]);
     }
-    assert_eq!(upstream.asked("a.example"), 1);
+    // Twice where it was sent again, as above.
+    assert!(upstream.asked("a.example") <= 2);
 }
 
 // --------------------------------------------------------------------------------------------------- what is kept

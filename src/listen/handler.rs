@@ -6,6 +6,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
 use std::sync::Arc;
 
+use super::contain::contained;
 use crate::dns::{NotAQuery, Query};
 use crate::policy::{ClientResponse, Wire};
 use crate::resolve::{Lookup, Now, Outcome, Resolver, Step};
@@ -120,12 +121,24 @@ impl Handler {
         Handled::Replied
     }
 
-    /// Asks an upstream and writes the reply.
+    /// Asks an upstream and writes the reply, which is SERVFAIL after a panic.
     pub(super) async fn finish(&self, waiting: Waiting, limit: Option<usize>, wire: &mut Wire) {
         let Waiting { lookup, _place } = waiting;
         let (query, client) = (*lookup.query(), lookup.client());
-        let outcome = self.resolver.finish(&self.exchanger, *lookup).await;
-        self.reply(&query, client, &outcome, limit, wire);
+        let answered = contained("a question", async {
+            let outcome = self.resolver.finish(&self.exchanger, *lookup).await;
+            self.reply(&query, client, &outcome, limit, wire);
+        });
+        if answered.await.is_none() {
+            let limit = limit.unwrap_or_else(|| query.asker.udp_limit());
+            Outcome::overloaded(&query.question).response.write(
+                &query.asker,
+                &query.question,
+                0,
+                limit,
+                wire,
+            );
+        }
     }
 
     /// Over UDP the client asks again. On a stream it would wait for ever.

@@ -2,6 +2,7 @@
 //! and has nothing else to send.
 
 mod batch;
+mod contain;
 mod handler;
 mod holder;
 mod limits;

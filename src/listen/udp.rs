@@ -11,6 +11,7 @@ use tokio::net::UdpSocket;
 use tokio::sync::Notify;
 
 use super::batch::{BATCH, Batch, Outbox, Peer};
+use super::contain::restarted;
 use super::handler::{Handled, Handler};
 use crate::policy::Wire;
 
@@ -29,8 +30,9 @@ pub(super) async fn serve(socket: std::net::UdpSocket, handler: Rc<Handler>) -> 
         ready: Notify::new(),
     });
     // It outlives this future: replies of queries under way still go out while the worker drains.
-    tokio::task::spawn_local(send_late(Rc::clone(&port)));
-    receive(&port, &handler).await
+    let late = Rc::clone(&port);
+    tokio::task::spawn_local(async move { restarted("the sending of replies", || send_late(&late)).await });
+    restarted("a UDP socket", || receive(&port, &handler)).await
 }
 
 async fn receive(port: &Rc<Port>, handler: &Rc<Handler>) -> io::Result<()> {
@@ -78,7 +80,7 @@ impl Port {
     }
 }
 
-async fn send_late(port: Rc<Port>) {
+async fn send_late(port: &Port) {
     loop {
         port.ready.notified().await;
         port.late.borrow_mut().flush(port.socket.as_fd());
