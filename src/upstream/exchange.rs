@@ -1,5 +1,8 @@
 //! Asking a group of servers: in turn, over UDP, over TCP where UDP does not do.
 
+#[cfg(test)]
+mod tests;
+
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::pin::pin;
@@ -40,6 +43,9 @@ pub struct Ask<'a> {
 /// The sockets and connections of one worker. Lives on its thread.
 pub struct Exchanger {
     links: RefCell<HashMap<Endpoint, Rc<Link>>>,
+    /// How long a link is kept that nothing is asked over, and when that was last looked after.
+    idle: Duration,
+    swept: Cell<Instant>,
     epoch: Instant,
 }
 
@@ -58,7 +64,8 @@ impl Link {
 impl Exchanger {
     /// Without a socket so far. `epoch` is the zero of the clock that all workers' exchangers share.
     pub fn new(epoch: Instant) -> Self {
-        Self { links: RefCell::default(), epoch }
+        let (links, swept) = (RefCell::default(), Cell::new(Instant::now()));
+        Self { links, idle: LINK_IDLE, swept, epoch }
     }
 
     /// Asks the servers of `group` in turn until one gives an answer of use.
@@ -143,16 +150,17 @@ impl Exchanger {
         });
     }
 
-    /// The link to a server. Where a new one is made, those that a reload has left behind go.
+    /// The link to a server. Now and then those go that nothing was asked over: a reload may have left them behind.
     fn link(&self, endpoint: Endpoint) -> Rc<Link> {
         let mut links = self.links.borrow_mut();
         let now = Instant::now();
-        if !links.contains_key(&endpoint) {
-            links.retain(|_, link| now.duration_since(link.used.get()) < LINK_IDLE);
-        }
-        let link = links.entry(endpoint).or_insert_with(|| Rc::new(Link::new()));
+        let link = Rc::clone(links.entry(endpoint).or_insert_with(|| Rc::new(Link::new())));
         link.used.set(now);
-        Rc::clone(link)
+        if now.duration_since(self.swept.get()) >= self.idle {
+            self.swept.set(now);
+            links.retain(|_, link| now.duration_since(link.used.get()) <= self.idle);
+        }
+        link
     }
 
     fn millis(&self) -> u64 {
