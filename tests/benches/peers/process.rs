@@ -1,0 +1,82 @@
+//! Programs that are started, watched and ended by their own id.
+
+use std::fs::File;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use crate::system;
+
+/// How long a server may take to end after it was told to.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// Where a program is, wherever PATH leads.
+pub(crate) fn find(program: &str) -> Option<PathBuf> {
+    let path = std::env::var("PATH").unwrap_or_default();
+    let places = path.split(':').chain(["/usr/bin", "/usr/sbin", "/usr/local/sbin"]);
+    places.map(|place| Path::new(place).join(program)).find(|path| path.is_file())
+}
+
+/// A running program; ended when dropped.
+pub(crate) struct Process {
+    child: Child,
+    log: PathBuf,
+}
+
+impl Process {
+    /// Starts it on one core, with what it says in the file `log`.
+    pub(crate) fn start(mut command: Command, core: usize, log: &Path) -> io::Result<Self> {
+        let said = File::create(log)?;
+        command.stdin(Stdio::null()).stdout(said.try_clone()?).stderr(said);
+        // A thread of its own, since a process inherits the core of the thread that starts it.
+        let child = thread::scope(|scope| {
+            let starter = scope.spawn(|| {
+                system::pin(core)?;
+                command.spawn()
+            });
+            starter.join().expect("the thread does not panic")
+        })?;
+        Ok(Self { child, log: log.to_owned() })
+    }
+
+    /// Processor time used so far.
+    pub(crate) fn processor_time(&self) -> Duration {
+        system::processor_time(self.child.id()).expect("the process runs")
+    }
+
+    /// Resident memory in octets.
+    pub(crate) fn resident(&self) -> u64 {
+        let path = format!("/proc/{}/smaps_rollup", self.child.id());
+        let text = std::fs::read_to_string(path).expect("the process runs");
+        let line = text.lines().find_map(|line| line.strip_prefix("Rss:")).expect("it has a line for that");
+        let kib: u64 = line.trim().trim_end_matches(" kB").parse().expect("a number");
+        kib * 1024
+    }
+
+    /// Whether it has ended by itself.
+    pub(crate) fn has_ended(&mut self) -> bool {
+        self.child.try_wait().is_ok_and(|status| status.is_some())
+    }
+
+    /// What it said so far.
+    pub(crate) fn said(&self) -> String {
+        std::fs::read_to_string(&self.log).unwrap_or_default()
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        system::terminate(self.child.id());
+        let deadline = Instant::now() + PATIENCE;
+        while Instant::now() < deadline {
+            if self.has_ended() {
+                return;
+            }
+            thread::sleep(Duration::from_millis(5));
+        }
+        let _ended = self.child.kill();
+        let _status = self.child.wait();
+    }
+}
