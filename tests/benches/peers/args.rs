@@ -42,6 +42,11 @@ pub(crate) struct Arguments {
 }
 
 impl Arguments {
+    /// Whether that measurement is to be taken.
+    pub(crate) fn wants(&self, measure: &str) -> bool {
+        self.only.is_empty() || self.only.iter().any(|only| only == measure)
+    }
+
     pub(crate) fn rounds(&self) -> u32 {
         self.rounds.unwrap_or(if self.brief { 1 } else { 5 })
     }

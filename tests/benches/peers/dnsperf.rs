@@ -20,14 +20,12 @@ pub(crate) struct Load {
     /// Questions a second; as many as can be without.
     pub(crate) rate: Option<u64>,
     pub(crate) tcp: bool,
-    /// Further arguments.
-    pub(crate) options: &'static [&'static str],
 }
 
 impl Load {
     /// The load that most measurements have.
     pub(crate) const fn usual(seconds: u32) -> Self {
-        Self { clients: 8, outstanding: 200, seconds, rate: None, tcp: false, options: &[] }
+        Self { clients: 8, outstanding: 200, seconds, rate: None, tcp: false }
     }
 
     pub(crate) const fn over_tcp(seconds: u32) -> Self {
@@ -56,6 +54,12 @@ static RUNS: AtomicU64 = AtomicU64::new(0);
 impl Names {
     pub(crate) fn path(&self) -> &Path {
         self.0.path()
+    }
+
+    /// The names alone.
+    pub(crate) fn list(&self) -> Vec<String> {
+        let text = std::fs::read_to_string(self.path()).expect("it was written");
+        text.lines().filter_map(|line| line.split(' ').next().map(str::to_owned)).collect()
     }
 
     /// `count` names that stay the same.
@@ -115,7 +119,6 @@ impl Run {
         if let Some(rate) = load.rate {
             command.args(["-Q", &rate.to_string()]);
         }
-        command.args(load.options);
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
         Self(Some(command.spawn().expect("dnsperf starts")))
     }

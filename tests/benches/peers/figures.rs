@@ -1,21 +1,24 @@
-//! What was measured: one number for each round.
+//! What was measured: at most one number for each round.
 
 use std::collections::BTreeMap;
 
-/// Which number.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct Key {
-    pub(crate) measure: &'static str,
-    pub(crate) server: &'static str,
-    pub(crate) what: &'static str,
-}
+/// Which number: of what measurement, of what server, and what of it.
+pub(crate) type Key = (&'static str, &'static str, &'static str);
 
 /// All of them.
 #[derive(Debug, Default)]
-pub(crate) struct Figures(BTreeMap<Key, Vec<f64>>);
+pub(crate) struct Figures {
+    round: u32,
+    numbers: BTreeMap<Key, BTreeMap<u32, f64>>,
+}
 
 impl Figures {
-    /// Adds the number of another round.
+    /// From now on numbers are of this round.
+    pub(crate) fn begin(&mut self, round: u32) {
+        self.round = round;
+    }
+
+    /// Adds a number of this round.
     pub(crate) fn add(
         &mut self,
         measure: &'static str,
@@ -23,33 +26,28 @@ impl Figures {
         what: &'static str,
         number: f64,
     ) {
-        self.0.entry(Key { measure, server, what }).or_default().push(number);
+        self.numbers.entry((measure, server, what)).or_default().insert(self.round, number);
     }
 
     /// The median of all rounds.
-    pub(crate) fn median(
-        &self,
-        measure: &'static str,
-        server: &'static str,
-        what: &'static str,
-    ) -> Option<f64> {
-        median(self.0.get(&Key { measure, server, what })?.clone())
+    pub(crate) fn median(&self, key: Key) -> Option<f64> {
+        median(self.numbers.get(&key)?.values().copied().collect())
+    }
+
+    /// The largest of all rounds.
+    pub(crate) fn worst(&self, key: Key) -> Option<f64> {
+        self.numbers.get(&key)?.values().copied().max_by(f64::total_cmp)
     }
 
     /// The median of what one is of the other in each round, so that drift between rounds does not count.
-    pub(crate) fn ratio(
-        &self,
-        (measure, server): (&'static str, &'static str),
-        (other_measure, other): (&'static str, &'static str),
-        what: &'static str,
-    ) -> Option<f64> {
-        let ours = self.0.get(&Key { measure, server, what })?;
-        let theirs = self.0.get(&Key { measure: other_measure, server: other, what })?;
-        median(ours.iter().zip(theirs).map(|(ours, theirs)| ours / theirs).collect())
+    pub(crate) fn ratio(&self, ours: Key, theirs: Key) -> Option<f64> {
+        let (ours, theirs) = (self.numbers.get(&ours)?, self.numbers.get(&theirs)?);
+        median(ours.iter().filter_map(|(round, number)| Some(number / theirs.get(round)?)).collect())
     }
 
-    pub(crate) fn iter(&self) -> impl Iterator<Item = (&Key, &[f64])> {
-        self.0.iter().map(|(key, numbers)| (key, numbers.as_slice()))
+    /// Every number, with its round.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (&Key, &BTreeMap<u32, f64>)> {
+        self.numbers.iter()
     }
 }
 

@@ -18,12 +18,16 @@ mod client;
 mod dnsperf;
 mod figures;
 mod measures;
+mod orders;
 mod process;
+mod report;
 mod servers;
 mod system;
 mod table;
+mod targets;
 
 use std::net::UdpSocket;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process::ExitCode;
 
 use args::Arguments;
@@ -65,22 +69,28 @@ fn measure(arguments: &Arguments) -> Result<(), String> {
         return Err("dnsperf is not installed: apt-get install dnsperf".to_owned());
     }
     system::pin(servers::OTHER_CORE).map_err(|error| format!("a second core is needed: {error}"))?;
-    let Some(nsd) = servers::start_nsd() else {
+    let Some((nsd, upstream)) = servers::start_nsd() else {
         return Err("nsd is not installed: apt-get install nsd".to_owned());
     };
     let found = servers(arguments);
     let bench = Bench { arguments, servers: &found, upstream: nsd.address };
     let mut figures = Figures::default();
+    let mut failed = false;
     for round in 1..=arguments.rounds() {
         say!("round {round} of {}", arguments.rounds());
-        for measure in MEASURES {
-            if arguments.only.is_empty() || arguments.only.iter().any(|only| only == measure.name) {
-                (measure.run)(&bench, &mut figures);
-            }
+        figures.begin(round);
+        for measure in MEASURES.iter().filter(|measure| arguments.wants(measure.name)) {
+            // What fails leaves a gap in the tables; what was measured before it is not lost.
+            let measured = catch_unwind(AssertUnwindSafe(|| (measure.run)(&bench, &mut figures)));
+            failed |= measured.is_err();
         }
     }
-    table::print(&table::servers(&figures, &found), arguments.markdown);
-    Ok(())
+    report::print(&figures, &found, &upstream, arguments);
+    if let Some(path) = &arguments.json {
+        let written = report::write(path, &figures, &found, &upstream, arguments);
+        written.map_err(|error| format!("{}: {error}", path.display()))?;
+    }
+    if failed { Err("a measurement failed".to_owned()) } else { Ok(()) }
 }
 
 /// Those that are wanted and there.

@@ -19,9 +19,21 @@ pub(crate) fn find(program: &str) -> Option<PathBuf> {
     places.map(|place| Path::new(place).join(program)).find(|path| path.is_file())
 }
 
+/// The version a program prints: the first word that is digits and dots.
+pub(crate) fn version(program: &Path, argument: &str) -> Option<String> {
+    let output = Command::new(program).arg(argument).stdin(Stdio::null()).output().ok()?;
+    let said = [output.stdout, output.stderr].concat();
+    let said = String::from_utf8_lossy(&said);
+    let mut words = said.split_whitespace().map(|word| word.trim_end_matches(','));
+    let found = words.find(|word| word.contains('.') && word.chars().all(|c| c == '.' || c.is_ascii_digit()));
+    found.map(str::to_owned)
+}
+
 /// A running program; ended when dropped.
 pub(crate) struct Process {
     child: Child,
+    /// The moment before it was started.
+    pub(crate) spawned: Instant,
     log: PathBuf,
 }
 
@@ -31,14 +43,14 @@ impl Process {
         let said = File::create(log)?;
         command.stdin(Stdio::null()).stdout(said.try_clone()?).stderr(said);
         // A thread of its own, since a process inherits the core of the thread that starts it.
-        let child = thread::scope(|scope| {
+        let (spawned, child) = thread::scope(|scope| {
             let starter = scope.spawn(|| {
                 system::pin(core)?;
-                command.spawn()
+                io::Result::Ok((Instant::now(), command.spawn()?))
             });
             starter.join().expect("the thread does not panic")
         })?;
-        Ok(Self { child, log: log.to_owned() })
+        Ok(Self { child, spawned, log: log.to_owned() })
     }
 
     /// Processor time used so far.

@@ -1,6 +1,9 @@
 //! Processor time for a query under full load.
 
+use std::time::Duration;
+
 use super::Bench;
+use crate::client;
 use crate::dnsperf::{self, Load, Names, Outcome};
 use crate::figures::Figures;
 use crate::servers::Running;
@@ -28,10 +31,13 @@ pub(super) fn tcp(bench: &Bench<'_>, figures: &mut Figures) {
 
 /// Answers from the cache, with a TCP connection for each query.
 pub(super) fn tcp_once(bench: &Bench<'_>, figures: &mut Figures) {
-    let options = &["-O", "num-queries-per-conn=1"];
-    let load = Load { outstanding: 8, options, ..Load::over_tcp(bench.seconds()) };
+    let duration = Duration::from_secs(bench.seconds().into());
     for found in bench.servers.iter().filter(|found| found.server.tcp) {
-        hits("tcp-once", found.name(), &bench.start(found), &load, figures);
+        let running = bench.start(found);
+        let names = Names::known(KNOWN);
+        client::tcp_once(running.address, &names, Duration::from_millis(300));
+        let load = || client::tcp_once(running.address, &names, duration);
+        under_load("tcp-once", found.name(), &running, figures, load);
     }
 }
 

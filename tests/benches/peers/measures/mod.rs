@@ -1,12 +1,18 @@
 //! What is measured. Each measurement goes through its servers one after the other, every one started anew.
 
+mod crowd;
+mod guard;
+mod latency;
 mod load;
+pub(crate) mod memory;
+mod start;
 
 use std::net::SocketAddr;
 
 use crate::args::Arguments;
 use crate::figures::Figures;
-use crate::servers::{Found, Running, Task};
+use crate::orders::Task;
+use crate::servers::{Found, Running};
 
 /// A measurement.
 pub(crate) struct Measure {
@@ -21,6 +27,15 @@ pub(crate) const MEASURES: &[Measure] = &[
     Measure { name: "miss", run: load::miss },
     Measure { name: "tcp", run: load::tcp },
     Measure { name: "tcp-once", run: load::tcp_once },
+    Measure { name: "guard", run: guard::guard },
+    Measure { name: "crowd", run: crowd::crowd },
+    Measure { name: "reload", run: crowd::reload },
+    Measure { name: "start", run: start::start },
+    Measure { name: "half", run: latency::half },
+    Measure { name: "flood", run: latency::flood },
+    Measure { name: "memory", run: memory::memory },
+    Measure { name: "million", run: memory::million },
+    Measure { name: "size", run: memory::size },
 ];
 
 /// Octets of cache where nothing else is said.
@@ -47,6 +62,10 @@ impl Bench<'_> {
     /// Servers that resolve.
     fn resolvers(&self) -> impl Iterator<Item = &Found> {
         self.servers.iter().filter(|found| found.name() != "echo")
+    }
+
+    fn stubborn(&self) -> Option<&Found> {
+        self.servers.iter().find(|found| found.name() == "stubborn")
     }
 
     /// Starts it on the usual task.
