@@ -56,7 +56,7 @@ pub struct Finding {
 }
 
 /// What leads inside.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Subject {
     /// An address.
     Address {

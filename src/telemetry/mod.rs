@@ -2,18 +2,28 @@
 
 mod fold;
 mod logging;
+mod recent;
+mod recorder;
 mod settings;
 
+use std::hash::{Hash, Hasher};
 use std::net::IpAddr;
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use crate::dns::{Query, Question};
-use crate::policy::{Category, Verdict};
-use crate::resolve::{Outcome, Source};
+use jiff::Timestamp;
+use tokio::sync::watch;
+
+use crate::count::Blocks;
+use crate::dns::Question;
+use crate::policy::{Category, Subject, Verdict};
+use recent::Recent;
+use recorder::Counts;
 
 pub use fold::{Fold, FoldDecision, Folded};
 pub use logging::{LogError, LogHandle, Logging};
+pub use recent::{BlockEvent, TopName};
+pub use recorder::{CATEGORIES, RCODES, RULES, Recorder, SOURCES, TRANSPORTS, Totals, Transport};
 pub use settings::{Format, Level, LogSettings};
 
 /// How long repeated reports are folded.
@@ -21,79 +31,109 @@ const FOLD_INTERVAL: Duration = Duration::from_secs(60);
 /// Reports that are folded at a time.
 const FOLD_KEYS: usize = 1024;
 
-/// What happened so far.
-#[derive(Debug, Default)]
-pub struct Counters {
-    answered: [AtomicU64; 5],
-    blocked: AtomicU64,
-    sinkhole: AtomicU64,
-    monitored: AtomicU64,
-    refused: AtomicU64,
-    shed: AtomicU64,
-}
-
-/// Counts, and reports what the guard did.
+/// Counts, and reports what the guard did. Shared by all workers, each of which has a [`Recorder`].
+#[derive(Debug)]
 pub struct Telemetry {
-    /// The counts.
-    pub counters: Counters,
+    counts: Blocks<Counts>,
     fold: Fold<ReportKey>,
+    recent: Recent,
 }
 
-/// What makes two reports the same one to a reader.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+/// What makes two reports the same one to a reader: category, client, question, and what is reported first. Made without
+/// an allocation, since a page that tries to rebind asks for what is cached.
+#[derive(Debug)]
 struct ReportKey {
-    category: Category,
     client: IpAddr,
-    question: String,
-    subject: String,
+    question: Question,
+    verdict: Arc<Verdict>,
+}
+
+impl ReportKey {
+    fn subject(&self) -> Option<&Subject> {
+        self.verdict.leading().map(|finding| &finding.subject)
+    }
+
+    /// An equal one to be kept: a reply may hold thousands of findings, and whoever sent it is not to say how much is kept
+    /// of them.
+    fn to_kept(&self) -> Self {
+        let verdict = Verdict {
+            findings: self.verdict.leading().cloned().into_iter().collect(),
+            category: self.verdict.category,
+        };
+        Self { client: self.client, question: self.question, verdict: Arc::new(verdict) }
+    }
+}
+
+impl PartialEq for ReportKey {
+    fn eq(&self, other: &Self) -> bool {
+        self.client == other.client
+            && self.question.rtype == other.question.rtype
+            && self.question.name().same(other.question.name())
+            && self.verdict.category == other.verdict.category
+            && self.subject() == other.subject()
+    }
+}
+
+impl Eq for ReportKey {}
+
+impl Hash for ReportKey {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        // Subjects differ only where the upstream changes its mind.
+        (self.client, self.question.rtype.0, self.verdict.category).hash(state);
+        for octet in self.question.name().as_wire() {
+            state.write_u8(octet.to_ascii_lowercase());
+        }
+    }
 }
 
 impl Default for Telemetry {
     fn default() -> Self {
-        Self { counters: Counters::default(), fold: Fold::new(FOLD_INTERVAL, FOLD_KEYS) }
+        Self {
+            counts: Blocks::default(),
+            fold: Fold::new(FOLD_INTERVAL, FOLD_KEYS),
+            recent: Recent::default(),
+        }
     }
 }
 
 impl Telemetry {
-    /// A query was answered.
-    pub fn answered(&self, client: IpAddr, query: &Query, outcome: &Outcome) {
-        if let Some(count) = self.counters.answered.get(outcome.source.index()) {
-            count.fetch_add(1, Relaxed);
-        }
-        tracing::debug!(%client, question = %query.question, rcode = %outcome.response.rcode(), source = outcome.source.label(), "answered");
-        if let Some(verdict) =
-            outcome.verdict.as_deref().filter(|verdict| verdict.category != Category::Clean)
-        {
-            self.report(client, &query.question, verdict);
-        }
+    /// What a worker counts with, on its own thread.
+    pub fn worker(self: &Arc<Self>) -> Recorder {
+        Recorder::new(self.counts.writer(), Arc::clone(self))
     }
 
-    /// A message was not a query worth an answer of its own.
-    pub fn refused(&self) {
-        self.counters.refused.fetch_add(1, Relaxed);
+    /// What all workers counted so far.
+    pub fn totals(&self) -> Totals {
+        Totals::of(&self.counts)
     }
 
-    /// A query was dropped for want of room.
-    pub fn shed(&self) {
-        self.counters.shed.fetch_add(1, Relaxed);
+    /// The blocks with a number above `after` that are still kept, oldest first and at most `limit`. With `sinkholes`,
+    /// those of upstreams too.
+    pub fn blocks_after(&self, after: u64, sinkholes: bool, limit: usize) -> Vec<BlockEvent> {
+        self.recent.after(after, sinkholes, limit)
     }
 
-    fn report(&self, client: IpAddr, question: &Question, verdict: &Verdict) {
-        let count = match verdict.category {
-            Category::Clean => return,
-            Category::Blocked => &self.counters.blocked,
-            Category::Sinkhole => &self.counters.sinkhole,
-            Category::Monitored => &self.counters.monitored,
-        };
-        count.fetch_add(1, Relaxed);
+    /// Tells of new blocks, by the number of the newest.
+    pub fn follow_blocks(&self) -> watch::Receiver<u64> {
+        self.recent.follow()
+    }
+
+    /// The names blocked most since the start, at most `count`.
+    pub fn top_blocked(&self, count: usize) -> Vec<TopName> {
+        self.recent.top(count)
+    }
+
+    fn report(&self, client: IpAddr, question: &Question, verdict: &Arc<Verdict>) {
         let Some(finding) = verdict.leading() else { return };
-        let (category, subject) = (verdict.category, finding.subject.to_string());
-        let name = question.name().to_name();
-        let key = ReportKey { category, client, question: question_text(question), subject: subject.clone() };
-        if self.fold.note(&key, Instant::now()) != FoldDecision::First {
+        let (key, now) =
+            (ReportKey { client, question: *question, verdict: Arc::clone(verdict) }, Instant::now());
+        self.recent.note(&key, now, Timestamp::now());
+        if self.fold.note(&key, now, || key.to_kept()) != FoldDecision::First {
             return;
         }
-        let (rtype, rule, carrier) = (question.rtype, finding.subject.rule(), finding.carrier);
+        let (category, subject) = (verdict.category, &finding.subject);
+        let (name, rtype) = (question.name().to_name(), question.rtype);
+        let (rule, carrier) = (finding.subject.rule(), finding.carrier);
         let (address, range) = finding.subject.parts();
         let more = verdict.reported().count().saturating_sub(1);
         let allow = finding.subject.allow_line(question.name());
@@ -125,8 +165,10 @@ impl Telemetry {
     fn write(&self, folded: Vec<Folded<ReportKey>>) {
         for entry in folded {
             match entry {
-                Folded::Repeats { key: ReportKey { category, client, question, subject }, more, within } => {
-                    let (category, seconds) = (category.label(), within.as_secs());
+                Folded::Repeats { key, more, within } => {
+                    let Some(subject) = key.subject() else { continue };
+                    let (category, seconds) = (key.verdict.category.label(), within.as_secs());
+                    let (client, question) = (key.client, key.question.to_string());
                     tracing::warn!(category, %client, question, more, seconds, "{more} more in {seconds} s: {subject}");
                 }
                 Folded::Overflow { events, within } => {
@@ -138,33 +180,6 @@ impl Telemetry {
                     );
                 }
             }
-        }
-    }
-}
-
-fn question_text(question: &Question) -> String {
-    format!("{} {}", question.name().to_name(), question.rtype)
-}
-
-impl Source {
-    /// The word for it.
-    pub fn label(self) -> &'static str {
-        match self {
-            Self::Local => "local",
-            Self::Cache => "cache",
-            Self::Stale => "stale",
-            Self::Upstream => "upstream",
-            Self::Failure => "failure",
-        }
-    }
-
-    fn index(self) -> usize {
-        match self {
-            Self::Local => 0,
-            Self::Cache => 1,
-            Self::Stale => 2,
-            Self::Upstream => 3,
-            Self::Failure => 4,
         }
     }
 }
