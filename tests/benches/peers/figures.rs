@@ -45,6 +45,13 @@ impl Figures {
         median(ours.iter().filter_map(|(round, number)| Some(number / theirs.get(round)?)).collect())
     }
 
+    /// The largest of this of whatever measurement and server.
+    pub(crate) fn worst_of_all(&self, what: &str) -> Option<f64> {
+        let numbers =
+            self.numbers.iter().filter(|(key, _)| key.2 == what).flat_map(|(_, rounds)| rounds.values());
+        numbers.copied().max_by(f64::total_cmp)
+    }
+
     /// Every number, with its round.
     pub(crate) fn iter(&self) -> impl Iterator<Item = (&Key, &BTreeMap<u32, f64>)> {
         self.numbers.iter()

@@ -26,7 +26,7 @@ mod system;
 mod table;
 mod targets;
 
-use std::net::UdpSocket;
+use std::net::{SocketAddr, UdpSocket};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process::ExitCode;
 
@@ -34,6 +34,7 @@ use args::Arguments;
 use clap::Parser as _;
 use figures::Figures;
 use measures::{Bench, MEASURES};
+use orders::Task;
 use servers::{Found, SERVERS};
 
 /// A line about how far it is.
@@ -59,12 +60,12 @@ fn main() -> ExitCode {
 }
 
 fn measure(arguments: &Arguments) -> Result<(), String> {
-    for measure in &arguments.only {
-        if !MEASURES.iter().any(|known| known.name == measure) {
-            let known: Vec<&str> = MEASURES.iter().map(|known| known.name).collect();
-            return Err(format!("--only {measure}: there is {} only", known.join(", ")));
-        }
-    }
+    known("--only", &arguments.only, MEASURES.iter().map(|measure| measure.name))?;
+    known(
+        "--peers",
+        arguments.peers.as_deref().unwrap_or_default(),
+        SERVERS.iter().map(|server| server.name),
+    )?;
     if dnsperf::program().is_none() {
         return Err("dnsperf is not installed: apt-get install dnsperf".to_owned());
     }
@@ -72,7 +73,7 @@ fn measure(arguments: &Arguments) -> Result<(), String> {
     let Some((nsd, upstream)) = servers::start_nsd() else {
         return Err("nsd is not installed: apt-get install nsd".to_owned());
     };
-    let found = servers(arguments);
+    let found = servers(arguments, nsd.address)?;
     let bench = Bench { arguments, servers: &found, upstream: nsd.address };
     let mut figures = Figures::default();
     let mut failed = false;
@@ -93,20 +94,33 @@ fn measure(arguments: &Arguments) -> Result<(), String> {
     if failed { Err("a measurement failed".to_owned()) } else { Ok(()) }
 }
 
-/// Those that are wanted and there.
-fn servers(arguments: &Arguments) -> Vec<Found> {
+fn known(option: &str, words: &[String], known: impl Iterator<Item = &'static str>) -> Result<(), String> {
+    let known: Vec<&str> = known.collect();
+    match words.iter().find(|word| !known.contains(&word.as_str())) {
+        Some(word) => Err(format!("{option} {word}: there is {}", known.join(", "))),
+        None => Ok(()),
+    }
+}
+
+/// Those that are wanted, are there, and answer.
+fn servers(arguments: &Arguments, upstream: SocketAddr) -> Result<Vec<Found>, String> {
+    let stubborn = arguments.stubborn.canonicalize();
+    let stubborn = stubborn.map_err(|error| format!("{}: {error}", arguments.stubborn.display()))?;
+    let peers = arguments.peers.as_ref();
     let mut servers = Vec::new();
     for server in SERVERS {
         let ours = matches!(server.name, "echo" | "stubborn");
-        let wanted =
-            arguments.peers.as_ref().is_none_or(|peers| peers.iter().any(|peer| peer == server.name));
-        if !ours && !wanted {
+        if !ours && peers.is_some_and(|peers| !peers.iter().any(|peer| peer == server.name)) {
             continue;
         }
-        match Found::of(server, &arguments.stubborn) {
-            Some(found) => servers.push(found),
+        match Found::of(server, &stubborn) {
             None => say!("{} is left out, not installed: apt-get install {}", server.name, server.package),
+            Some(found) => match catch_unwind(|| found.start(&Task::usual(upstream))) {
+                Ok(_running) => servers.push(found),
+                Err(_) if ours => return Err(format!("{} does not start", server.name)),
+                Err(_) => say!("{} is left out", server.name),
+            },
         }
     }
-    servers
+    Ok(servers)
 }

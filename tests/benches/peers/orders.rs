@@ -6,6 +6,8 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+/// Octets of cache where nothing else is said.
+const CACHE: u64 = 16 << 20;
 /// What a kept answer takes, about, where a cache is measured in answers.
 const ANSWER: u64 = 320;
 
@@ -18,6 +20,12 @@ pub(crate) struct Task {
     pub(crate) cache: u64,
     /// Further lines of the configuration; for stubborn only.
     pub(crate) more: String,
+}
+
+impl Task {
+    pub(crate) fn usual(upstream: SocketAddr) -> Self {
+        Self { upstream, cache: CACHE, more: String::new() }
+    }
 }
 
 /// A server with what it is told.

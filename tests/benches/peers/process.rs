@@ -29,6 +29,20 @@ pub(crate) fn version(program: &Path, argument: &str) -> Option<String> {
     found.map(str::to_owned)
 }
 
+/// Processor time that a core has spent since the system was started, on whatever it was, and what the machine beneath a
+/// virtual one took of it.
+pub(crate) fn core_time(core: usize) -> Duration {
+    let text = std::fs::read_to_string("/proc/stat").expect("Linux has it");
+    let line = text
+        .lines()
+        .find_map(|line| line.strip_prefix(&format!("cpu{core} ")))
+        .expect("there is such a core");
+    let numbers: Vec<u64> = line.split(' ').filter_map(|number| number.parse().ok()).collect();
+    // In hundredths of a second; the fourth is idleness, the fifth is waiting for disks (proc(5)).
+    let busy: u64 = numbers[..3].iter().chain(&numbers[5..8]).sum();
+    Duration::from_millis(busy * 10)
+}
+
 /// A running program; ended when dropped.
 pub(crate) struct Process {
     child: Child,

@@ -8,18 +8,27 @@ use serde_json::{Value, json};
 
 use crate::args::Arguments;
 use crate::figures::Figures;
+use crate::measures::load::OTHERS;
 use crate::servers::Found;
 use crate::{dnsperf, process, table, targets};
 
+/// From this share on, in hundredths, others took so much of the server's core that the numbers say little.
+const DISTURBED: f64 = 5.0;
+
 /// Prints the tables, with a line that says where they are from.
 pub(crate) fn print(figures: &Figures, found: &[Found], upstream: &str, arguments: &Arguments) {
+    table::print(&table::servers(figures, found), arguments.markdown);
     let held = targets::held(figures);
     if !held.is_empty() {
-        table::print(&targets::table(&held), arguments.markdown);
         println!();
+        table::print(&targets::table(&held), arguments.markdown);
     }
-    table::print(&table::servers(figures, found), arguments.markdown);
     println!("\n{}", origin(upstream, arguments));
+    if let Some(others) = figures.worst_of_all(OTHERS).filter(|others| *others > DISTURBED) {
+        crate::say!(
+            "others took up to {others:.0} % of the server's core during a load: measure again when nothing else runs"
+        );
+    }
 }
 
 /// Writes every number of every round.
@@ -59,8 +68,11 @@ fn origin(upstream: &str, arguments: &Arguments) -> String {
     let cores = processors.lines().filter(|line| line.starts_with("processor")).count();
     let version = dnsperf::program().and_then(|dnsperf| process::version(&dnsperf, "-h")).unwrap_or_default();
     format!(
-        "Medians of {} rounds, {} s a load, on {model}, {cores} cores, Linux {kernel}; dnsperf {version}, upstream {upstream}.",
-        arguments.rounds(),
+        "Medians of {}, {} s a load, on {cores} cores of {model}, Linux {kernel}; dnsperf {version}, upstream {upstream}.",
+        match arguments.rounds() {
+            1 => "one round".to_owned(),
+            rounds => format!("{rounds} rounds"),
+        },
         arguments.seconds(),
     )
 }

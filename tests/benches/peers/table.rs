@@ -7,14 +7,14 @@ use crate::servers::Found;
 const COLUMNS: &[(&str, &[(&str, &str)])] = &[
     ("hit, µs", &[("hit", "µs")]),
     ("miss, µs", &[("miss", "µs")]),
-    ("TCP hit, µs", &[("tcp", "µs")]),
-    ("TCP hit, one each, µs", &[("tcp-once", "µs")]),
-    ("memory idle, MB", &[("memory", "idle")]),
-    ("10,000 names", &[("memory", "10,000")]),
-    ("1,000,000", &[("million", "RSS")]),
+    ("hit over TCP, µs", &[("tcp", "µs")]),
+    ("one connection each, µs", &[("tcp-once", "µs")]),
+    ("idle, MB", &[("memory", "idle")]),
+    ("10,000 names, MB", &[("memory", "10,000")]),
+    ("1,000,000 names, MB", &[("million", "RSS")]),
     ("start, ms", &[("start", "ms")]),
-    ("half load, p50 / p99 ms", &[("half", "p50"), ("half", "p99")]),
-    ("flood, p50 / p99 ms", &[("flood", "p50"), ("flood", "p99")]),
+    ("half load: p50 / p99, ms", &[("half", "p50"), ("half", "p99")]),
+    ("flood: p50 / p99, ms", &[("flood", "p50"), ("flood", "p99")]),
     ("lost", &[("flood", "lost")]),
 ];
 
@@ -36,12 +36,14 @@ pub(crate) fn servers(figures: &Figures, found: &[Found]) -> Vec<Vec<String>> {
     rows
 }
 
-/// Three digits of it, more where it is large.
+/// Three digits of it, more where it is large, none behind a whole number.
 pub(crate) fn shown(number: f64) -> String {
     let decimals = match number.abs() {
-        large if large >= 100.0 || large == 0.0 => 0,
+        whole if whole.fract() == 0.0 => 0,
+        large if large >= 100.0 => 0,
         middle if middle >= 10.0 => 1,
-        _ => 2,
+        small if small >= 1.0 => 2,
+        _ => 3,
     };
     format!("{number:.decimals$}")
 }

@@ -154,7 +154,7 @@ impl Target {
 
 /// The table of targets.
 pub(crate) fn table(held: &[Held]) -> Vec<Vec<String>> {
-    let mut rows = vec![["", "measured", "target", ""].map(str::to_owned).to_vec()];
+    let mut rows = vec![["of stubborn", "measured", "target", ""].map(str::to_owned).to_vec()];
     for held in held {
         let met = if held.met() { "met" } else { "missed" };
         rows.push(vec![held.what.to_owned(), held.text.clone(), held.limit_text.clone(), met.to_owned()]);

@@ -1,12 +1,16 @@
 //! Processor time for a query under full load.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::Bench;
 use crate::client;
 use crate::dnsperf::{self, Load, Names, Outcome};
 use crate::figures::Figures;
-use crate::servers::Running;
+use crate::process::core_time;
+use crate::servers::{Running, SERVER_CORE};
+
+/// What others took of the server's core, in hundredths.
+pub(crate) const OTHERS: &str = "% others";
 
 /// Names that are asked over and over.
 const KNOWN: u64 = 100;
@@ -86,9 +90,12 @@ fn under_load(
     figures: &mut Figures,
     load: impl FnOnce() -> Outcome,
 ) {
+    let (begun, core_before) = (Instant::now(), core_time(SERVER_CORE));
     let before = running.process.processor_time();
     let outcome = load();
     let used = running.process.processor_time() - before;
+    let others = (core_time(SERVER_CORE) - core_before).saturating_sub(used);
+    figures.add(measure, server, OTHERS, 100.0 * others.as_secs_f64() / begun.elapsed().as_secs_f64());
     if outcome.fine * 1000 < outcome.completed * 999 || outcome.completed == 0 {
         let Outcome { completed, fine, .. } = outcome;
         crate::say!("  {measure}: {server} answered well {fine} times of {completed} only");

@@ -11,7 +11,7 @@ use crate::process::find;
 /// Octets of cache for a million names: it is full well before they all were asked.
 pub(crate) const LARGE_CACHE: u64 = 64 << 20;
 /// A server that has not answered a million names in this many seconds is left out.
-const PATIENCE: u32 = 60;
+const PATIENCE: u32 = 120;
 
 /// Memory after the first answer, and after ten thousand names.
 pub(super) fn memory(bench: &Bench<'_>, figures: &mut Figures) {

@@ -3,7 +3,7 @@
 mod crowd;
 mod guard;
 mod latency;
-mod load;
+pub(crate) mod load;
 pub(crate) mod memory;
 mod start;
 
@@ -38,9 +38,6 @@ pub(crate) const MEASURES: &[Measure] = &[
     Measure { name: "size", run: memory::size },
 ];
 
-/// Octets of cache where nothing else is said.
-const CACHE: u64 = 16 << 20;
-
 /// What every measurement needs.
 pub(crate) struct Bench<'a> {
     pub(crate) arguments: &'a Arguments,
@@ -51,7 +48,7 @@ pub(crate) struct Bench<'a> {
 impl Bench<'_> {
     /// The usual task.
     fn task(&self) -> Task {
-        Task { upstream: self.upstream, cache: CACHE, more: String::new() }
+        Task::usual(self.upstream)
     }
 
     /// A task with further lines of configuration, which only stubborn can have.
