@@ -14,6 +14,8 @@
 //! | [`listen`] | sockets of clients |
 //! | [`config`] | the configuration: read, checked, every error at once |
 //! | [`daemon`] | start, reload, stop |
+//! | [`count`] | counters that cost a store |
+//! | `datagram` | the system's calls for datagrams in batches |
 //! | [`telemetry`], [`cli`] | what is said about it all, and the commands |
 //!
 //! # What always holds
@@ -28,7 +30,9 @@ pub mod audit;
 pub mod cache;
 pub mod cli;
 pub mod config;
+pub mod count;
 pub mod daemon;
+mod datagram;
 pub mod dns;
 pub mod listen;
 pub mod policy;

@@ -1,7 +1,6 @@
 //! Sockets of clients: where queries come in and replies go out. Sends what `policy` made ([`Wire`](crate::policy::Wire)),
 //! and has nothing else to send.
 
-mod batch;
 mod contain;
 mod handler;
 mod holder;
@@ -51,7 +50,7 @@ pub fn work(sockets: WorkerSockets, service: &Service, stop: &CancellationToken)
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let local = LocalSet::new();
     local.block_on(&runtime, async {
-        let handler = Handler::new(Arc::clone(&service.resolver), Arc::clone(&service.telemetry));
+        let handler = Handler::new(Arc::clone(&service.resolver), &service.telemetry);
         let mut serving = JoinSet::new();
         for socket in sockets.udp {
             serving.spawn_local(udp::serve(socket, Rc::clone(&handler)));

@@ -63,21 +63,21 @@ pub enum Folded<K> {
     },
 }
 
-impl<K: Clone + Eq + Hash> Fold<K> {
+impl<K: Eq + Hash> Fold<K> {
     /// Folds the events within `interval`, and knows at most `max_keys` keys at a time (none: all is overflow).
     pub fn new(interval: Duration, max_keys: usize) -> Self {
         Self { interval, max_keys, state: Mutex::new(State { windows: HashMap::new(), overflow: None }) }
     }
 
-    /// Takes note of an event.
-    pub fn note(&self, key: &K, now: Instant) -> FoldDecision {
+    /// Takes note of an event; `keep` makes what is kept of its key, equal to it, where it is the first.
+    pub fn note(&self, key: &K, now: Instant, keep: impl FnOnce() -> K) -> FoldDecision {
         let mut state = self.lock();
         if let Some(window) = state.windows.get_mut(key) {
             window.more = window.more.saturating_add(1);
             return FoldDecision::Repeat;
         }
         if state.windows.len() < self.max_keys {
-            state.windows.insert(key.clone(), Window { since: now, more: 0 });
+            state.windows.insert(keep(), Window { since: now, more: 0 });
             return FoldDecision::First;
         }
         let window = state.overflow.get_or_insert(Window { since: now, more: 0 });
@@ -230,8 +230,9 @@ mod tests {
             for (number, step) in steps.iter().enumerate() {
                 match step {
                     Note(second, key, decision) => {
+                        let key = (*key).to_owned();
                         assert_eq!(
-                            fold.note(&(*key).to_owned(), at(second)),
+                            fold.note(&key, at(second), || key.clone()),
                             *decision,
                             "{what}, step {number}"
                         );
@@ -253,7 +254,10 @@ mod tests {
         let now = Instant::now();
         let first = std::thread::scope(|scope| {
             let threads: Vec<_> = (0..4_u32)
-                .map(|_| scope.spawn(|| (0..10_000_u32).filter(|key| fold.note(key, now) == First).count()))
+                .map(|_| {
+                    scope
+                        .spawn(|| (0..10_000_u32).filter(|key| fold.note(key, now, || *key) == First).count())
+                })
                 .collect();
             threads.into_iter().map(|thread| thread.join().unwrap()).sum::<usize>()
         });

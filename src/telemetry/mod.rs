@@ -2,20 +2,28 @@
 
 mod fold;
 mod logging;
+mod recent;
+mod recorder;
 mod settings;
 
 use std::hash::{Hash, Hasher};
 use std::net::IpAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
-use crate::dns::{Query, Question};
+use jiff::Timestamp;
+use tokio::sync::watch;
+
+use crate::count::Blocks;
+use crate::dns::Question;
 use crate::policy::{Category, Subject, Verdict};
-use crate::resolve::{Outcome, Source};
+use recent::Recent;
+use recorder::Counts;
 
 pub use fold::{Fold, FoldDecision, Folded};
 pub use logging::{LogError, LogHandle, Logging};
+pub use recent::{BlockEvent, TopName};
+pub use recorder::{CATEGORIES, RCODES, RULES, Recorder, SOURCES, TRANSPORTS, Totals, Transport};
 pub use settings::{Format, Level, LogSettings};
 
 /// How long repeated reports are folded.
@@ -23,27 +31,17 @@ const FOLD_INTERVAL: Duration = Duration::from_secs(60);
 /// Reports that are folded at a time.
 const FOLD_KEYS: usize = 1024;
 
-/// What happened so far.
-#[derive(Debug, Default)]
-pub struct Counters {
-    answered: [AtomicU64; 5],
-    blocked: AtomicU64,
-    sinkhole: AtomicU64,
-    monitored: AtomicU64,
-    refused: AtomicU64,
-    shed: AtomicU64,
-}
-
-/// Counts, and reports what the guard did.
+/// Counts, and reports what the guard did. Shared by all workers, each of which has a [`Recorder`].
+#[derive(Debug)]
 pub struct Telemetry {
-    /// The counts.
-    pub counters: Counters,
+    counts: Blocks<Counts>,
     fold: Fold<ReportKey>,
+    recent: Recent,
 }
 
 /// What makes two reports the same one to a reader: category, client, question, and what is reported first. Made without
 /// an allocation, since a page that tries to rebind asks for what is cached.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 struct ReportKey {
     client: IpAddr,
     question: Question,
@@ -53,6 +51,16 @@ struct ReportKey {
 impl ReportKey {
     fn subject(&self) -> Option<&Subject> {
         self.verdict.leading().map(|finding| &finding.subject)
+    }
+
+    /// An equal one to be kept: a reply may hold thousands of findings, and whoever sent it is not to say how much is kept
+    /// of them.
+    fn to_kept(&self) -> Self {
+        let verdict = Verdict {
+            findings: self.verdict.leading().cloned().into_iter().collect(),
+            category: self.verdict.category,
+        };
+        Self { client: self.client, question: self.question, verdict: Arc::new(verdict) }
     }
 }
 
@@ -71,7 +79,7 @@ impl Eq for ReportKey {}
 impl Hash for ReportKey {
     fn hash<H: Hasher>(&self, state: &mut H) {
         // Subjects differ only where the upstream changes its mind.
-        (self.client, self.question.rtype.0).hash(state);
+        (self.client, self.question.rtype.0, self.verdict.category).hash(state);
         for octet in self.question.name().as_wire() {
             state.write_u8(octet.to_ascii_lowercase());
         }
@@ -80,49 +88,52 @@ impl Hash for ReportKey {
 
 impl Default for Telemetry {
     fn default() -> Self {
-        Self { counters: Counters::default(), fold: Fold::new(FOLD_INTERVAL, FOLD_KEYS) }
+        Self {
+            counts: Blocks::default(),
+            fold: Fold::new(FOLD_INTERVAL, FOLD_KEYS),
+            recent: Recent::default(),
+        }
     }
 }
 
 impl Telemetry {
-    /// A query was answered.
-    pub fn answered(&self, client: IpAddr, query: &Query, outcome: &Outcome) {
-        if let Some(count) = self.counters.answered.get(outcome.source.index()) {
-            count.fetch_add(1, Relaxed);
-        }
-        tracing::debug!(%client, question = %query.question, rcode = %outcome.response.rcode(), source = outcome.source.label(), "answered");
-        if let Some(verdict) = outcome.verdict.as_ref().filter(|verdict| verdict.category != Category::Clean)
-        {
-            self.report(client, &query.question, verdict);
-        }
+    /// What a worker counts with, on its own thread.
+    pub fn worker(self: &Arc<Self>) -> Recorder {
+        Recorder::new(self.counts.writer(), Arc::clone(self))
     }
 
-    /// A message was not a query worth an answer of its own.
-    pub fn refused(&self) {
-        self.counters.refused.fetch_add(1, Relaxed);
+    /// What all workers counted so far.
+    pub fn totals(&self) -> Totals {
+        Totals::of(&self.counts)
     }
 
-    /// A query was dropped for want of room.
-    pub fn shed(&self) {
-        self.counters.shed.fetch_add(1, Relaxed);
+    /// The blocks with a number above `after` that are still kept, oldest first and at most `limit`. With `sinkholes`,
+    /// those of upstreams too.
+    pub fn blocks_after(&self, after: u64, sinkholes: bool, limit: usize) -> Vec<BlockEvent> {
+        self.recent.after(after, sinkholes, limit)
+    }
+
+    /// Tells of new blocks, by the number of the newest.
+    pub fn follow_blocks(&self) -> watch::Receiver<u64> {
+        self.recent.follow()
+    }
+
+    /// The names blocked most since the start, at most `count`.
+    pub fn top_blocked(&self, count: usize) -> Vec<TopName> {
+        self.recent.top(count)
     }
 
     fn report(&self, client: IpAddr, question: &Question, verdict: &Arc<Verdict>) {
-        let count = match verdict.category {
-            Category::Clean => return,
-            Category::Blocked => &self.counters.blocked,
-            Category::Sinkhole => &self.counters.sinkhole,
-            Category::Monitored => &self.counters.monitored,
-        };
-        count.fetch_add(1, Relaxed);
         let Some(finding) = verdict.leading() else { return };
-        let key = ReportKey { client, question: *question, verdict: Arc::clone(verdict) };
-        if self.fold.note(&key, Instant::now()) != FoldDecision::First {
+        let (key, now) =
+            (ReportKey { client, question: *question, verdict: Arc::clone(verdict) }, Instant::now());
+        self.recent.note(&key, now, Timestamp::now());
+        if self.fold.note(&key, now, || key.to_kept()) != FoldDecision::First {
             return;
         }
         let (category, subject) = (verdict.category, &finding.subject);
-        let name = question.name().to_name();
-        let (rtype, rule, carrier) = (question.rtype, finding.subject.rule(), finding.carrier);
+        let (name, rtype) = (question.name().to_name(), question.rtype);
+        let (rule, carrier) = (finding.subject.rule(), finding.carrier);
         let (address, range) = finding.subject.parts();
         let more = verdict.reported().count().saturating_sub(1);
         let allow = finding.subject.allow_line(question.name());
@@ -169,29 +180,6 @@ impl Telemetry {
                     );
                 }
             }
-        }
-    }
-}
-
-impl Source {
-    /// The word for it.
-    pub fn label(self) -> &'static str {
-        match self {
-            Self::Local => "local",
-            Self::Cache => "cache",
-            Self::Stale => "stale",
-            Self::Upstream => "upstream",
-            Self::Failure => "failure",
-        }
-    }
-
-    fn index(self) -> usize {
-        match self {
-            Self::Local => 0,
-            Self::Cache => 1,
-            Self::Stale => 2,
-            Self::Upstream => 3,
-            Self::Failure => 4,
         }
     }
 }

@@ -39,17 +39,29 @@ impl ExchangeError {
         matches!(self, Self::Timeout | Self::Unreachable(_))
     }
 
-    /// The word for it in metrics.
-    pub fn label(&self) -> &'static str {
+    /// The words for all of them in metrics, by [`ExchangeError::index`].
+    pub const LABELS: [&'static str; 8] = [
+        "timeout",
+        "unreachable",
+        "no-tcp",
+        "bad-reply",
+        "case-mismatch",
+        "bare-error",
+        "no-server",
+        "overload",
+    ];
+
+    /// Its place in [`ExchangeError::LABELS`].
+    pub fn index(&self) -> usize {
         match self {
-            Self::Timeout => "timeout",
-            Self::Unreachable(_) => "unreachable",
-            Self::NoTcp(_) => "no-tcp",
-            Self::Response(_) => "bad-reply",
-            Self::CaseMismatch => "case-mismatch",
-            Self::Rcode(_) => "bare-error",
-            Self::NoServer => "no-server",
-            Self::Overload => "overload",
+            Self::Timeout => 0,
+            Self::Unreachable(_) => 1,
+            Self::NoTcp(_) => 2,
+            Self::Response(_) => 3,
+            Self::CaseMismatch => 4,
+            Self::Rcode(_) => 5,
+            Self::NoServer => 6,
+            Self::Overload => 7,
         }
     }
 

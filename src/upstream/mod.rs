@@ -1,5 +1,6 @@
 //! The way to the upstream servers and back. Knows nothing of policies, and its replies cannot be sent to a client.
 
+mod early;
 mod error;
 mod exchange;
 mod server;
@@ -10,7 +11,7 @@ mod udp;
 
 pub use error::ExchangeError;
 pub use exchange::{Ask, Exchanger};
-pub use server::{ServerGroup, ServerState, Servers};
+pub use server::{ServerCounts, ServerGroup, ServerState, ServerTotals, Servers};
 pub use settings::{Endpoint, Server, UpstreamSettings};
 pub use system::{
     Found, SYSTEM_FILES, Skip, SystemError, SystemServers, loops, system_files, system_servers,

@@ -147,3 +147,23 @@ fn lost_lines_are_announced_in_the_same_form() {
     let notice: serde_json::Value = serde_json::from_str(notice).unwrap();
     assert_eq!((&notice["level"], &notice["time"]), (&"warn".into(), &"2026-11-21T10:00:00.123456Z".into()));
 }
+
+/// What a disabled line costs is one comparison, as long as the subscriber says what it will never take.
+#[test]
+fn a_line_that_is_not_written_is_not_even_made() {
+    let settings = LogSettings { level: Level::Info, format: Format::Text };
+    let (subscriber, logging) = Logging::start(settings, false, clock, io::sink()).unwrap();
+    assert_eq!(subscriber.max_level_hint(), Some(LevelFilter::INFO));
+    tracing::subscriber::with_default(subscriber, || {
+        let made = std::cell::Cell::new(false);
+        let make = || {
+            made.set(true);
+            "a name"
+        };
+        debug!(name = make(), "answered");
+        assert!(!made.get());
+        logging.handle().set_level(Level::Debug);
+        debug!(name = make(), "answered");
+        assert!(made.get());
+    });
+}

@@ -31,7 +31,7 @@ fn group(address: SocketAddr) -> ServerGroup {
 async fn ask(exchanger: &Rc<Exchanger>, group: &ServerGroup, number: usize) -> Rcode {
     let name = Name::from_text(&format!("n{number}.example")).unwrap();
     let question = Question::new(name.as_ref(), RecordType::A);
-    let ask = Ask { question: &question, dnssec_ok: false, checking_disabled: false };
+    let ask = Ask { question, dnssec_ok: false, checking_disabled: false };
     exchanger.exchange(group, &ask).await.unwrap().rcode()
 }
 
