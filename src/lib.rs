@@ -14,6 +14,7 @@
 //! | [`listen`] | sockets of clients |
 //! | [`config`] | the configuration: read, checked, every error at once |
 //! | [`daemon`] | start, reload, stop |
+//! | [`control`] | what operators' commands say to the running daemon |
 //! | [`count`] | counters that cost a store |
 //! | [`telemetry`], [`cli`] | what is said about it all, and the commands |
 //!
@@ -29,6 +30,7 @@ pub mod audit;
 pub mod cache;
 pub mod cli;
 pub mod config;
+pub mod control;
 pub mod count;
 pub mod daemon;
 pub mod dns;

@@ -197,6 +197,9 @@ fn every_key_reaches_its_setting() {
     assert_eq!((cache.serve_stale, cache.prefetch), (seconds(0), false));
     assert_eq!((config.log.level, config.log.format), (Level::Debug, Format::Journald));
 
+    assert_eq!(config.control.socket, Some(PathBuf::from("/run/user/1000/stubborn.sock")));
+    assert_eq!(accepted("[control]\nsocket = \"off\"").control.socket, None);
+
     // Nothing was left at its default, so a key that is read but dropped would show.
     assert_ne!(config.server, default.server);
     assert_ne!(config.names, default.names);

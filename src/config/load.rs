@@ -160,6 +160,9 @@ impl Draft {
         if let Some(table) = top.table(&keys::LOG) {
             config.log = sections::log(&table);
         }
+        if let Some(table) = top.table(&keys::CONTROL) {
+            config.control = sections::control(&table);
+        }
     }
 
     /// The tables that any file may add.

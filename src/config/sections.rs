@@ -1,4 +1,5 @@
-//! The tables that stand once: `[server]`, `[upstream]`, `[guard]`, `[names]`, `[cache]`, `[log]`.
+//! The tables that stand once: `[server]`, `[upstream]`, `[guard]`, `[names]`, `[cache]`, `[log]`,
+//! `[control]`.
 
 use std::collections::HashSet;
 use std::net::SocketAddr;
@@ -12,6 +13,7 @@ use super::error::{Wrong, quoted};
 use super::table::{Table, set};
 use super::{units, values};
 use crate::cache::CacheSettings;
+use crate::control::{ControlSettings, LONGEST_SOCKET};
 use crate::listen::ListenSettings;
 use crate::policy::{GuardSettings, Mode, OnBlock, Origin, Profile};
 use crate::resolve::NamesSettings;
@@ -227,9 +229,35 @@ fn cache_size(text: &str) -> Result<u64, Wrong> {
 
 pub(super) fn log(table: &Table<'_>) -> LogSettings {
     let mut settings = LogSettings::default();
-    set(&mut settings.level, table.text("level", values::choice("log level", LEVELS)));
+    set(&mut settings.level, table.text("level", level));
     set(&mut settings.format, table.text("format", values::choice("log format", FORMATS)));
     settings
+}
+
+pub(super) fn level(text: &str) -> Result<Level, Wrong> {
+    values::choice("log level", LEVELS)(text)
+}
+
+pub(super) fn control(table: &Table<'_>) -> ControlSettings {
+    let mut settings = ControlSettings::default();
+    set(&mut settings.socket, table.text("socket", socket));
+    settings
+}
+
+/// A path, or "off" for none.
+pub(super) fn socket(text: &str) -> Result<Option<PathBuf>, Wrong> {
+    if text == "off" {
+        return Ok(None);
+    }
+    let help = "write the path from the root, such as \"/run/stubborn/control.sock\", or \"off\"";
+    if !text.starts_with('/') || text.ends_with('/') || text.contains('\0') {
+        return Err(Wrong::new(format!("{} is no full path of a file", quoted(text))).help(help));
+    }
+    if text.len() > LONGEST_SOCKET {
+        return Err(Wrong::new(format!("{} is too long for a socket", quoted(text)))
+            .help(format!("the path of a socket has at most {LONGEST_SOCKET} octets")));
+    }
+    Ok(Some(PathBuf::from(text)))
 }
 
 /// The patterns of `include`, each with its place.

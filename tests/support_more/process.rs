@@ -39,7 +39,7 @@ impl Default for Start {
 
 impl Start {
     pub fn new() -> Self {
-        Self { words: vec![PROGRAM.into()], arguments: vec!["run".into()] }
+        Self { words: vec![PROGRAM.into()], arguments: ["run", "--socket", "off"].map(Into::into).to_vec() }
     }
 
     /// Another program in place of the built one: a copy of it, or one that starts it.
