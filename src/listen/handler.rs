@@ -92,11 +92,11 @@ impl Handler {
         wire: &mut Wire,
     ) -> Handled {
         let client = client.ip().to_canonical();
-        self.recorder.received(if limit.is_some() { Transport::Tcp } else { Transport::Udp });
         let query = match Query::parse(message) {
             Ok(query) => query,
             Err(refusal) => return self.refuse(&refusal, client, wire),
         };
+        self.recorder.received(if limit.is_some() { Transport::Tcp } else { Transport::Udp });
         match self.resolver.begin(&query, client, now) {
             Step::Done(outcome) => self.reply(&query, client, &outcome, limit, wire),
             Step::Refresh(outcome, lookup) => {
