@@ -16,6 +16,7 @@
 //! | [`daemon`] | start, reload, stop |
 //! | [`control`] | what operators' commands say to the running daemon |
 //! | [`count`] | counters that cost a store |
+//! | `datagram` | the system's calls for datagrams in batches |
 //! | [`telemetry`], [`cli`] | what is said about it all, and the commands |
 //!
 //! # What always holds
@@ -33,6 +34,7 @@ pub mod config;
 pub mod control;
 pub mod count;
 pub mod daemon;
+mod datagram;
 pub mod dns;
 pub mod listen;
 pub mod policy;

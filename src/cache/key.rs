@@ -2,12 +2,10 @@
 
 use crate::dns::{NameRef, Question};
 
-const MAX_KEY: usize = 255 + 2 + 1 + 8;
+/// A name, its type, and the flags.
+const MAX_KEY: usize = 255 + 2 + 1;
 
-/// The key of a question: its name without letter case, its type, DO and CD, and the route it takes.
-///
-/// The class is always IN. A route's number comes from its content, so that after a reload what other servers said is
-/// not found.
+/// The key of a question: its name without letter case, its type, DO and CD. The class is always IN.
 #[derive(Debug, Clone, Copy)]
 pub struct Key {
     octets: [u8; MAX_KEY],
@@ -15,15 +13,20 @@ pub struct Key {
 }
 
 impl Key {
-    /// The key of `question` on the route numbered `route`.
-    pub fn new(question: &Question, dnssec_ok: bool, checking_disabled: bool, route: u64) -> Self {
-        let mut key = Self { octets: [0; MAX_KEY], length: 0 };
-        key.push(question.name().as_wire());
-        key.octets.make_ascii_lowercase();
-        key.push(&question.rtype.0.to_be_bytes());
-        key.push(&[u8::from(dnssec_ok) | u8::from(checking_disabled) << 1]);
-        key.push(&route.to_be_bytes());
-        key
+    /// The key of `question`.
+    pub fn new(question: &Question, dnssec_ok: bool, checking_disabled: bool) -> Self {
+        let mut octets = [0; MAX_KEY];
+        let name = question.name().as_wire();
+        for (folded, octet) in octets.iter_mut().zip(name) {
+            *folded = octet.to_ascii_lowercase();
+        }
+        let [high, low] = question.rtype.0.to_be_bytes();
+        let flags = u8::from(dnssec_ok) | u8::from(checking_disabled) << 1;
+        let length = name.len() + 3;
+        if let Some(rest) = octets.get_mut(name.len()..length) {
+            rest.copy_from_slice(&[high, low, flags]);
+        }
+        Self { octets, length }
     }
 
     /// The octets to look up.
@@ -41,14 +44,6 @@ impl Key {
         let name = key.get(..=end).and_then(|wire| NameRef::from_wire(wire).ok());
         name.is_some_and(|name| name.is_within(ancestor))
     }
-
-    fn push(&mut self, octets: &[u8]) {
-        let end = self.length + octets.len();
-        if let Some(room) = self.octets.get_mut(self.length..end) {
-            room.copy_from_slice(octets);
-            self.length = end;
-        }
-    }
 }
 
 #[cfg(test)]
@@ -56,23 +51,22 @@ mod tests {
     use super::*;
     use crate::dns::{Name, RecordType};
 
-    fn key(name: &str, rtype: RecordType, dnssec_ok: bool, checking_disabled: bool, route: u64) -> Vec<u8> {
+    fn key(name: &str, rtype: RecordType, dnssec_ok: bool, checking_disabled: bool) -> Vec<u8> {
         let question = Question::new(Name::from_text(name).unwrap().as_ref(), rtype);
-        Key::new(&question, dnssec_ok, checking_disabled, route).as_bytes().to_vec()
+        Key::new(&question, dnssec_ok, checking_disabled).as_bytes().to_vec()
     }
 
     #[test]
     fn letter_case_does_not_matter_and_everything_else_does() {
-        let base = key("a.example", RecordType::A, false, false, 1);
+        let base = key("a.example", RecordType::A, false, false);
         let upper = Question::new(Name::from_text("a.example").unwrap().as_ref(), RecordType::A)
-            .map_letters(|letter| letter.to_ascii_uppercase());
-        assert_eq!(Key::new(&upper, false, false, 1).as_bytes(), base);
+            .with_case(&[0xff; 32]);
+        assert_eq!(Key::new(&upper, false, false).as_bytes(), base);
         for other in [
-            key("b.example", RecordType::A, false, false, 1),
-            key("a.example", RecordType::AAAA, false, false, 1),
-            key("a.example", RecordType::A, true, false, 1),
-            key("a.example", RecordType::A, false, true, 1),
-            key("a.example", RecordType::A, false, false, 2),
+            key("b.example", RecordType::A, false, false),
+            key("a.example", RecordType::AAAA, false, false),
+            key("a.example", RecordType::A, true, false),
+            key("a.example", RecordType::A, false, true),
         ] {
             assert_ne!(other, base);
         }

@@ -119,22 +119,22 @@ fn explain_one(arguments: &Explain) -> Result<Explanation, BuildError> {
     // Whoever asks here is not kept out: the question is what the answer would be.
     let client =
         if snapshot.allows(arguments.client) { arguments.client } else { IpAddr::from([127, 0, 0, 1]) };
-    let now = resolver.now();
+    let turn = resolver.turn();
     let route = snapshot.route(snapshot.select_route(arguments.name.as_ref()));
-    match resolver.begin(&query, client, now) {
+    match resolver.begin(&turn, &query, client) {
         Step::Done(outcome) | Step::Refresh(outcome, _) => {
             Ok(Explanation::new(arguments, &query, None, &outcome))
         }
         Step::Ask(lookup) => {
             let outcome = if arguments.answer.is_empty() {
-                ask(&resolver, *lookup)
+                ask(&resolver, &lookup)
             } else {
                 let trust = route.and_then(|route| route.trust.as_ref());
                 let circumstances = Circumstances {
                     question: &query.question,
                     trust,
                     client: arguments.client,
-                    now: now.unix,
+                    now: turn.now.unix,
                 };
                 pretend(&snapshot, &circumstances, &arguments.answer)
             };
@@ -149,7 +149,7 @@ fn query(arguments: &Explain) -> Query {
     Query { asker: Asker::with_edns(), question: Question::new(arguments.name.as_ref(), rtype) }
 }
 
-fn ask(resolver: &Arc<Resolver>, lookup: crate::resolve::Lookup) -> Outcome {
+fn ask(resolver: &Arc<Resolver>, lookup: &crate::resolve::Lookup) -> Outcome {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let exchange = async {
         let exchanger = Rc::new(Exchanger::new(resolver.epoch()));
@@ -171,12 +171,7 @@ fn pretend(snapshot: &Snapshot, circumstances: &Circumstances<'_>, addresses: &[
     match UpstreamResponse::parse(&wire, circumstances.question, false) {
         Ok(response) => {
             let judgement = enforce(&snapshot.policy, circumstances, &response);
-            Outcome {
-                response: judgement.response,
-                age: 0,
-                source: From::Upstream,
-                verdict: judgement.verdict,
-            }
+            Outcome::judged(judgement, 0, From::Upstream)
         }
         Err(_) => Outcome::overloaded(circumstances.question),
     }
@@ -208,14 +203,14 @@ impl Explanation {
                 _ => Vec::new(),
             },
             answered_by: by,
-            verdict: match (&outcome.verdict, outcome.source) {
+            verdict: match (outcome.verdict(), outcome.source) {
                 (Some(verdict), _) => verdict.category.label(),
                 (None, From::Local) => "answered here",
                 (None, From::Failure) => "failed",
                 (None, _) => Category::Clean.label(),
             },
-            findings: outcome.verdict.as_deref().map(|verdict| findings(query, verdict)).unwrap_or_default(),
-            reply: Reply::of(&outcome.response),
+            findings: outcome.verdict().map(|verdict| findings(query, verdict)).unwrap_or_default(),
+            reply: Reply::of(outcome.response()),
         }
     }
 

@@ -15,7 +15,7 @@ use crate::upstream::{Ask, Exchanger};
 pub(super) async fn learn(resolver: &Resolver) -> Option<Vec<Ipv6Net>> {
     let name = Name::from_text("ipv4only.arpa").ok()?;
     let question = Question::new(name.as_ref(), RecordType::AAAA);
-    let ask = Ask { question: &question, dnssec_ok: false, checking_disabled: false };
+    let ask = Ask { question, dnssec_ok: false, checking_disabled: false };
     let snapshot = resolver.snapshot();
     let group = &snapshot.route(0)?.group;
     let exchanger = Rc::new(Exchanger::new(resolver.epoch()));

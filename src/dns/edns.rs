@@ -119,10 +119,22 @@ pub(super) fn opt_length(errors: &[Ede]) -> usize {
 /// Appends our OPT record.
 pub(super) fn write_opt(out: &mut Vec<u8>, rcode_high: u8, dnssec_ok: bool, errors: &[Ede]) {
     let length: usize = errors.iter().map(|error| 6 + error.text.len()).sum();
-    out.extend_from_slice(&[0, 0, 41]);
-    out.extend_from_slice(&UDP_PAYLOAD.to_be_bytes());
-    out.extend_from_slice(&[rcode_high, 0, if dnssec_ok { 0x80 } else { 0 }, 0]);
-    out.extend_from_slice(&u16::try_from(length).unwrap_or(0).to_be_bytes());
+    let ([payload_high, payload_low], [length_high, length_low]) =
+        (UDP_PAYLOAD.to_be_bytes(), u16::try_from(length).unwrap_or(0).to_be_bytes());
+    let flags = if dnssec_ok { 0x80 } else { 0 };
+    out.extend_from_slice(&[
+        0,
+        0,
+        41,
+        payload_high,
+        payload_low,
+        rcode_high,
+        0,
+        flags,
+        0,
+        length_high,
+        length_low,
+    ]);
     for error in errors {
         let size = u16::try_from(error.text.len() + 2).unwrap_or(2);
         out.extend_from_slice(&OPTION_EDE.to_be_bytes());

@@ -132,12 +132,9 @@ impl Message {
         let flags = self.flags(asker, !fits);
         let (answers, authorities) = if fits { (self.answers, self.authorities) } else { (0, 0) };
 
+        let counts = [u16::from(question.is_some()), answers, authorities, u16::from(opt.is_some())];
         out.clear();
-        for field in
-            [asker.id, flags, u16::from(question.is_some()), answers, authorities, u16::from(opt.is_some())]
-        {
-            out.extend_from_slice(&field.to_be_bytes());
-        }
+        write_header(asker.id, flags, counts, out);
         if let Some(question) = question {
             question.write(out);
         }
@@ -194,6 +191,17 @@ impl Record<'_> {
         };
         format!("{rtype} {shown} (TTL {ttl} s)")
     }
+}
+
+/// Appends a message's header (RFC 1035 §4.1.1).
+pub(super) fn write_header(id: u16, flags: u16, counts: [u16; 4], out: &mut Vec<u8>) {
+    let [questions, answers, authorities, additionals] = counts;
+    let mut header = [0; HEADER];
+    let fields = [id, flags, questions, answers, authorities, additionals];
+    for (octets, field) in header.chunks_exact_mut(2).zip(fields) {
+        octets.copy_from_slice(&field.to_be_bytes());
+    }
+    out.extend_from_slice(&header);
 }
 
 fn read_record<'a>(

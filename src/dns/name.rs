@@ -218,7 +218,7 @@ impl<'a> NameRef<'a> {
 
     /// A lower-cased copy that takes no allocation.
     pub fn fold(self) -> FoldedName {
-        FoldedName(NameBuf::of(self).map_letters(|letter| letter.to_ascii_lowercase()))
+        FoldedName(NameBuf::of(self).folded())
     }
 }
 

@@ -36,10 +36,10 @@ impl Question {
         self.asked.as_name()
     }
 
-    /// The question with every letter of its name replaced by what `map` makes of it.
+    /// The question with each letter of its name in upper case where its bit of `coins` is set, in lower case elsewhere.
     #[must_use]
-    pub fn map_letters(&self, map: impl FnMut(u8) -> u8) -> Self {
-        Self { asked: self.asked.map_letters(map), ..*self }
+    pub fn with_case(&self, coins: &[u8; 32]) -> Self {
+        Self { asked: self.asked.with_case(coins), ..*self }
     }
 
     /// The octets the question takes in a message.
@@ -50,8 +50,16 @@ impl Question {
     /// Appends the question.
     pub fn write(&self, out: &mut Vec<u8>) {
         out.extend_from_slice(self.name().as_wire());
-        out.extend_from_slice(&self.rtype.0.to_be_bytes());
-        out.extend_from_slice(&self.class.0.to_be_bytes());
+        let ([a, b], [c, d]) = (self.rtype.0.to_be_bytes(), self.class.0.to_be_bytes());
+        out.extend_from_slice(&[a, b, c, d]);
+    }
+
+    /// `octets` begin with this question, in whatever letter case.
+    pub fn is_echoed(&self, octets: &[u8]) -> bool {
+        let name = self.name().as_wire();
+        let Some((echoed, rest)) = octets.split_at_checked(name.len()) else { return false };
+        let ([a, b], [c, d]) = (self.rtype.0.to_be_bytes(), self.class.0.to_be_bytes());
+        echoed.eq_ignore_ascii_case(name) && rest.starts_with(&[a, b, c, d])
     }
 
     pub(super) fn read(reader: &mut Reader<'_>) -> Result<Self, Malformed> {
@@ -147,20 +155,8 @@ impl Query {
     /// Reads a datagram or a TCP message.
     #[expect(clippy::result_large_err, reason = "a flood of broken queries must not cost an allocation each")]
     pub fn parse(wire: &[u8]) -> Result<Self, NotAQuery> {
-        let mut reader = Reader::new(wire, 0);
-        let mut header = || {
-            Ok::<_, Malformed>([
-                reader.u16()?,
-                reader.u16()?,
-                reader.u16()?,
-                reader.u16()?,
-                reader.u16()?,
-                reader.u16()?,
-            ])
-        };
-        let Ok([id, flags, questions, answers, authorities, additionals]) = header() else {
-            return Err(NotAQuery::Ignore);
-        };
+        let Some(header) = wire.as_chunks::<2>().0.first_chunk() else { return Err(NotAQuery::Ignore) };
+        let [id, flags, questions, answers, authorities, additionals] = header.map(u16::from_be_bytes);
         if flags & FLAG_QR != 0 {
             return Err(NotAQuery::Ignore);
         }
@@ -203,12 +199,9 @@ fn refuse(asker: Asker, question: Option<Question>, rcode: Rcode) -> NotAQuery {
 
 /// A query's QNAME stands first and has nothing before it to point at: a pointer in it is malformed.
 fn read_question(wire: &[u8]) -> Result<Question, Malformed> {
-    let mut reader = Reader::new(wire, HEADER);
-    let question = Question::read(&mut reader)?;
-    if reader.position() != HEADER + question.wire_length() {
-        return Err(Malformed);
-    }
-    Ok(question)
+    let asked = NameBuf::whole(wire, HEADER)?;
+    let mut reader = Reader::new(wire, HEADER + asked.as_name().as_wire().len());
+    Ok(Question { asked, rtype: RecordType(reader.u16()?), class: Class(reader.u16()?) })
 }
 
 /// Steps over the records after the question. Returns the EDNS, and whether there are records that only

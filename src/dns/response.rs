@@ -14,7 +14,7 @@ use foldhash::quality::RandomState;
 use super::addresses::each_address;
 use super::edns::{Ede, Edns, read_options};
 use super::kind::{Class, Rcode, RecordType};
-use super::message::{Message, MessageBuilder, Section};
+use super::message::{Message, MessageBuilder, Section, write_header};
 use super::name::NameRef;
 use super::query::Question;
 use super::rdata::{type_covered, write_uncompressed};
@@ -464,9 +464,7 @@ pub fn write_upstream_query(
 ) {
     let flags = 0x0120u16 | if checking_disabled { 0x0010 } else { 0 };
     out.clear();
-    for field in [id, flags, 1, 0, 0, 1] {
-        out.extend_from_slice(&field.to_be_bytes());
-    }
+    write_header(id, flags, [1, 0, 0, 1], out);
     question.write(out);
     super::edns::write_opt(out, 0, dnssec_ok, &[]);
     debug_assert!(out.len() > HEADER);
@@ -485,9 +483,7 @@ pub fn remove_edns(message: &mut Vec<u8>, question: &Question) {
 pub fn write_addresses_reply(question: &Question, addresses: &[IpAddr]) -> Vec<u8> {
     let count = u16::try_from(addresses.len()).unwrap_or(u16::MAX);
     let mut out = Vec::new();
-    for field in [0, 0x8180, 1, count, 0, 0] {
-        out.extend_from_slice(&u16::to_be_bytes(field));
-    }
+    write_header(0, 0x8180, [1, count, 0, 0], &mut out);
     question.write(&mut out);
     for address in addresses.iter().take(usize::from(count)) {
         let (rtype, rdata) = match address {

@@ -190,12 +190,40 @@ impl NameBuf {
         NameRef::from_checked(octets)
     }
 
-    /// The name with every letter of its labels replaced by what `map` makes of it.
-    pub(super) fn map_letters(mut self, mut map: impl FnMut(u8) -> u8) -> Self {
+    /// The name at `at`, which has to stand whole in one run of labels: a pointer in it is malformed.
+    pub(super) fn whole(wire: &[u8], at: usize) -> Result<Self, Malformed> {
+        let mut end = at;
+        loop {
+            let length = usize::from(*wire.get(end).ok_or(Malformed)?);
+            end += 1 + length;
+            if length > MAX_LABEL || end - at > MAX_NAME {
+                return Err(Malformed);
+            }
+            if length == 0 {
+                break;
+            }
+        }
+        let mut name = Self::new();
+        let octets = wire.get(at..end).ok_or(Malformed)?;
+        name.octets.get_mut(..octets.len()).ok_or(Malformed)?.copy_from_slice(octets);
+        name.length = u8::try_from(octets.len()).map_err(|_| Malformed)?;
+        Ok(name)
+    }
+
+    /// The name in lower case.
+    pub(super) fn folded(mut self) -> Self {
         // A length octet is at most 63: no ASCII letter.
-        for octet in self.octets.iter_mut().take(usize::from(self.length)) {
-            if octet.is_ascii_alphabetic() {
-                *octet = map(*octet);
+        self.octets.make_ascii_lowercase();
+        self
+    }
+
+    /// The name with each letter in upper case where its bit of `coins` is set, in lower case elsewhere.
+    pub(super) fn with_case(mut self, coins: &[u8; 32]) -> Self {
+        for (octets, coins) in self.octets.chunks_mut(8).zip(coins) {
+            for (bit, octet) in octets.iter_mut().enumerate() {
+                let lower = octet.to_ascii_lowercase();
+                let is_letter = u8::from(lower.is_ascii_lowercase());
+                *octet = lower & !((coins >> bit & is_letter) << 5);
             }
         }
         self

@@ -1,19 +1,16 @@
 //! What UDP and TCP have in common: octets in, a reply or a lookup out.
 
-use std::cell::Cell;
 use std::net::{IpAddr, SocketAddr};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
 use std::sync::Arc;
 
+use super::limits::{Place, WaitingRoom};
 use crate::dns::{NotAQuery, Query};
 use crate::policy::{ClientResponse, Wire};
-use crate::resolve::{Lookup, Now, Outcome, Resolver, Step};
+use crate::resolve::{Lookup, Outcome, Resolver, Step, Turn};
 use crate::telemetry::{Recorder, Telemetry, Transport};
 use crate::upstream::Exchanger;
-
-/// Queries of one worker that wait for an upstream. Beyond it new ones get no answer: their clients ask again.
-const MAX_WAITING: usize = 4096;
 
 /// The longest message over TCP.
 pub(super) const TCP_LIMIT: usize = 65_535;
@@ -23,7 +20,16 @@ pub(super) struct Handler {
     resolver: Arc<Resolver>,
     exchanger: Rc<Exchanger>,
     recorder: Recorder,
-    waiting: Cell<usize>,
+    waiting: Rc<WaitingRoom>,
+}
+
+/// A message as it came.
+#[derive(Clone, Copy)]
+pub(super) struct Incoming<'a> {
+    pub(super) message: &'a [u8],
+    pub(super) client: SocketAddr,
+    /// The most octets a reply may have where that is not the client's to say.
+    pub(super) limit: Option<usize>,
 }
 
 /// What becomes of a message.
@@ -39,122 +45,114 @@ pub(super) enum Handled {
 /// A query that waits for an upstream.
 pub(super) struct Waiting {
     lookup: Box<Lookup>,
-    _place: Place,
+    place: Place,
 }
 
-/// A place among [`MAX_WAITING`]; given back when dropped.
-struct Place(Rc<Handler>);
+/// The outcome of a query that has waited.
+pub(super) struct Finished<'a> {
+    handler: &'a Handler,
+    lookup: &'a Lookup,
+    outcome: Outcome,
+    limit: Option<usize>,
+}
 
-impl Drop for Place {
-    fn drop(&mut self) {
-        self.0.waiting.set(self.0.waiting.get().saturating_sub(1));
+impl Finished<'_> {
+    /// Writes the reply.
+    pub(super) fn write(&self, wire: &mut Wire) {
+        let Self { handler, lookup, outcome, limit } = self;
+        handler.reply(lookup.query(), lookup.client(), outcome, *limit, wire);
     }
 }
 
 impl Handler {
     pub(super) fn new(resolver: Arc<Resolver>, telemetry: &Arc<Telemetry>) -> Rc<Self> {
         let exchanger = Rc::new(Exchanger::new(resolver.epoch()));
-        Rc::new(Self { resolver, exchanger, recorder: telemetry.worker(), waiting: Cell::new(0) })
+        Rc::new(Self { resolver, exchanger, recorder: telemetry.worker(), waiting: Rc::default() })
     }
 
-    pub(super) fn now(&self) -> Now {
-        self.resolver.now()
+    /// What the messages of one read have in common.
+    pub(super) fn turn(&self) -> Turn {
+        self.resolver.turn()
     }
 
     /// How many queries wait for an upstream.
     pub(super) fn waiting(&self) -> usize {
-        self.waiting.get()
+        self.waiting.taken()
     }
 
-    /// Handles a message of `client`; `limit` is the most octets a reply may have where that is not the client's to say.
+    /// Handles a message.
     ///
     /// A panic on one message is a bug, and is reported as one; it costs that message only.
-    pub(super) fn handle(
-        self: &Rc<Self>,
-        message: &[u8],
-        client: SocketAddr,
-        now: Now,
-        limit: Option<usize>,
-        wire: &mut Wire,
-    ) -> Handled {
-        catch_unwind(AssertUnwindSafe(|| self.handle_unguarded(message, client, now, limit, wire))).unwrap_or_else(|_| {
-            tracing::error!(client = %client.ip(), octets = message.len(), "a message could not be handled: this is a bug, please report it");
+    pub(super) fn handle(self: &Rc<Self>, turn: &Turn, incoming: Incoming<'_>, wire: &mut Wire) -> Handled {
+        catch_unwind(AssertUnwindSafe(|| self.answer(turn, incoming, wire))).unwrap_or_else(|_| {
+            let (client, octets) = (incoming.client.ip(), incoming.message.len());
+            tracing::error!(%client, octets, "a message could not be handled: this is a bug, please report it");
             Handled::Ignored
         })
     }
 
-    fn handle_unguarded(
-        self: &Rc<Self>,
-        message: &[u8],
-        client: SocketAddr,
-        now: Now,
-        limit: Option<usize>,
-        wire: &mut Wire,
-    ) -> Handled {
-        let client = client.ip().to_canonical();
-        let query = match Query::parse(message) {
+    fn answer(self: &Rc<Self>, turn: &Turn, incoming: Incoming<'_>, wire: &mut Wire) -> Handled {
+        let client = incoming.client.ip().to_canonical();
+        let query = match Query::parse(incoming.message) {
             Ok(query) => query,
-            Err(refusal) => return self.refuse(&refusal, client, wire),
+            Err(refusal) => return self.refuse(turn, &refusal, client, wire),
         };
-        self.recorder.received(if limit.is_some() { Transport::Tcp } else { Transport::Udp });
-        match self.resolver.begin(&query, client, now) {
-            Step::Done(outcome) => self.reply(&query, client, &outcome, limit, wire),
+        self.recorder.received(if incoming.limit.is_some() { Transport::Tcp } else { Transport::Udp });
+        match self.resolver.begin(turn, &query, client) {
+            Step::Done(outcome) => self.reply(&query, client, &outcome, incoming.limit, wire),
             Step::Refresh(outcome, lookup) => {
-                self.reply(&query, client, &outcome, limit, wire);
-                if let Some(waiting) = self.wait(lookup) {
-                    let handler = Rc::clone(self);
-                    tokio::task::spawn_local(async move {
-                        handler.resolver.finish(&handler.exchanger, *waiting.lookup).await;
-                    });
-                }
+                self.reply(&query, client, &outcome, incoming.limit, wire);
+                self.refresh(lookup);
             }
-            Step::Ask(lookup) => {
-                return match self.wait(lookup) {
-                    Some(waiting) => Handled::Later(waiting),
-                    None => {
-                        self.recorder.shed();
-                        self.shed(&query, limit, wire)
-                    }
-                };
-            }
+            Step::Ask(lookup) => match self.waiting.enter(client) {
+                Some(place) => return Handled::Later(Waiting { lookup, place }),
+                None => return self.shed(&query, incoming.limit, wire),
+            },
         }
         Handled::Replied
     }
 
-    /// Asks an upstream and writes the reply.
-    pub(super) async fn finish(&self, waiting: Waiting, limit: Option<usize>, wire: &mut Wire) {
-        let Waiting { lookup, _place } = waiting;
-        let (query, client) = (*lookup.query(), lookup.client());
-        let outcome = self.resolver.finish(&self.exchanger, *lookup).await;
-        self.reply(&query, client, &outcome, limit, wire);
+    /// Asks an upstream, and calls `send` when the reply can be written.
+    pub(super) fn resolve(
+        self: &Rc<Self>,
+        waiting: Waiting,
+        limit: Option<usize>,
+        send: impl FnOnce(&Finished<'_>) + 'static,
+    ) {
+        let Waiting { lookup, place } = waiting;
+        let handler = Rc::clone(self);
+        self.resolver.finish_then(&self.exchanger, lookup, move |lookup, outcome| {
+            send(&Finished { handler: &handler, lookup, outcome, limit });
+            drop(place);
+        });
+    }
+
+    /// Asks anew for whoever comes next.
+    fn refresh(&self, lookup: Box<Lookup>) {
+        if let Some(place) = self.waiting.enter(lookup.client()) {
+            self.resolver.finish_then(&self.exchanger, lookup, move |_, _| drop(place));
+        }
     }
 
     /// Over UDP the client asks again. On a stream it would wait for ever.
     fn shed(&self, query: &Query, limit: Option<usize>, wire: &mut Wire) -> Handled {
+        self.recorder.shed();
         let Some(limit) = limit else { return Handled::Ignored };
         let outcome = Outcome::overloaded(&query.question);
-        outcome.response.write(&query.asker, &query.question, 0, limit, wire);
+        outcome.response().write(&query.asker, &query.question, 0, limit, wire);
         Handled::Replied
-    }
-
-    fn wait(self: &Rc<Self>, lookup: Box<Lookup>) -> Option<Waiting> {
-        if self.waiting.get() >= MAX_WAITING {
-            return None;
-        }
-        self.waiting.set(self.waiting.get() + 1);
-        Some(Waiting { lookup, _place: Place(Rc::clone(self)) })
     }
 
     fn reply(&self, query: &Query, client: IpAddr, outcome: &Outcome, limit: Option<usize>, wire: &mut Wire) {
         let limit = limit.unwrap_or_else(|| query.asker.udp_limit());
-        outcome.response.write(&query.asker, &query.question, outcome.age, limit, wire);
+        outcome.response().write(&query.asker, &query.question, outcome.age, limit, wire);
         self.recorder.answered(client, query, outcome);
     }
 
     /// A client that may not ask learns no more from a broken query than from a sound one.
-    fn refuse(&self, refusal: &NotAQuery, client: IpAddr, wire: &mut Wire) -> Handled {
+    fn refuse(&self, turn: &Turn, refusal: &NotAQuery, client: IpAddr, wire: &mut Wire) -> Handled {
         self.recorder.refused();
-        if self.resolver.snapshot().allows(client) && ClientResponse::write_refusal(refusal, wire) {
+        if turn.snapshot.allows(client) && ClientResponse::write_refusal(refusal, wire) {
             Handled::Replied
         } else {
             Handled::Ignored

@@ -6,8 +6,8 @@ use std::os::fd::AsFd;
 
 use socket2::{Domain, Protocol, Socket, Type};
 
-use super::batch::report_local_address;
 use super::holder::holder_of;
+use crate::datagram::{never_fragment, report_local_address};
 
 /// What the kernel may queue while a worker is busy, in octets; it gives less where it is told to.
 const RECEIVE_BUFFER: usize = 4 << 20;
@@ -123,6 +123,7 @@ fn udp_socket(address: SocketAddr, share: bool) -> io::Result<UdpSocket> {
     let socket = Socket::new(Domain::for_address(address), Type::DGRAM, Some(Protocol::UDP))?;
     prepare(&socket, address, share)?;
     let _ = socket.set_recv_buffer_size(RECEIVE_BUFFER);
+    never_fragment(socket.as_fd(), address.is_ipv6())?;
     if address.ip().is_unspecified() {
         report_local_address(socket.as_fd(), address.is_ipv6())?;
     }

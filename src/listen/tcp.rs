@@ -16,7 +16,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep_until, timeout};
 
-use super::handler::{Handled, Handler, TCP_LIMIT};
+use super::handler::{Handled, Handler, Incoming, TCP_LIMIT};
 use super::limits::{Connections, Slot};
 use crate::policy::Wire;
 
@@ -74,6 +74,8 @@ struct Connection {
     idle: Duration,
     inbound: Vec<u8>,
     outbound: Vec<u8>,
+    /// Room for one answer, kept between reads.
+    wire: Wire,
     waiting: usize,
     done: mpsc::UnboundedSender<Wire>,
     answers: mpsc::UnboundedReceiver<Wire>,
@@ -85,8 +87,8 @@ impl Connection {
         let (reader, writer) = stream.into_split();
         // Bounded by `MAX_WAITING`.
         let (done, answers) = mpsc::unbounded_channel();
-        let (inbound, outbound) = (Vec::new(), Vec::new());
-        Self { reader, writer, client, handler, idle, inbound, outbound, waiting: 0, done, answers }
+        let (inbound, outbound, wire) = (Vec::new(), Vec::new(), Wire::default());
+        Self { reader, writer, client, handler, idle, inbound, outbound, wire, waiting: 0, done, answers }
     }
 
     async fn run(mut self) -> io::Result<()> {
@@ -122,21 +124,21 @@ impl Connection {
     /// Handles the whole messages among what was read; returns how many there were.
     fn take_messages(&mut self) -> io::Result<usize> {
         let (mut at, mut count) = (0, 0);
-        let mut wire = Wire::default();
-        let now = self.handler.now();
+        let turn = self.handler.turn();
         // What is left of the stream is answered when the client has taken these answers.
         while self.outbound.len() < MAX_OUTBOUND && self.waiting < MAX_WAITING {
             let Some((message, next)) = next_message(&self.inbound, at) else { break };
             (at, count) = (next, count + 1);
-            match self.handler.handle(message, self.client, now, Some(TCP_LIMIT), &mut wire) {
-                Handled::Replied => append(&mut self.outbound, &wire),
+            let incoming = Incoming { message, client: self.client, limit: Some(TCP_LIMIT) };
+            match self.handler.handle(&turn, incoming, &mut self.wire) {
+                Handled::Replied => append(&mut self.outbound, &self.wire),
                 Handled::Ignored => return Err(io::ErrorKind::InvalidData.into()),
                 Handled::Later(waiting) => {
                     self.waiting += 1;
-                    let (handler, done) = (Rc::clone(&self.handler), self.done.clone());
-                    tokio::task::spawn_local(async move {
+                    let done = self.done.clone();
+                    self.handler.resolve(waiting, Some(TCP_LIMIT), move |finished| {
                         let mut wire = Wire::default();
-                        handler.finish(waiting, Some(TCP_LIMIT), &mut wire).await;
+                        finished.write(&mut wire);
                         let _ = done.send(wire);
                     });
                 }
@@ -167,7 +169,7 @@ fn next_message(stream: &[u8], at: usize) -> Option<(&[u8], usize)> {
 }
 
 fn append(outbound: &mut Vec<u8>, wire: &Wire) {
-    let bytes = wire.as_bytes();
+    let bytes = wire.as_ref();
     if let Ok(length) = u16::try_from(bytes.len()) {
         outbound.extend_from_slice(&length.to_be_bytes());
         outbound.extend_from_slice(bytes);

@@ -1,5 +1,5 @@
-//! UDP: datagrams in batches, answered where they are read; what needs an upstream waits as a task of the same thread, and
-//! its reply goes out with whatever else is ready by then.
+//! UDP: datagrams in batches, answered where they are read; what needs an upstream waits without holding anything up, and its
+//! reply goes out with whatever else is ready by then.
 
 use std::cell::RefCell;
 use std::io;
@@ -10,14 +10,17 @@ use tokio::io::Interest;
 use tokio::net::UdpSocket;
 use tokio::sync::Notify;
 
-use super::batch::{BATCH, Batch, Outbox, Peer};
-use super::handler::{Handled, Handler};
+use super::handler::{Finished, Handled, Handler, Incoming};
+use crate::datagram::{BATCH, Inbox, Outbox, Peer};
 use crate::policy::Wire;
+
+/// The longest query that is read; queries are far shorter.
+const ROOM: usize = 1500;
 
 /// A socket with the replies that are ready to go.
 struct Port {
     socket: UdpSocket,
-    late: RefCell<Outbox>,
+    late: RefCell<Outbox<Wire>>,
     ready: Notify,
 }
 
@@ -34,30 +37,27 @@ pub(super) async fn serve(socket: std::net::UdpSocket, handler: Rc<Handler>) -> 
 }
 
 async fn receive(port: &Rc<Port>, handler: &Rc<Handler>) -> io::Result<()> {
-    let (mut batch, mut outbox, mut wire) = (Batch::new(), Outbox::new(), Wire::default());
+    let (mut inbox, mut outbox) = (Inbox::new(ROOM), Outbox::new());
     loop {
         port.socket.readable().await?;
-        let received = port.socket.try_io(Interest::READABLE, || batch.receive(port.socket.as_fd()));
+        let received = port.socket.try_io(Interest::READABLE, || inbox.receive(port.socket.as_fd()));
         // Nothing there after all, or an error of an earlier reply whose client is gone; the socket is sound.
         let Ok(received) = received else { continue };
-        let now = handler.now();
+        let turn = handler.turn();
         for index in 0..received {
-            let Some((datagram, peer)) = batch.datagram(index) else { continue };
-            match handler.handle(datagram, peer.address, now, None, &mut wire) {
-                Handled::Replied => outbox.push(wire.as_bytes(), peer),
+            let Some((message, peer)) = inbox.datagram(index) else { continue };
+            let incoming = Incoming { message, client: peer.address, limit: None };
+            match handler.handle(&turn, incoming, outbox.room()) {
+                Handled::Replied => outbox.keep(Some(peer)),
                 Handled::Ignored => {}
                 Handled::Later(waiting) => {
-                    let (port, handler) = (Rc::clone(port), Rc::clone(handler));
-                    tokio::task::spawn_local(async move {
-                        let mut wire = Wire::default();
-                        handler.finish(waiting, None, &mut wire).await;
-                        port.send_soon(&wire, peer);
-                    });
+                    let port = Rc::clone(port);
+                    handler.resolve(waiting, None, move |finished| port.send_soon(peer, finished));
                 }
             }
         }
         if !outbox.is_empty() {
-            outbox.flush(port.socket.as_fd());
+            let _ = outbox.flush(port.socket.as_fd());
         }
         if received == BATCH {
             // There is more; the replies of upstreams get their turn first.
@@ -68,12 +68,13 @@ async fn receive(port: &Rc<Port>, handler: &Rc<Handler>) -> io::Result<()> {
 
 impl Port {
     /// Queues a reply; it leaves with all others that become ready in this turn of the thread.
-    fn send_soon(&self, wire: &Wire, peer: Peer) {
+    fn send_soon(&self, peer: Peer, finished: &Finished<'_>) {
         let mut late = self.late.borrow_mut();
         if late.is_full() {
-            late.flush(self.socket.as_fd());
+            let _ = late.flush(self.socket.as_fd());
         }
-        late.push(wire.as_bytes(), peer);
+        finished.write(late.room());
+        late.keep(Some(peer));
         self.ready.notify_one();
     }
 }
@@ -81,6 +82,6 @@ impl Port {
 async fn send_late(port: Rc<Port>) {
     loop {
         port.ready.notified().await;
-        port.late.borrow_mut().flush(port.socket.as_fd());
+        let _ = port.late.borrow_mut().flush(port.socket.as_fd());
     }
 }

@@ -26,9 +26,9 @@ pub struct ClientResponse {
 #[derive(Debug, Default)]
 pub struct Wire(Vec<u8>);
 
-impl Wire {
+impl AsRef<[u8]> for Wire {
     /// The whole message.
-    pub fn as_bytes(&self) -> &[u8] {
+    fn as_ref(&self) -> &[u8] {
         &self.0
     }
 }

@@ -22,8 +22,10 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use arc_swap::ArcSwap;
 use tokio::time::timeout;
 
-use crate::cache::{CacheSettings, Entry, Key, Store};
-use crate::dns::{Class, Ede, EdeCode, LocalAnswer, NameRef, Query, Question, Rcode, RecordType};
+use crate::cache::{CacheSettings, Entry, Failures, Found, Key, Store};
+use crate::dns::{
+    Class, Ede, EdeCode, LocalAnswer, NameRef, Query, Question, Rcode, RecordType, UpstreamResponse,
+};
 use crate::policy::{Circumstances, ClientResponse, Judgement, Verdict, enforce};
 use crate::upstream::{Ask, ExchangeError, Exchanger};
 use inflight::{Duty, InFlight, Place};
@@ -63,17 +65,31 @@ pub enum Source {
     Failure,
 }
 
+/// What queries read at one time have in common.
+#[derive(Debug)]
+pub struct Turn {
+    /// The generation that answers them.
+    pub snapshot: Current,
+    /// When they were read.
+    pub now: Now,
+}
+
 /// The answer to a query.
 #[derive(Debug)]
 pub struct Outcome {
-    /// What to send.
-    pub response: ClientResponse,
+    reply: Reply,
     /// Seconds by which its TTLs are to be lowered.
     pub age: u32,
     /// Where it came from.
     pub source: Source,
-    /// What the guard said of it, if it was asked.
-    pub verdict: Option<Arc<Verdict>>,
+}
+
+#[derive(Debug)]
+enum Reply {
+    /// Made for this query.
+    Made(ClientResponse, Option<Arc<Verdict>>),
+    /// As it is kept, judged by the query's generation.
+    Kept(Arc<Entry<Judged>>),
 }
 
 /// A query's first step.
@@ -94,11 +110,33 @@ pub struct Lookup {
     client: IpAddr,
     snapshot: Current,
     route: usize,
+    route_id: u64,
     key: Key,
     stale: Option<Arc<Entry<Judged>>>,
 }
 
 impl Lookup {
+    fn new(turn: &Turn, query: &Query, client: IpAddr, key: Key) -> Self {
+        let snapshot = Arc::clone(&turn.snapshot);
+        let route = snapshot.select_route(query.question.name().fold().as_ref());
+        let route_id = snapshot.route(route).map_or(0, |route| route.id);
+        Self { query: *query, client, snapshot, route, route_id, key, stale: None }
+    }
+
+    fn ask(&self) -> Ask {
+        let asker = &self.query.asker;
+        Ask {
+            question: self.query.question,
+            dnssec_ok: asker.dnssec_ok(),
+            checking_disabled: asker.checking_disabled,
+        }
+    }
+
+    fn circumstances(&self, now: Now) -> Circumstances<'_> {
+        let trust = self.snapshot.route(self.route).and_then(|route| route.trust.as_ref());
+        Circumstances { question: &self.query.question, trust, client: self.client, now: now.unix }
+    }
+
     /// The query.
     pub fn query(&self) -> &Query {
         &self.query
@@ -117,13 +155,24 @@ pub struct Judged {
     judgement: Judgement,
 }
 
+impl Judged {
+    /// What was judged would be judged the same by `snapshot` for anybody now.
+    fn holds(&self, snapshot: &Snapshot, now: &Now) -> bool {
+        let validity = &self.judgement.validity;
+        self.generation == snapshot.generation
+            && validity.any_client
+            && validity.until.is_none_or(|until| now.unix < until)
+    }
+}
+
 type Answer = Result<Arc<Entry<Judged>>, ExchangeError>;
 
 /// Resolves queries. Shared by all workers.
 pub struct Resolver {
     snapshots: ArcSwap<Snapshot>,
     cache: Store<Judged>,
-    in_flight: InFlight<Answer>,
+    failures: Failures<Answer>,
+    in_flight: Arc<InFlight<Answer>>,
     epoch: Instant,
 }
 
@@ -133,7 +182,8 @@ impl Resolver {
         Self {
             snapshots: ArcSwap::from_pointee(snapshot),
             cache: Store::new(cache),
-            in_flight: InFlight::new(),
+            failures: Failures::new(),
+            in_flight: Arc::default(),
             epoch: Instant::now(),
         }
     }
@@ -165,6 +215,7 @@ impl Resolver {
 
     /// Takes out of the cache what is kept for `name` and the names below it, or everything; returns how many entries.
     pub fn flush(&self, name: Option<NameRef<'_>>) -> usize {
+        self.failures.flush(name);
         self.cache.flush(name)
     }
 
@@ -177,120 +228,187 @@ impl Resolver {
         }
     }
 
+    /// What queries read now have in common.
+    pub fn turn(&self) -> Turn {
+        Turn { snapshot: self.snapshot(), now: self.now() }
+    }
+
     /// What can be said at once: refusals, names answered here, cached replies.
-    pub fn begin(self: &Arc<Self>, query: &Query, client: IpAddr, now: Now) -> Step {
-        let snapshot = self.snapshots.load();
+    pub fn begin(self: &Arc<Self>, turn: &Turn, query: &Query, client: IpAddr) -> Step {
+        let Turn { snapshot, now } = turn;
         let question = &query.question;
         if !snapshot.allows(client) {
             return Step::Done(refused(question, EdeCode::PROHIBITED, "this client is not in allow-clients"));
         }
+        if question.class != Class::IN || question.rtype == RecordType::ANY {
+            return Step::Done(Outcome::local(not_looked_up(question)));
+        }
+        let asker = &query.asker;
+        let key = Key::new(question, asker.dnssec_ok(), asker.checking_disabled);
+        match self.cache.get(&key, now.millis) {
+            // What this generation judged, it had found to be neither local nor of another route.
+            Some(found) if !found.stale && found.entry.judged.holds(snapshot, now) => {
+                let refresh = found.refresh;
+                let outcome = Outcome::kept(found);
+                match refresh {
+                    false => Step::Done(outcome),
+                    true => Step::Refresh(outcome, Box::new(Lookup::new(turn, query, client, key))),
+                }
+            }
+            found => self.begin_anew(turn, query, client, key, found),
+        }
+    }
+
+    /// The same for what this generation has not judged yet.
+    fn begin_anew(
+        self: &Arc<Self>,
+        turn: &Turn,
+        query: &Query,
+        client: IpAddr,
+        key: Key,
+        found: Option<Found<Judged>>,
+    ) -> Step {
+        let Turn { snapshot, now } = turn;
+        let question = &query.question;
         let name = question.name().fold();
-        if let Some(answer) = answer_here(&snapshot, question, name.as_ref()) {
+        if let Some(answer) = answer_here(snapshot, question, name.as_ref()) {
             return Step::Done(Outcome::local(answer));
         }
-        let route = snapshot.select_route(name.as_ref());
-        if route == 0
+        let mut lookup = Lookup::new(turn, query, client, key);
+        if lookup.route == 0
             && let Some(answer) = snapshot.special.answer(question)
         {
             return Step::Done(Outcome::local(answer));
         }
-        let route_id = snapshot.route(route).map_or(0, |route| route.id);
-        let asker = &query.asker;
-        let key = Key::new(question, asker.dnssec_ok(), asker.checking_disabled, route_id);
-        let lookup = |stale| {
-            let snapshot = Arc::clone(&snapshot);
-            Box::new(Lookup { query: *query, client, snapshot, route, key, stale })
-        };
-        match self.cache.get(&key, now.millis) {
+        match found.filter(|found| found.entry.route == lookup.route_id) {
             Some(found) if !found.stale => {
-                let judgement = self.judge(&snapshot, route, query, client, now, &key, &found.entry);
-                let outcome = Outcome::judged(judgement, found.age, Source::Cache);
-                if found.refresh { Step::Refresh(outcome, lookup(None)) } else { Step::Done(outcome) }
+                let outcome =
+                    Outcome::judged(self.judge(&lookup, *now, &found.entry), found.age, Source::Cache);
+                match found.refresh {
+                    false => Step::Done(outcome),
+                    true => Step::Refresh(outcome, Box::new(lookup)),
+                }
             }
-            _ if !asker.recursion_desired => Step::Done(refused(
+            _ if !query.asker.recursion_desired => Step::Done(refused(
                 question,
                 EdeCode::NOT_AUTHORITATIVE,
                 "not asked for recursion, and not in the cache",
             )),
-            found => Step::Ask(lookup(found.map(|found| found.entry))),
+            found => {
+                lookup.stale = found.map(|found| found.entry);
+                match self.failures.get(&lookup.key, lookup.route_id, now.millis) {
+                    Some(failure) => Step::Done(self.conclude(&lookup, failure, Source::Cache, *now)),
+                    None => Step::Ask(Box::new(lookup)),
+                }
+            }
         }
     }
 
-    /// Asks an upstream, or waits for whoever asks the same already.
+    /// Asks an upstream, or waits for whoever asks the same already, and calls `then` with the outcome.
     ///
-    /// To be run as a task of its own: the first of those who ask the same does the asking for all, and has to go on
-    /// whatever becomes of its client. Dropped all the same, it releases who waits.
-    pub async fn finish(self: &Arc<Self>, exchanger: &Rc<Exchanger>, lookup: Lookup) -> Outcome {
-        let answer = match self.in_flight.join(&lookup.key) {
+    /// The first of those who ask the same does the asking for all, and goes on whatever becomes of its client. Has to be
+    /// called within the worker's tasks.
+    pub fn finish_then(
+        self: &Arc<Self>,
+        exchanger: &Rc<Exchanger>,
+        lookup: Box<Lookup>,
+        then: impl FnOnce(&Lookup, Outcome) + 'static,
+    ) {
+        let resolver = Arc::clone(self);
+        let chosen = lookup.snapshot.route(lookup.route);
+        let place = self.in_flight.join(&lookup.key, lookup.route_id);
+        match (place, chosen, &lookup.stale) {
+            (Place::First, Some(chosen), None) => {
+                let duty = Duty::new(Arc::clone(&self.in_flight), lookup.key);
+                let (group, ask) = (Arc::clone(&chosen.group), lookup.ask());
+                exchanger.ask(&group, ask, move |response| {
+                    let now = resolver.now();
+                    let answer = resolver.keep(&lookup, response, now);
+                    duty.fulfil(&answer);
+                    then(&lookup, resolver.conclude(&lookup, answer, Source::Upstream, now));
+                });
+            }
+            (place, ..) => {
+                let exchanger = Rc::clone(exchanger);
+                tokio::task::spawn_local(async move {
+                    let outcome = resolver.finish_at(place, &exchanger, &lookup).await;
+                    then(&lookup, outcome);
+                });
+            }
+        }
+    }
+
+    /// The same, to be awaited. Dropped, it releases who waits for it.
+    pub async fn finish(self: &Arc<Self>, exchanger: &Rc<Exchanger>, lookup: &Lookup) -> Outcome {
+        let place = self.in_flight.join(&lookup.key, lookup.route_id);
+        self.finish_at(place, exchanger, lookup).await
+    }
+
+    async fn finish_at(&self, place: Place<Answer>, exchanger: &Rc<Exchanger>, lookup: &Lookup) -> Outcome {
+        let answer = match place {
             Place::First => {
-                let duty = Duty::new(&self.in_flight, lookup.key);
-                let ask = self.ask(exchanger, &lookup);
-                let answer = match lookup.stale {
-                    None => ask.await,
-                    Some(_) => timeout(STALE_PATIENCE, ask).await.unwrap_or(Err(ExchangeError::Timeout)),
-                };
+                let duty = Duty::new(Arc::clone(&self.in_flight), lookup.key);
+                let answer = self.ask(exchanger, lookup).await;
                 duty.fulfil(&answer);
                 answer
             }
+            Place::Alone => self.ask(exchanger, lookup).await,
             Place::Behind(receiver) => receiver.await.unwrap_or(Err(ExchangeError::Overload)),
             Place::Full => Err(ExchangeError::Overload),
         };
-        let judge = |entry: &Entry<Judged>| {
-            let Lookup { query, client, snapshot, route, key, .. } = &lookup;
-            self.judge(snapshot, *route, query, *client, self.now(), key, entry)
-        };
+        self.conclude(lookup, answer, Source::Upstream, self.now())
+    }
+
+    /// What becomes of an answer, or of none: an answer past its TTL is better than a failure.
+    fn conclude(&self, lookup: &Lookup, answer: Answer, source: Source, now: Now) -> Outcome {
         match (answer, &lookup.stale) {
-            (Ok(entry), None) => Outcome::judged(judge(&entry), 0, Source::Upstream),
+            (Ok(entry), None) => Outcome::judged(self.judge(lookup, now, &entry), 0, source),
             (Ok(entry), Some(_)) if !is_failure(&entry) => {
-                Outcome::judged(judge(&entry), 0, Source::Upstream)
+                Outcome::judged(self.judge(lookup, now, &entry), 0, source)
             }
-            (_, Some(entry)) => Outcome::stale(judge(entry)),
+            (_, Some(entry)) => Outcome::stale(self.judge(lookup, now, entry)),
             (Err(error), None) => Outcome::failed(&lookup.query.question, &error),
         }
     }
 
     /// Asks the route's servers, and keeps what they say.
     async fn ask(&self, exchanger: &Rc<Exchanger>, lookup: &Lookup) -> Answer {
-        let Lookup { query, client, snapshot, route, key, .. } = lookup;
-        let chosen = snapshot.route(*route).ok_or(ExchangeError::NoServer)?;
-        let (question, asker) = (&query.question, &query.asker);
-        let ask = Ask { question, dnssec_ok: asker.dnssec_ok(), checking_disabled: asker.checking_disabled };
-        let response = exchanger.exchange(&chosen.group, &ask).await?;
-        let now = self.now();
-        let circumstances =
-            Circumstances { question, trust: chosen.trust.as_ref(), client: *client, now: now.unix };
-        let judgement = enforce(&snapshot.policy, &circumstances, &response);
-        let weight = judgement.extra_weight();
-        let judged = Judged { generation: snapshot.generation, judgement };
-        Ok(self.cache.insert(key, response, judged, weight, now.millis))
+        let chosen = lookup.snapshot.route(lookup.route).ok_or(ExchangeError::NoServer)?;
+        let ask = lookup.ask();
+        let asked = exchanger.exchange(&chosen.group, &ask);
+        let response = match lookup.stale {
+            None => asked.await,
+            Some(_) => timeout(STALE_PATIENCE, asked).await.unwrap_or(Err(ExchangeError::Timeout)),
+        };
+        self.keep(lookup, response, self.now())
     }
 
-    /// What `snapshot` makes of an entry for this client, now: its own earlier judgement where that still holds.
-    #[expect(clippy::too_many_arguments, reason = "each is one circumstance of the decision")]
-    fn judge(
-        &self,
-        snapshot: &Snapshot,
-        route: usize,
-        query: &Query,
-        client: IpAddr,
-        now: Now,
-        key: &Key,
-        entry: &Entry<Judged>,
-    ) -> Judgement {
-        let Judged { generation, judgement } = &entry.judged;
-        let validity = judgement.validity;
-        if *generation == snapshot.generation
-            && validity.any_client
-            && validity.until.is_none_or(|until| now.unix < until)
-        {
-            return judgement.clone();
+    /// Judges a reply and keeps it; a failure for a short time.
+    fn keep(&self, lookup: &Lookup, response: Result<UpstreamResponse, ExchangeError>, now: Now) -> Answer {
+        let Lookup { snapshot, key, route_id, .. } = lookup;
+        let answer = response.map(|response| {
+            let judgement = enforce(&snapshot.policy, &lookup.circumstances(now), &response);
+            let weight = judgement.extra_weight();
+            let judged = Judged { generation: snapshot.generation, judgement };
+            self.cache.insert(key, *route_id, response, judged, weight, now.millis)
+        });
+        if let Some(lasts) = failure_lasts(&answer) {
+            self.failures.insert(key, *route_id, answer.clone(), now.millis, lasts);
         }
-        let trust = snapshot.route(route).and_then(|route| route.trust.as_ref());
-        let circumstances = Circumstances { question: &query.question, trust, client, now: now.unix };
-        let judgement = enforce(&snapshot.policy, &circumstances, &entry.upstream);
+        answer
+    }
+
+    /// What the lookup's generation makes of an entry for its client, now: its own earlier judgement where that still
+    /// holds.
+    fn judge(&self, lookup: &Lookup, now: Now, entry: &Entry<Judged>) -> Judgement {
+        let snapshot = &lookup.snapshot;
+        if entry.judged.holds(snapshot, &now) {
+            return entry.judged.judgement.clone();
+        }
+        let judgement = enforce(&snapshot.policy, &lookup.circumstances(now), &entry.upstream);
         if judgement.validity.any_client {
             let judged = Judged { generation: snapshot.generation, judgement: judgement.clone() };
-            self.cache.rejudge(key, entry, judged, judgement.extra_weight());
+            self.cache.rejudge(&lookup.key, entry, judged, judgement.extra_weight());
         }
         judgement
     }
@@ -298,11 +416,15 @@ impl Resolver {
 
 /// Answers that need no upstream and that no route changes.
 fn answer_here(snapshot: &Snapshot, question: &Question, name: NameRef<'_>) -> Option<LocalAnswer> {
+    snapshot.special.loopback(question).or_else(|| snapshot.local.answer(question, name))
+}
+
+/// The answer to what is no question about a name of the Internet.
+fn not_looked_up(question: &Question) -> LocalAnswer {
     match question.class {
-        Class::IN if question.rtype == RecordType::ANY => Some(LocalAnswer::any(question)),
-        Class::IN => snapshot.special.loopback(question).or_else(|| snapshot.local.answer(question, name)),
-        Class::CH => Some(chaos(question)),
-        _ => Some(LocalAnswer::empty(Rcode::REFUSED, question)),
+        Class::IN => LocalAnswer::any(question),
+        Class::CH => chaos(question),
+        _ => LocalAnswer::empty(Rcode::REFUSED, question),
     }
 }
 
@@ -325,21 +447,54 @@ fn is_failure(entry: &Entry<Judged>) -> bool {
     !matches!(entry.upstream.rcode(), Rcode::NOERROR | Rcode::NXDOMAIN)
 }
 
+/// How long a failure is remembered; `None` for what is none. "Resolvers MUST cache resolution failures" for 1 s at least,
+/// and 5 s are recommended (RFC 9520 §3.2). A network that was away must not be missed for longer than need be.
+fn failure_lasts(answer: &Answer) -> Option<Duration> {
+    match answer {
+        Ok(entry) if !is_failure(entry) => None,
+        Err(ExchangeError::Overload) => None,
+        Err(error) if error.is_about_server() => Some(Duration::from_secs(1)),
+        Ok(_) | Err(_) => Some(Duration::from_secs(5)),
+    }
+}
+
 impl Outcome {
-    fn local(answer: LocalAnswer) -> Self {
-        Self { response: answer.into(), age: 0, source: Source::Local, verdict: None }
+    /// What to send.
+    pub fn response(&self) -> &ClientResponse {
+        match &self.reply {
+            Reply::Made(response, _) => response,
+            Reply::Kept(entry) => &entry.judged.judgement.response,
+        }
     }
 
-    fn judged(judgement: Judgement, age: u32, source: Source) -> Self {
+    /// What the guard said of it, if it was asked.
+    pub fn verdict(&self) -> Option<&Arc<Verdict>> {
+        match &self.reply {
+            Reply::Made(_, verdict) => verdict.as_ref(),
+            Reply::Kept(entry) => entry.judged.judgement.verdict.as_ref(),
+        }
+    }
+
+    fn local(answer: LocalAnswer) -> Self {
+        Self { reply: Reply::Made(answer.into(), None), age: 0, source: Source::Local }
+    }
+
+    fn kept(found: Found<Judged>) -> Self {
         // A reply made here in an upstream's place has a TTL of its own.
+        let age = if found.entry.judged.judgement.is_ours { 0 } else { found.age };
+        Self { reply: Reply::Kept(found.entry), age, source: Source::Cache }
+    }
+
+    /// A judged reply of an upstream.
+    pub(crate) fn judged(judgement: Judgement, age: u32, source: Source) -> Self {
         let age = if judgement.is_ours { 0 } else { age };
-        Self { response: judgement.response, age, source, verdict: judgement.verdict }
+        Self { reply: Reply::Made(judgement.response, judgement.verdict), age, source }
     }
 
     /// An answer past its TTL, since no better one could be had.
     fn stale(judgement: Judgement) -> Self {
         let response = judgement.response.with_ttl(STALE_TTL).with_error(Ede::new(EdeCode::STALE_ANSWER, ""));
-        Self { response, age: 0, source: Source::Stale, verdict: judgement.verdict }
+        Self { reply: Reply::Made(response, judgement.verdict), age: 0, source: Source::Stale }
     }
 
     /// A failure for want of room.
@@ -350,6 +505,6 @@ impl Outcome {
     fn failed(question: &Question, error: &ExchangeError) -> Self {
         let answer = LocalAnswer::empty(Rcode::SERVFAIL, question)
             .with_error(Ede::new(error.ede(), error.to_string()));
-        Self { response: answer.into(), age: 0, source: Source::Failure, verdict: None }
+        Self { reply: Reply::Made(answer.into(), None), age: 0, source: Source::Failure }
     }
 }

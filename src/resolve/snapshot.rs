@@ -60,7 +60,7 @@ pub struct ChosenRoute {
     /// A number made of its content.
     pub id: u64,
     /// Whom to ask.
-    pub group: ServerGroup,
+    pub group: Arc<ServerGroup>,
     /// What its names may answer; `None` is the public DNS.
     pub trust: Option<RouteTrust>,
 }
@@ -68,9 +68,11 @@ pub struct ChosenRoute {
 impl Snapshot {
     /// Builds generation `generation`; servers keep their health in `servers`.
     pub fn new(generation: u64, ingredients: &Ingredients, servers: &Servers) -> Self {
-        let group = |endpoints: &[Endpoint]| ServerGroup {
-            servers: endpoints.iter().map(|endpoint| servers.get(*endpoint)).collect(),
-            timeout: ingredients.timeout,
+        let group = |endpoints: &[Endpoint]| {
+            Arc::new(ServerGroup {
+                servers: endpoints.iter().map(|endpoint| servers.get(*endpoint)).collect(),
+                timeout: ingredients.timeout,
+            })
         };
         let mut routes = vec![ChosenRoute {
             id: content_id(&ingredients.servers, None),

@@ -104,10 +104,9 @@ impl Recorder {
 
     /// A query was answered.
     pub fn answered(&self, client: IpAddr, query: &Query, outcome: &Outcome) {
-        self.count(outcome.source, outcome.response.rcode());
-        tracing::debug!(%client, question = %query.question, rcode = %outcome.response.rcode(), source = outcome.source.label(), "answered");
-        if let Some(verdict) = outcome.verdict.as_ref().filter(|verdict| verdict.category != Category::Clean)
-        {
+        self.count(outcome.source, outcome.response().rcode());
+        tracing::debug!(%client, question = %query.question, rcode = %outcome.response().rcode(), source = outcome.source.label(), "answered");
+        if let Some(verdict) = outcome.verdict().filter(|verdict| verdict.category != Category::Clean) {
             self.count_verdict(verdict);
             self.shared.report(client, &query.question, verdict);
         }

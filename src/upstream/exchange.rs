@@ -1,4 +1,6 @@
 //! Asking a group of servers: in turn, over UDP, over TCP where UDP does not do.
+//!
+//! What is said here of a question holds for all; most of them are over before they get here (see [`early`](super::early)).
 
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
@@ -7,14 +9,14 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use rand::Rng;
+use foldhash::quality::RandomState;
 use tokio::time::{sleep_until, timeout_at};
 
 use super::error::ExchangeError;
 use super::server::{ServerCounts, ServerGroup, ServerState, Tried};
 use super::settings::Endpoint;
 use super::tcp::TcpLink;
-use super::udp::UdpPool;
+use super::udp::{Flight, Reply, UdpPool};
 use crate::count::Writer;
 use crate::dns::{
     NameRef, Question, Rcode, RecordType, ResponseError, UpstreamResponse, remove_edns, write_upstream_query,
@@ -29,9 +31,9 @@ const PROBE_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// What is asked of an upstream.
 #[derive(Debug, Clone, Copy)]
-pub struct Ask<'a> {
+pub struct Ask {
     /// The question.
-    pub question: &'a Question,
+    pub question: Question,
     /// DO
     pub dnssec_ok: bool,
     /// CD
@@ -40,25 +42,48 @@ pub struct Ask<'a> {
 
 /// The sockets and connections of one worker. Lives on its thread.
 pub struct Exchanger {
-    links: RefCell<HashMap<Endpoint, Rc<Link>>>,
+    pub(super) links: RefCell<HashMap<Endpoint, Rc<Link>, RandomState>>,
     epoch: Instant,
+    /// A task looks for questions without a reply.
+    pub(super) sweeping: Cell<bool>,
 }
 
-struct Link {
-    udp: UdpPool,
+/// The sockets and connections to one server.
+pub(super) struct Link {
+    pub(super) udp: UdpPool,
     tcp: TcpLink,
     used: Cell<Instant>,
-    counts: Writer<ServerCounts>,
+    pub(super) counts: Writer<ServerCounts>,
     /// While there are sockets to a server it is known, and a reload that takes it back finds its health and its counts.
     _server: Arc<ServerState>,
 }
 
+/// A first try that has come so far.
+pub(super) struct Head {
+    /// The server's number in its group.
+    pub(super) server: usize,
+    /// The question as it was sent.
+    pub(super) asked: Question,
+    /// When it was sent, on both clocks.
+    pub(super) sent: Instant,
+    pub(super) asked_at: u64,
+    pub(super) start: Start,
+}
+
+/// How far.
+pub(super) enum Start {
+    /// No reply yet, in good time.
+    Flight(Flight),
+    /// A reply that does not end it, or the news that there will be none.
+    Reply(Reply),
+}
+
 impl Link {
-    fn new(server: &Arc<ServerState>) -> Self {
+    fn new(server: &Arc<ServerState>, now: Instant) -> Self {
         Self {
             udp: UdpPool::default(),
             tcp: TcpLink::default(),
-            used: Cell::new(Instant::now()),
+            used: Cell::new(now),
             counts: server.counts(),
             _server: Arc::clone(server),
         }
@@ -68,7 +93,7 @@ impl Link {
 impl Exchanger {
     /// Without a socket so far. `epoch` is the zero of the clock that all workers' exchangers share.
     pub fn new(epoch: Instant) -> Self {
-        Self { links: RefCell::default(), epoch }
+        Self { links: RefCell::default(), epoch, sweeping: Cell::new(false) }
     }
 
     /// Asks the servers of `group` in turn until one gives an answer of use.
@@ -80,13 +105,26 @@ impl Exchanger {
     pub async fn exchange(
         self: &Rc<Self>,
         group: &ServerGroup,
-        ask: &Ask<'_>,
+        ask: &Ask,
     ) -> Result<UpstreamResponse, ExchangeError> {
         self.probe_avoided(group);
+        self.exchange_from(group, ask, None).await
+    }
+
+    /// The same, going on with a first try.
+    pub(super) async fn exchange_from(
+        self: &Rc<Self>,
+        group: &ServerGroup,
+        ask: &Ask,
+        mut head: Option<Head>,
+    ) -> Result<UpstreamResponse, ExchangeError> {
         let mut last = Err(ExchangeError::NoServer);
         let mut tried = Tried::default();
-        while let Some(server) = group.next(&mut tried) {
-            let outcome = self.ask_server(server, ask, group.timeout).await;
+        while let Some(server) = match &head {
+            Some(head) => group.take(head.server, &mut tried),
+            None => group.next(&mut tried),
+        } {
+            let outcome = self.ask_server(server, ask, group.timeout, head.take()).await;
             match &outcome {
                 Ok(response) if !is_server_failure(response.rcode()) => return outcome,
                 Ok(_) => last = outcome,
@@ -101,106 +139,117 @@ impl Exchanger {
     async fn ask_server(
         self: &Rc<Self>,
         server: &Arc<ServerState>,
-        ask: &Ask<'_>,
+        ask: &Ask,
         timeout: Duration,
+        head: Option<Head>,
     ) -> Result<UpstreamResponse, ExchangeError> {
-        let (asked_at, begun) = (self.millis(), Instant::now());
-        let link = self.link(server);
-        let outcome = ask_link(&link, server, ask, timeout).await;
-        link.counts.note(&outcome, begun.elapsed());
+        let (now, millis) = self.times();
+        let (asked_at, begun) = head.as_ref().map_or((millis, now), |head| (head.asked_at, head.sent));
+        let link = self.link(server, now);
+        let outcome = ask_link(&link, server, ask, timeout, head).await;
+        let (now, millis) = self.times();
+        link.counts.note(&outcome, now.duration_since(begun));
         match &outcome {
             Err(error) if error.is_about_server() => {
-                if server.failed(self.millis(), asked_at) {
+                if server.failed(millis, asked_at) {
                     tracing::warn!(server = %server.endpoint, %error, "server avoided until it answers a probe");
                     self.probe(server);
                 }
             }
-            _ => {
-                if server.answered(self.millis()) {
-                    tracing::info!(server = %server.endpoint, "server answers again");
-                }
-            }
+            _ => self.note_answer(server, millis),
         }
         outcome
     }
 
+    pub(super) fn note_answer(&self, server: &ServerState, millis: u64) {
+        if server.answered(millis) {
+            tracing::info!(server = %server.endpoint, "server answers again");
+        }
+    }
+
     /// Asks avoided servers, whose turn it is, for the root's name servers.
-    fn probe_avoided(self: &Rc<Self>, group: &ServerGroup) {
+    pub(super) fn probe_avoided(self: &Rc<Self>, group: &ServerGroup) {
         for server in group.servers.iter().filter(|server| !server.is_up()) {
             self.probe(server);
         }
     }
 
     fn probe(self: &Rc<Self>, server: &Arc<ServerState>) {
-        if !server.take_probe(self.millis()) {
+        let (now, asked_at) = self.times();
+        if !server.take_probe(asked_at) {
             return;
         }
         let (exchanger, server) = (Rc::clone(self), Arc::clone(server));
         tokio::task::spawn_local(async move {
             let question = Question::new(NameRef::ROOT, RecordType::NS);
-            let ask = Ask { question: &question, dnssec_ok: false, checking_disabled: false };
-            let link = exchanger.link(&server);
-            let asked_at = exchanger.millis();
-            match ask_link(&link, &server, &ask, PROBE_TIMEOUT).await {
+            let ask = Ask { question, dnssec_ok: false, checking_disabled: false };
+            let link = exchanger.link(&server, now);
+            let outcome = ask_link(&link, &server, &ask, PROBE_TIMEOUT, None).await;
+            let (_, millis) = exchanger.times();
+            match outcome {
                 Err(error) if error.is_about_server() => {
-                    server.failed(exchanger.millis(), asked_at);
+                    server.failed(millis, asked_at);
                 }
-                _ => {
-                    if server.answered(exchanger.millis()) {
-                        tracing::info!(server = %server.endpoint, "server answers again");
-                    }
-                }
+                _ => exchanger.note_answer(&server, millis),
             }
         });
     }
 
     /// The link to a server. Where a new one is made, those that a reload has left behind go.
-    fn link(&self, server: &Arc<ServerState>) -> Rc<Link> {
+    pub(super) fn link(&self, server: &Arc<ServerState>, now: Instant) -> Rc<Link> {
         let endpoint = server.endpoint;
         let mut links = self.links.borrow_mut();
-        let now = Instant::now();
-        if !links.contains_key(&endpoint) {
-            links.retain(|_, link| now.duration_since(link.used.get()) < LINK_IDLE);
+        if let Some(link) = links.get(&endpoint) {
+            link.used.set(now);
+            return Rc::clone(link);
         }
-        let link = links.entry(endpoint).or_insert_with(|| Rc::new(Link::new(server)));
-        link.used.set(now);
-        Rc::clone(link)
+        links.retain(|_, link| now.duration_since(link.used.get()) < LINK_IDLE);
+        let link = Rc::new(Link::new(server, now));
+        links.insert(endpoint, Rc::clone(&link));
+        link
     }
 
-    fn millis(&self) -> u64 {
-        // From 1: a time of 0 means never.
-        u64::try_from(self.epoch.elapsed().as_millis()).unwrap_or(u64::MAX).saturating_add(1)
+    /// Now, and the milliseconds of the shared clock: from 1, since a time of 0 means never.
+    pub(super) fn times(&self) -> (Instant, u64) {
+        let now = Instant::now();
+        let millis = u64::try_from(now.duration_since(self.epoch).as_millis()).unwrap_or(u64::MAX);
+        (now, millis.saturating_add(1))
     }
 }
 
 /// A server that says this may well have a neighbour that knows better.
-fn is_server_failure(rcode: Rcode) -> bool {
+pub(super) fn is_server_failure(rcode: Rcode) -> bool {
     !matches!(rcode, Rcode::NOERROR | Rcode::NXDOMAIN)
+}
+
+/// The wait before a question is sent again: a name that takes a resolver long to find is no lost datagram, and asking
+/// again too soon doubles its work.
+pub(super) fn patience(timeout: Duration) -> Duration {
+    PATIENCE.min(timeout * 2 / 5)
 }
 
 /// Asks over UDP, twice if need be, and over TCP where the reply is truncated or its letter case in doubt.
 async fn ask_link(
     link: &Link,
     server: &ServerState,
-    ask: &Ask<'_>,
+    ask: &Ask,
     timeout: Duration,
+    head: Option<Head>,
 ) -> Result<UpstreamResponse, ExchangeError> {
-    let asked = if server.keeps_case() { with_random_case(ask.question) } else { *ask.question };
+    let (asked, begun, start) = match head {
+        Some(Head { asked, sent, start, .. }) => (asked, sent, Some(start)),
+        None => (server.write_case(&ask.question), Instant::now(), None),
+    };
     let mut message = Vec::with_capacity(320);
     write_upstream_query(&asked, 0, ask.dnssec_ok, ask.checking_disabled, &mut message);
-    let begun = Instant::now();
-    let times = Times {
-        // A name that takes a resolver long to find is no lost datagram: asking again too soon doubles its work.
-        again: begun + PATIENCE.min(timeout * 2 / 5),
-        end: begun + timeout,
-    };
-    let first = ask_once(link, server, ask, &asked, &mut message, times).await;
+    let times = Times { again: begun + patience(timeout), end: begun + timeout };
+    let first = ask_once(link, server, ask, &asked, &mut message, times, start).await;
     if !is_puzzled(&first) {
         return first;
     }
     // Old servers do not know EDNS (RFC 6891 §7): "the requestor SHOULD retry without it".
     remove_edns(&mut message, &asked);
-    ask_once(link, server, ask, &asked, &mut message, times).await
+    ask_once(link, server, ask, &asked, &mut message, times, None).await
 }
 
 /// FORMERR or NOTIMP, with the question or as a bare header.
@@ -216,31 +265,41 @@ fn is_puzzled(outcome: &Result<UpstreamResponse, ExchangeError>) -> bool {
 async fn ask_once(
     link: &Link,
     server: &ServerState,
-    ask: &Ask<'_>,
+    ask: &Ask,
     asked: &Question,
     message: &mut [u8],
     times: Times,
+    start: Option<Start>,
 ) -> Result<UpstreamResponse, ExchangeError> {
-    let mut wire = match over_udp(link, server, message, asked.wire_length(), times).await {
-        Ok(wire) => wire,
+    let reply = over_udp(link, server, message, asked, times, start).await;
+    match reply.and_then(|mut wire| accept(server, ask, asked, &mut wire)) {
         Err(ExchangeError::CaseMismatch) => {
             let outcome = over_tcp(link, server, ask, asked, message, times.end).await;
             if matches!(outcome, Err(ExchangeError::NoTcp(_))) && server.doubt_case() {
                 let server = server.endpoint;
                 tracing::warn!(%server, "server changes letter case and has no TCP: 0x20 is off for it");
             }
-            return outcome;
+            outcome
         }
-        Err(error) => return Err(error),
-    };
+        Err(ExchangeError::Response(ResponseError::Truncated)) => {
+            over_tcp(link, server, ask, asked, message, times.end).await
+        }
+        outcome => outcome,
+    }
+}
+
+/// Reads a reply that came over UDP to what was `asked`.
+pub(super) fn accept(
+    server: &ServerState,
+    ask: &Ask,
+    asked: &Question,
+    wire: &mut [u8],
+) -> Result<UpstreamResponse, ExchangeError> {
     if asked.name().as_wire().iter().any(u8::is_ascii_uppercase) {
         server.case_was_kept();
     }
-    restore_case(&mut wire, ask.question);
-    match UpstreamResponse::parse(&wire, ask.question, ask.dnssec_ok) {
-        Err(ResponseError::Truncated) => over_tcp(link, server, ask, asked, message, times.end).await,
-        parsed => Ok(parsed?),
-    }
+    restore_case(wire, &ask.question);
+    Ok(UpstreamResponse::parse(wire, &ask.question, ask.dnssec_ok)?)
 }
 
 /// When a question is sent again, and when it is given up.
@@ -255,11 +314,16 @@ async fn over_udp(
     link: &Link,
     server: &ServerState,
     message: &mut [u8],
-    question: usize,
+    asked: &Question,
     times: Times,
-) -> Result<Vec<u8>, ExchangeError> {
+    start: Option<Start>,
+) -> Reply {
     let address = server.endpoint.address();
-    let mut first = link.udp.send(address, message, question)?;
+    let mut first = match start {
+        Some(Start::Reply(reply)) => return reply,
+        Some(Start::Flight(flight)) => flight,
+        None => link.udp.send(address, message, asked)?,
+    };
     let mut alarm = pin!(sleep_until(times.again.into()));
     let in_time = tokio::select! {
         reply = first.reply() => Some((reply, first.age())),
@@ -268,7 +332,7 @@ async fn over_udp(
     let (reply, took) = match in_time {
         Some(answered) => answered,
         None => {
-            let mut second = link.udp.send(address, message, question)?;
+            let mut second = link.udp.send(address, message, asked)?;
             alarm.as_mut().reset(times.end.into());
             tokio::select! {
                 reply = first.reply() => (reply, first.age()),
@@ -286,7 +350,7 @@ async fn over_udp(
 async fn over_tcp(
     link: &Link,
     server: &ServerState,
-    ask: &Ask<'_>,
+    ask: &Ask,
     asked: &Question,
     message: &[u8],
     end: Instant,
@@ -299,8 +363,8 @@ async fn over_tcp(
     });
     let mut wire = reply?;
     let folded = wire.get(12..12 + asked.name().as_wire().len()) != Some(asked.name().as_wire());
-    restore_case(&mut wire, ask.question);
-    let response = UpstreamResponse::parse(&wire, ask.question, ask.dnssec_ok)?;
+    restore_case(&mut wire, &ask.question);
+    let response = UpstreamResponse::parse(&wire, &ask.question, ask.dnssec_ok)?;
     if folded && server.note_folded_case() {
         tracing::warn!(server = %server.endpoint, "server changes the question's letter case: 0x20 is off for it");
     }
@@ -314,18 +378,4 @@ fn restore_case(wire: &mut [u8], question: &Question) {
     {
         echoed.copy_from_slice(name);
     }
-}
-
-/// The question with the case of each letter drawn at random (draft-vixie-dnsext-dns0x20).
-fn with_random_case(question: &Question) -> Question {
-    let mut bits = rand::rng().random::<u128>();
-    let mut left = 128;
-    question.map_letters(|letter| {
-        if left == 0 {
-            (bits, left) = (rand::rng().random(), 128);
-        }
-        let upper = bits & 1 == 1;
-        (bits, left) = (bits >> 1, left - 1);
-        if upper { letter.to_ascii_uppercase() } else { letter.to_ascii_lowercase() }
-    })
 }

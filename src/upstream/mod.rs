@@ -1,5 +1,6 @@
 //! The way to the upstream servers and back. Knows nothing of policies, and its replies cannot be sent to a client.
 
+mod early;
 mod error;
 mod exchange;
 mod server;

@@ -5,9 +5,12 @@ use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 
+use rand::Rng;
+
 use super::error::ExchangeError;
 use super::settings::Endpoint;
 use crate::count::{Blocks, Counter, Histogram, HistogramTotal, Writer};
+use crate::dns::Question;
 
 /// The first wait before a server that failed is probed, doubled with every failed probe.
 const FIRST_PROBE: Duration = Duration::from_millis(250);
@@ -132,7 +135,7 @@ impl ServerState {
     /// It answered. Says if it had been avoided.
     pub fn answered(&self, now: u64) -> bool {
         self.answered_at.store(now, Relaxed);
-        self.failures.swap(0, Relaxed) > 0
+        !self.is_up() && self.failures.swap(0, Relaxed) > 0
     }
 
     /// It left a query of `asked_at` without an answer. Says if it is avoided from now on.
@@ -155,9 +158,15 @@ impl ServerState {
         !self.is_up() && due <= now && self.probe_at.compare_exchange(due, next, Relaxed, Relaxed).is_ok()
     }
 
-    /// Whether letter case can be used against forged replies.
-    pub fn keeps_case(&self) -> bool {
-        !self.folds_case.load(Relaxed)
+    /// The question in letter case drawn at random, against forged replies (draft-vixie-dnsext-dns0x20), where the server
+    /// keeps letter case.
+    pub fn write_case(&self, question: &Question) -> Question {
+        if self.folds_case.load(Relaxed) {
+            return *question;
+        }
+        let mut coins = [0; 32];
+        rand::rng().fill(&mut coins);
+        question.with_case(&coins)
     }
 
     /// A reply repeated the question's letter case.
@@ -213,6 +222,18 @@ pub struct ServerGroup {
 pub struct Tried(Vec<usize>);
 
 impl ServerGroup {
+    /// The server to try first, with its number.
+    pub fn first(&self) -> Option<(usize, &Arc<ServerState>)> {
+        let mut servers = self.servers.iter().enumerate();
+        servers.clone().find(|(_, server)| server.is_up()).or_else(|| servers.next())
+    }
+
+    /// The server of this number, which is being tried.
+    pub fn take(&self, number: usize, tried: &mut Tried) -> Option<&Arc<ServerState>> {
+        tried.0.push(number);
+        self.servers.get(number)
+    }
+
     /// The server to try next: the first that is up, then, since nothing else is left, the others; each once.
     pub fn next(&self, tried: &mut Tried) -> Option<&Arc<ServerState>> {
         let untried = || self.servers.iter().enumerate().filter(|(index, _)| !tried.0.contains(index));

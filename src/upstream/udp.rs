@@ -1,15 +1,16 @@
 //! Asking over UDP: a rotating pool of connected sockets on random ports, no socket made for a query.
 //!
 //! Against forged replies stand: the kernel's random port of a socket chosen at random, a random id, the letter case of the
-//! question (0x20), and the connection itself, by which the kernel drops whatever comes from another address and
-//! answers port scans as if nobody listened. A forged datagram has to hit the port of the very socket the question went
-//! out on: the ports are drawn from the same range as a fresh one for each query would be, and a socket is given up after
-//! [`USES`] questions, so that a port found out is soon worth nothing.
+//! question (0x20), and the connection itself, by which the kernel drops whatever comes from another address. A forged
+//! datagram has to come from the server's address and hit the port of the very socket the question went out on: the ports
+//! are drawn from the same range as a fresh one for each query would be, and a socket is given up after [`USES`] questions,
+//! so that a port found out is soon worth nothing.
 
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
-use std::io::{self, Read};
+use std::io;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::os::fd::AsFd;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
@@ -20,8 +21,10 @@ use tokio::net::UdpSocket;
 use tokio::sync::oneshot;
 use tokio::task::AbortHandle;
 
+use super::early::Early;
 use super::error::ExchangeError;
-use crate::dns::{Rcode, UDP_PAYLOAD};
+use crate::datagram::{BATCH, Inbox, Outbox};
+use crate::dns::{Question, Rcode, UDP_PAYLOAD};
 
 /// Sockets to one server.
 const SOCKETS: usize = 16;
@@ -29,14 +32,27 @@ const SOCKETS: usize = 16;
 const USES: u32 = 512;
 /// Room for a reply; more than we announce, for servers that do not listen.
 const ROOM: usize = 4096;
+const _: () = assert!(ROOM > UDP_PAYLOAD as usize);
 
 /// What came for a question.
-type Reply = Result<Vec<u8>, ExchangeError>;
+pub(super) type Reply = Result<Vec<u8>, ExchangeError>;
 
 /// The sockets to one server, of one worker.
 #[derive(Default)]
 pub(super) struct UdpPool {
     sockets: RefCell<Vec<Rc<Lease>>>,
+    /// Given up, and kept for the replies that are still to come.
+    retired: RefCell<Vec<Rc<Lease>>>,
+    /// Queries that leave together at the end of this turn of the thread, from one socket.
+    outgoing: RefCell<Option<Outgoing>>,
+    /// Room for replies.
+    inbox: Rc<RefCell<Option<Inbox>>>,
+}
+
+struct Outgoing {
+    outbox: Outbox<Vec<u8>>,
+    /// The socket; `None` while there is nothing to send.
+    lease: Option<Rc<Lease>>,
 }
 
 /// A socket and the task that receives on it; the task ends when neither the pool nor a flight holds the lease.
@@ -58,13 +74,15 @@ struct Socket {
     pending: RefCell<HashMap<u16, Pending, foldhash::fast::RandomState>>,
 }
 
-struct Pending {
-    /// The question as it was sent, letter case and all.
-    question: Box<[u8]>,
-    reply: oneshot::Sender<Reply>,
+/// Who waits for a reply.
+enum Pending {
+    /// A question that was just sent.
+    Early(Box<Early>),
+    /// A task.
+    Task { asked: Box<Question>, reply: oneshot::Sender<Reply> },
 }
 
-/// A question on its way. Dropped, it is forgotten.
+/// A question on its way that a task waits for. Dropped, it is forgotten.
 pub(super) struct Flight {
     lease: Rc<Lease>,
     id: u16,
@@ -73,47 +91,114 @@ pub(super) struct Flight {
 }
 
 impl UdpPool {
-    /// Sends a query. `message` has its id put in; its question has `question` octets.
+    /// Sends the query `message`, in which `asked` is asked; its id is put in.
     pub(super) fn send(
         &self,
         server: SocketAddr,
         message: &mut [u8],
-        question: usize,
+        asked: &Question,
     ) -> Result<Flight, ExchangeError> {
         let lease = self.lease(server)?;
-        let id = lease.socket.free_id().ok_or(ExchangeError::Overload)?;
-        if let Some(field) = message.get_mut(..2) {
-            field.copy_from_slice(&id.to_be_bytes());
-        }
+        let id = lease.socket.take_id(message)?;
+        lease.socket.uses.set(lease.socket.uses.get() + 1);
         let (sender, reply) = oneshot::channel();
-        let asked = message.get(12..12 + question).unwrap_or_default().into();
-        lease.socket.pending.borrow_mut().insert(id, Pending { question: asked, reply: sender });
+        let pending = Pending::Task { asked: Box::new(*asked), reply: sender };
+        lease.socket.pending.borrow_mut().insert(id, pending);
         let flight = Flight { lease, id, sent: Instant::now(), reply };
-        // Past tokio, which knows a new socket to be writable only after it has asked the kernel once.
-        match SockRef::from(&flight.lease.socket.udp).send(message) {
-            // A full send buffer loses the datagram like any router may: it is sent again.
-            Ok(_) => Ok(flight),
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(flight),
+        flight.lease.socket.send(message)?;
+        Ok(flight)
+    }
+
+    /// The same without a task: the reply is given to `early` where it is read. It leaves with [`flush`](Self::flush);
+    /// says if it is the first that waits for that. Where it cannot be sent `early` comes back with the reason.
+    pub(super) fn send_early(
+        &self,
+        server: SocketAddr,
+        early: Box<Early>,
+        write: impl FnOnce(&Early, &mut Vec<u8>),
+    ) -> Result<bool, (Box<Early>, ExchangeError)> {
+        let mut outgoing = self.outgoing.borrow_mut();
+        let Outgoing { outbox, lease } = outgoing.get_or_insert_with(Outgoing::new);
+        let is_first = lease.is_none();
+        let chosen = match lease {
+            Some(lease) => Rc::clone(lease),
+            None => match self.lease(server) {
+                Ok(chosen) => Rc::clone(lease.insert(chosen)),
+                Err(error) => return Err((early, error)),
+            },
+        };
+        let message = outbox.room();
+        write(&early, message);
+        let id = match chosen.socket.take_id(message) {
+            Ok(id) => id,
             Err(error) => {
-                flight.lease.socket.dead.set(true);
-                Err(error.into())
+                if is_first {
+                    *lease = None;
+                }
+                return Err((early, error));
             }
+        };
+        outbox.keep(None);
+        chosen.socket.uses.set(chosen.socket.uses.get() + 1);
+        chosen.socket.pending.borrow_mut().insert(id, Pending::Early(early));
+        if outbox.is_full() {
+            drop(outgoing);
+            self.flush();
         }
+        Ok(is_first)
+    }
+
+    /// Sends what waits to be sent.
+    pub(super) fn flush(&self) {
+        let mut outgoing = self.outgoing.borrow_mut();
+        let Some(Outgoing { outbox, lease }) = &mut *outgoing else { return };
+        let Some(lease) = lease.take() else { return };
+        let sent = outbox.flush(lease.socket.udp.as_fd());
+        drop(outgoing);
+        match sent {
+            // A full send buffer loses datagrams like any router may: they are sent again.
+            Err(error) if error.kind() != io::ErrorKind::WouldBlock => {
+                lease.socket.dead.set(true);
+                lease.socket.fail_all(&error.into());
+            }
+            _ => {}
+        }
+    }
+
+    /// Takes out the questions that have waited long enough for `is_due`, to go on as tasks, each with its flight. Returns
+    /// how many are left.
+    pub(super) fn take_due(
+        &self,
+        is_due: impl Fn(&Early) -> bool,
+        mut go_on: impl FnMut(Box<Early>, Flight),
+    ) -> usize {
+        self.retired.borrow_mut().retain(|lease| !lease.socket.pending.borrow().is_empty());
+        let leases: Vec<_> = self.sockets.borrow().iter().chain(&*self.retired.borrow()).cloned().collect();
+        leases.iter().map(|lease| lease.take_due(&is_due, &mut go_on)).sum()
     }
 
     fn lease(&self, server: SocketAddr) -> Result<Rc<Lease>, ExchangeError> {
         let mut leases = self.sockets.borrow_mut();
-        leases.retain(|lease| !lease.socket.dead.get() && lease.socket.uses.get() < USES);
+        if leases.iter().any(|lease| lease.is_spent()) {
+            let spent = leases.extract_if(.., |lease| lease.is_spent());
+            self.retired.borrow_mut().extend(spent.filter(|lease| !lease.socket.pending.borrow().is_empty()));
+        }
         let chosen = rand::rng().random_range(0..SOCKETS);
         if let Some(lease) = leases.get(chosen) {
-            lease.socket.uses.set(lease.socket.uses.get() + 1);
             return Ok(Rc::clone(lease));
         }
         let socket = Rc::new(Socket::connect(server)?);
-        let receiver = tokio::task::spawn_local(receive(Rc::clone(&socket))).abort_handle();
+        let receiving = receive(Rc::clone(&socket), Rc::clone(&self.inbox));
+        let receiver = tokio::task::spawn_local(receiving).abort_handle();
         let lease = Rc::new(Lease { socket, receiver });
         leases.push(Rc::clone(&lease));
         Ok(lease)
+    }
+}
+
+impl Outgoing {
+    fn new() -> Self {
+        Self { outbox: Outbox::new(), lease: None }
     }
 }
 
@@ -128,15 +213,34 @@ impl Socket {
         socket.set_nonblocking(true)?;
         Ok(Self {
             udp: UdpSocket::from_std(socket)?,
-            uses: Cell::new(1),
+            uses: Cell::new(0),
             dead: Cell::new(false),
             pending: RefCell::default(),
         })
     }
 
-    fn free_id(&self) -> Option<u16> {
+    /// Puts an id that is not in use into `message`.
+    fn take_id(&self, message: &mut [u8]) -> Result<u16, ExchangeError> {
         let pending = self.pending.borrow();
-        (0..64).map(|_| rand::rng().random()).find(|id| !pending.contains_key(id))
+        let mut ids = (0..64).map(|_| rand::rng().random());
+        let id: u16 = ids.find(|id| !pending.contains_key(id)).ok_or(ExchangeError::Overload)?;
+        if let Some(field) = message.first_chunk_mut() {
+            *field = id.to_be_bytes();
+        }
+        Ok(id)
+    }
+
+    fn send(&self, message: &[u8]) -> Result<(), ExchangeError> {
+        // Past tokio, which knows a new socket to be writable only after it has asked the kernel once.
+        match SockRef::from(&self.udp).send(message) {
+            Ok(_) => Ok(()),
+            // A full send buffer loses the datagram like any router may: it is sent again.
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(()),
+            Err(error) => {
+                self.dead.set(true);
+                Err(error.into())
+            }
+        }
     }
 
     /// Waits for a datagram or an ICMP error: an error alone makes a socket not readable (epoll(7)), and tokio wants to
@@ -149,47 +253,102 @@ impl Socket {
         }
     }
 
-    fn receive(&self, room: &mut [u8]) -> io::Result<usize> {
-        match self.udp.try_recv(room) {
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                self.udp.try_io(Interest::ERROR, || (&*SockRef::from(&self.udp)).read(room))
+    /// Receives what there is, without waiting; says how much.
+    fn receive(&self, inbox: &mut Inbox) -> io::Result<usize> {
+        let mut received = 0;
+        let readable = self.udp.try_io(Interest::READABLE, || {
+            received = inbox.receive(self.udp.as_fd())?;
+            // Less than would fit is all there was: tokio need not ask again to learn that.
+            if received < BATCH { Err(io::ErrorKind::WouldBlock.into()) } else { Ok(()) }
+        });
+        match readable {
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock && received == 0 => {
+                self.udp.try_io(Interest::ERROR, || inbox.receive(self.udp.as_fd()))
             }
-            received => received,
+            Err(error) if error.kind() != io::ErrorKind::WouldBlock => Err(error),
+            _ => Ok(received),
         }
     }
 
     /// Gives a datagram to whom it answers; all others are dropped, whatever they say.
-    fn deliver(&self, datagram: &[u8]) {
+    fn deliver(&self, datagram: &mut [u8]) {
         let Some(id) = datagram.first_chunk().map(|id| u16::from_be_bytes(*id)) else { return };
         let mut pending = self.pending.borrow_mut();
-        let Some(question) = pending.get(&id).map(|entry| &entry.question) else { return };
-        let echoed = datagram.get(12..12 + question.len()).unwrap_or_default();
-        // QR set, OPCODE QUERY: a reply to a query.
-        let Some([_, _, flags, rcode, _, questions]) = datagram.first_chunk() else { return };
-        if flags & 0xf8 != 0x80 {
-            return;
-        }
-        let reply = if *questions == 0 && rcode & 0x0f != 0 && datagram.len() == 12 {
-            // Servers without EDNS, and some in distress, send a header only.
-            Err(ExchangeError::Rcode(Rcode(u16::from(rcode & 0x0f))))
-        } else if *questions != 1 {
-            return;
-        } else if echoed == &**question {
-            Ok(datagram.to_vec())
-        } else if echoed.eq_ignore_ascii_case(question) {
-            Err(ExchangeError::CaseMismatch)
-        } else {
+        let Some(verdict) = pending.get(&id).and_then(|entry| recognise(datagram, entry.asked())) else {
             return;
         };
-        if let Some(entry) = pending.remove(&id) {
-            let _ = entry.reply.send(reply);
+        let Some(entry) = pending.remove(&id) else { return };
+        drop(pending);
+        match entry {
+            Pending::Early(early) => early.answered(verdict.map(|()| datagram)),
+            Pending::Task { reply, .. } => {
+                let _ = reply.send(verdict.map(|()| datagram.to_vec()));
+            }
         }
     }
 
     fn fail_all(&self, error: &ExchangeError) {
-        for (_, entry) in self.pending.borrow_mut().drain() {
-            let _ = entry.reply.send(Err(error.clone()));
+        let failed: Vec<_> = self.pending.borrow_mut().drain().collect();
+        for (_, entry) in failed {
+            match entry {
+                Pending::Early(early) => early.answered(Err(error.clone())),
+                Pending::Task { reply, .. } => {
+                    let _ = reply.send(Err(error.clone()));
+                }
+            }
         }
+    }
+}
+
+impl Pending {
+    fn asked(&self) -> &Question {
+        match self {
+            Self::Early(early) => early.asked(),
+            Self::Task { asked, .. } => asked,
+        }
+    }
+}
+
+/// Whether a datagram is the reply to what was `asked`, letter case and all; `None` if it is not to be believed.
+fn recognise(datagram: &[u8], asked: &Question) -> Option<Result<(), ExchangeError>> {
+    let [_, _, flags, rcode, _, questions] = datagram.first_chunk()?;
+    // QR set, OPCODE QUERY: a reply to a query.
+    if flags & 0xf8 != 0x80 {
+        return None;
+    }
+    if *questions == 0 && rcode & 0x0f != 0 && datagram.len() == 12 {
+        // Servers without EDNS, and some in distress, send a header only.
+        return Some(Err(ExchangeError::Rcode(Rcode(u16::from(rcode & 0x0f)))));
+    }
+    let echoed = datagram.get(12..)?;
+    if *questions != 1 || !asked.is_echoed(echoed) {
+        return None;
+    }
+    let name = asked.name().as_wire();
+    Some(if echoed.starts_with(name) { Ok(()) } else { Err(ExchangeError::CaseMismatch) })
+}
+
+impl Lease {
+    fn is_spent(&self) -> bool {
+        self.socket.dead.get() || self.socket.uses.get() >= USES
+    }
+
+    fn take_due(
+        self: &Rc<Self>,
+        is_due: impl Fn(&Early) -> bool,
+        mut go_on: impl FnMut(Box<Early>, Flight),
+    ) -> usize {
+        let mut pending = self.socket.pending.borrow_mut();
+        let due = |entry: &Pending| matches!(entry, Pending::Early(early) if is_due(early));
+        let ids: Vec<u16> = pending.iter().filter(|(_, entry)| due(entry)).map(|(id, _)| *id).collect();
+        for id in ids {
+            let Some(Pending::Early(early)) = pending.remove(&id) else { continue };
+            let (sender, reply) = oneshot::channel();
+            pending.insert(id, Pending::Task { asked: Box::new(*early.asked()), reply: sender });
+            let flight = Flight { lease: Rc::clone(self), id, sent: early.sent(), reply };
+            go_on(early, flight);
+        }
+        pending.values().filter(|entry| matches!(entry, Pending::Early(_))).count()
     }
 }
 
@@ -211,14 +370,24 @@ impl Drop for Flight {
     }
 }
 
-/// Receives on a socket until its lease ends.
-async fn receive(socket: Rc<Socket>) {
-    const _: () = assert!(ROOM > UDP_PAYLOAD as usize);
-    let mut room = vec![0; ROOM];
+/// Receives on a socket until its lease ends. One batch is read and used without a pause, so that all sockets share the
+/// room for it.
+async fn receive(socket: Rc<Socket>, inbox: Rc<RefCell<Option<Inbox>>>) {
     while socket.heard().await.is_ok() {
+        let mut inbox = inbox.borrow_mut();
+        let inbox = inbox.get_or_insert_with(|| Inbox::new(ROOM));
         loop {
-            match socket.receive(&mut room) {
-                Ok(length) => socket.deliver(room.get(..length).unwrap_or_default()),
+            match socket.receive(inbox) {
+                Ok(received) => {
+                    for index in 0..received {
+                        if let Some((datagram, _)) = inbox.datagram(index) {
+                            socket.deliver(datagram);
+                        }
+                    }
+                    if received < BATCH {
+                        break;
+                    }
+                }
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
                 // An ICMP error: whatever is on its way from this socket will not be answered.
                 Err(error) => socket.fail_all(&error.into()),

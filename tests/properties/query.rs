@@ -29,8 +29,8 @@ pub fn check(data: &[u8]) {
             ];
             for answer in answers {
                 ClientResponse::from(answer).write(&query.asker, &query.question, 3, limit, &mut wire);
-                answers_to(data, wire.as_bytes(), limit, query.asker.edns.is_some());
-                let sent = Msg::read(wire.as_bytes()).unwrap();
+                answers_to(data, wire.as_ref(), limit, query.asker.edns.is_some());
+                let sent = Msg::read(wire.as_ref()).unwrap();
                 assert_eq!(sent.question, Some((name.clone(), rtype, class)));
             }
             let mut asked = Vec::new();
@@ -47,7 +47,7 @@ pub fn check(data: &[u8]) {
             let is_reply = data.get(2).is_none_or(|flags| flags & 0x80 != 0);
             assert!(!(answered && is_reply), "a reply is answered");
             if let NotAQuery::Refuse { asker, .. } = refusal {
-                answers_to(data, wire.as_bytes(), asker.udp_limit(), asker.edns.is_some());
+                answers_to(data, wire.as_ref(), asker.udp_limit(), asker.edns.is_some());
             }
         }
     }

@@ -119,7 +119,7 @@ impl Case {
     fn write(&self, judgement: &Judgement, limit: usize) -> (Vec<u8>, Msg) {
         let mut wire = Wire::default();
         judgement.response.write(&self.asker, &self.question, 0, limit, &mut wire);
-        let octets = wire.as_bytes().to_vec();
+        let octets = wire.as_ref().to_vec();
         let sent = Msg::read(&octets).expect("our own reply can be read");
         assert_eq!(sent.trailing, 0, "octets after the last record");
         assert!(octets.len() <= limit, "{} octets, limit {limit}", octets.len());
@@ -473,7 +473,7 @@ impl Case {
         let judgement = judge(policy, trust, question, response);
         let mut wire = Wire::default();
         judgement.response.write(&self.asker, question, 0, TCP, &mut wire);
-        let mut sent = Msg::read(wire.as_bytes()).expect("our own reply can be read");
+        let mut sent = Msg::read(wire.as_ref()).expect("our own reply can be read");
         sent.map_names(|name| *name = fold(name));
         for record in sent.sections.iter_mut().flatten() {
             record.ttl = 0;

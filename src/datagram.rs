@@ -1,6 +1,6 @@
 //! Datagrams in batches: `recvmmsg` and `sendmmsg`, with the address a query was sent to.
 //!
-//! The one file of the data path with `unsafe`: neither the standard library nor tokio nor socket2 has these calls. Every
+//! The one file of the data path with `unsafe`, for clients' and upstreams' sockets alike: neither the standard library nor tokio nor socket2 has these calls. Every
 //! pointer handed to the kernel is made from a slice this file owns, in the call that uses it.
 
 #![allow(unsafe_code)]
@@ -12,16 +12,14 @@ use std::os::fd::{AsRawFd, BorrowedFd};
 use std::ptr;
 
 /// Datagrams in one call.
-pub(super) const BATCH: usize = 32;
-/// The longest query that is read; queries are far shorter.
-const ROOM: usize = 1500;
+pub(crate) const BATCH: usize = 64;
 /// Room for one control message with a packet's addresses, aligned as `cmsghdr` has to be.
 const CONTROL: usize = 64;
 
 /// Where a datagram came from, and which of our addresses it was sent to.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Peer {
-    pub(super) address: SocketAddr,
+pub(crate) struct Peer {
+    pub(crate) address: SocketAddr,
     local: Option<Local>,
 }
 
@@ -35,42 +33,50 @@ struct Local {
 #[repr(C, align(8))]
 struct Control([u8; CONTROL]);
 
-/// Room for a batch of datagrams, received or to be sent.
-pub(super) struct Batch {
-    data: Vec<[u8; ROOM]>,
+/// Room for datagrams that are received together.
+pub(crate) struct Inbox {
+    data: Vec<u8>,
+    /// Octets for each.
+    room: usize,
+    rest: Vectors,
+    lengths: Vec<usize>,
+}
+
+/// What the kernel is told of a batch.
+struct Vectors {
     names: Vec<libc::sockaddr_storage>,
     controls: Vec<Control>,
     heads: Vec<libc::mmsghdr>,
     vectors: Vec<libc::iovec>,
-    lengths: Vec<usize>,
 }
 
-impl Batch {
-    pub(super) fn new() -> Self {
+impl Vectors {
+    fn new() -> Self {
         // SAFETY: all-zero octets are a valid value of these C structures.
         let (name, head, vector) = unsafe { (mem::zeroed(), mem::zeroed(), mem::zeroed()) };
         Self {
-            data: vec![[0; ROOM]; BATCH],
             names: vec![name; BATCH],
             controls: vec![Control([0; CONTROL]); BATCH],
             heads: vec![head; BATCH],
             vectors: vec![vector; BATCH],
-            lengths: vec![0; BATCH],
         }
+    }
+}
+
+impl Inbox {
+    /// For datagrams of at most `room` octets; longer ones are left out.
+    pub(crate) fn new(room: usize) -> Self {
+        Self { data: vec![0; room * BATCH], room, rest: Vectors::new(), lengths: vec![0; BATCH] }
     }
 
     /// Receives what is there, at most [`BATCH`] datagrams, without waiting.
-    pub(super) fn receive(&mut self, socket: BorrowedFd<'_>) -> io::Result<usize> {
-        let each = self
-            .heads
-            .iter_mut()
-            .zip(&mut self.vectors)
-            .zip(&mut self.data)
-            .zip(&mut self.names)
-            .zip(&mut self.controls);
-        for ((((head, vector), data), name), control) in each {
-            vector.iov_base = data.as_mut_ptr().cast();
-            vector.iov_len = ROOM;
+    pub(crate) fn receive(&mut self, socket: BorrowedFd<'_>) -> io::Result<usize> {
+        let Vectors { names, controls, heads, vectors } = &mut self.rest;
+        let rooms = self.data.chunks_exact_mut(self.room);
+        let each = heads.iter_mut().zip(vectors).zip(rooms).zip(names).zip(controls);
+        for ((((head, vector), room), name), control) in each {
+            vector.iov_base = room.as_mut_ptr().cast();
+            vector.iov_len = room.len();
             head.msg_hdr.msg_name = ptr::from_mut(name).cast();
             head.msg_hdr.msg_namelen = size_of::<libc::sockaddr_storage>() as libc::socklen_t;
             head.msg_hdr.msg_iov = ptr::from_mut(vector);
@@ -84,109 +90,122 @@ impl Batch {
         let received = unsafe {
             libc::recvmmsg(
                 socket.as_raw_fd(),
-                self.heads.as_mut_ptr(),
+                self.rest.heads.as_mut_ptr(),
                 BATCH as libc::c_uint,
                 libc::MSG_DONTWAIT as _,
                 ptr::null_mut(),
             )
         };
         let received = usize::try_from(received).map_err(|_| io::Error::last_os_error())?;
-        for (length, head) in self.lengths.iter_mut().zip(&self.heads).take(received) {
+        for (length, head) in self.lengths.iter_mut().zip(&self.rest.heads).take(received) {
             *length = head.msg_len as usize;
         }
         Ok(received)
     }
 
-    /// The received datagram of this number. One that did not fit, or of an unknown address family, is none.
-    pub(super) fn datagram(&self, index: usize) -> Option<(&[u8], Peer)> {
-        let head = &self.heads.get(index)?.msg_hdr;
+    /// The received datagram of this number with where it came from. One that did not fit, or of an unknown address
+    /// family, is none.
+    pub(crate) fn datagram(&mut self, index: usize) -> Option<(&mut [u8], Peer)> {
+        let head = &self.rest.heads.get(index)?.msg_hdr;
         if head.msg_flags & libc::MSG_TRUNC != 0 {
             return None;
         }
-        let data = self.data.get(index)?.get(..*self.lengths.get(index)?)?;
-        let address = read_name(self.names.get(index)?)?;
-        Some((data, Peer { address, local: read_control(head) }))
+        let address = read_name(self.rest.names.get(index)?)?;
+        let peer = Peer { address, local: read_control(head) };
+        let start = index * self.room;
+        let data = self.data.get_mut(start..start + *self.lengths.get(index)?)?;
+        Some((data, peer))
     }
 }
 
-/// Datagrams to be sent together.
-pub(super) struct Outbox {
-    data: Vec<Vec<u8>>,
-    peers: Vec<Peer>,
-    heads: Vec<libc::mmsghdr>,
-    vectors: Vec<libc::iovec>,
-    names: Vec<libc::sockaddr_storage>,
-    controls: Vec<Control>,
+/// Messages to be sent together.
+pub(crate) struct Outbox<M> {
+    messages: Vec<M>,
+    /// What is written when there is no room.
+    lost: M,
+    /// For whom the first of the messages are, `None` on a connected socket; the rest is room.
+    peers: Vec<Option<Peer>>,
+    rest: Vectors,
 }
 
-impl Outbox {
-    pub(super) fn new() -> Self {
-        let Batch { names, controls, heads, vectors, .. } = Batch::new();
+impl<M: AsRef<[u8]> + Default> Outbox<M> {
+    pub(crate) fn new() -> Self {
         Self {
-            data: vec![Vec::new(); BATCH],
+            messages: std::iter::repeat_with(M::default).take(BATCH).collect(),
+            lost: M::default(),
             peers: Vec::with_capacity(BATCH),
-            heads,
-            vectors,
-            names,
-            controls,
+            rest: Vectors::new(),
         }
     }
 
-    pub(super) fn is_full(&self) -> bool {
+    pub(crate) fn is_full(&self) -> bool {
         self.peers.len() >= BATCH
     }
 
-    pub(super) fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         self.peers.is_empty()
     }
 
-    /// Adds a datagram; one that comes when the outbox is full is lost, as on any full queue.
-    pub(super) fn push(&mut self, datagram: &[u8], peer: Peer) {
-        if let Some(room) = self.data.get_mut(self.peers.len()) {
-            room.clear();
-            room.extend_from_slice(datagram);
+    /// Where the next message is to be written; it goes nowhere unless it is [kept](Self::keep).
+    pub(crate) fn room(&mut self) -> &mut M {
+        self.messages.get_mut(self.peers.len()).unwrap_or(&mut self.lost)
+    }
+
+    /// Keeps what stands in the room, to be sent to `peer`; when the outbox is full it is lost, as on any full queue.
+    pub(crate) fn keep(&mut self, peer: Option<Peer>) {
+        if !self.is_full() {
             self.peers.push(peer);
         }
     }
 
-    /// Sends everything. A datagram that cannot be sent is skipped: its client asks again.
-    pub(super) fn flush(&mut self, socket: BorrowedFd<'_>) {
+    /// Sends everything. What cannot be sent is skipped: whoever misses it asks again.
+    ///
+    /// # Errors
+    /// The first.
+    pub(crate) fn flush(&mut self, socket: BorrowedFd<'_>) -> io::Result<()> {
         let count = self.peers.len();
-        let each = self
-            .heads
-            .iter_mut()
-            .zip(&mut self.vectors)
-            .zip(&mut self.data)
-            .zip(&mut self.names)
-            .zip(&mut self.controls);
-        for (((((head, vector), data), name), control), peer) in each.zip(&self.peers) {
-            vector.iov_base = data.as_mut_ptr().cast();
-            vector.iov_len = data.len();
-            head.msg_hdr.msg_name = ptr::from_mut(name).cast();
-            head.msg_hdr.msg_namelen = write_name(name, peer.address);
+        let Vectors { names, controls, heads, vectors } = &mut self.rest;
+        let each = heads.iter_mut().zip(vectors).zip(&self.messages).zip(names).zip(controls);
+        for (((((head, vector), message), name), control), peer) in each.zip(&self.peers) {
+            let octets = message.as_ref();
+            // The kernel only reads what is sent.
+            vector.iov_base = octets.as_ptr().cast_mut().cast();
+            vector.iov_len = octets.len();
             head.msg_hdr.msg_iov = ptr::from_mut(vector);
             head.msg_hdr.msg_iovlen = 1;
             head.msg_hdr.msg_flags = 0;
+            head.msg_hdr.msg_name = ptr::null_mut();
+            head.msg_hdr.msg_namelen = 0;
+            if let Some(peer) = peer {
+                head.msg_hdr.msg_name = ptr::from_mut(name).cast();
+                head.msg_hdr.msg_namelen = write_name(name, peer.address);
+            }
             head.msg_hdr.msg_control = control.0.as_mut_ptr().cast();
             head.msg_hdr.msg_controllen = CONTROL as _;
-            let used = peer.local.map_or(0, |local| write_control(&head.msg_hdr, local));
+            let local = peer.and_then(|peer| peer.local);
+            let used = local.map_or(0, |local| write_control(&head.msg_hdr, local));
             head.msg_hdr.msg_controllen = used as _;
             if used == 0 {
                 head.msg_hdr.msg_control = ptr::null_mut();
             }
         }
         let mut done = 0;
+        let mut result = Ok(());
         while done < count {
             let left = libc::c_uint::try_from(count - done).unwrap_or(0);
-            let Some(rest) = self.heads.get_mut(done..) else { break };
+            let Some(rest) = heads.get_mut(done..) else { break };
             // SAFETY: the first `count` heads were set just above; each points to buffers of its own within `self`.
             let sent = unsafe {
                 libc::sendmmsg(socket.as_raw_fd(), rest.as_mut_ptr(), left, libc::MSG_DONTWAIT as _)
             };
-            // The first one failed: step over it.
-            done += usize::try_from(sent).unwrap_or(1).max(1);
+            done += usize::try_from(sent).unwrap_or_else(|_| {
+                // The first one failed: step over it.
+                result = mem::replace(&mut result, Ok(())).and(Err(io::Error::last_os_error()));
+                1
+            });
         }
         self.peers.clear();
+        result
     }
 }
 
@@ -297,20 +316,36 @@ fn write_control(head: &libc::msghdr, local: Local) -> usize {
 }
 
 /// Asks the kernel to say which address each datagram was sent to.
-pub(super) fn report_local_address(socket: BorrowedFd<'_>, is_v6: bool) -> io::Result<()> {
-    let (level, option) = match is_v6 {
-        true => (libc::IPPROTO_IPV6, libc::IPV6_RECVPKTINFO),
-        false => (libc::IPPROTO_IP, libc::IP_PKTINFO),
-    };
-    let on: libc::c_int = 1;
-    // SAFETY: the option's value is an `int`, and its address and length are those of `on`.
+pub(crate) fn report_local_address(socket: BorrowedFd<'_>, is_v6: bool) -> io::Result<()> {
+    match is_v6 {
+        true => set_option(socket, libc::IPPROTO_IPV6, libc::IPV6_RECVPKTINFO, 1),
+        false => set_option(socket, libc::IPPROTO_IP, libc::IP_PKTINFO, 1),
+    }
+}
+
+/// Sends whole datagrams or none, whatever ICMP says of a path's MTU: fragments can be replaced by an attacker who cannot
+/// see the rest (RFC 9715 §3.1), and no reply is longer than what passes every path.
+pub(crate) fn never_fragment(socket: BorrowedFd<'_>, is_v6: bool) -> io::Result<()> {
+    match is_v6 {
+        true => set_option(socket, libc::IPPROTO_IPV6, libc::IPV6_MTU_DISCOVER, libc::IPV6_PMTUDISC_PROBE),
+        false => set_option(socket, libc::IPPROTO_IP, libc::IP_MTU_DISCOVER, libc::IP_PMTUDISC_PROBE),
+    }
+}
+
+fn set_option(
+    socket: BorrowedFd<'_>,
+    level: libc::c_int,
+    option: libc::c_int,
+    value: libc::c_int,
+) -> io::Result<()> {
+    // SAFETY: the option's value is an `int`, and its address and length are those of `value`.
     let result = unsafe {
         libc::setsockopt(
             socket.as_raw_fd(),
             level,
             option,
-            ptr::from_ref(&on).cast(),
-            size_of_val(&on) as libc::socklen_t,
+            ptr::from_ref(&value).cast(),
+            size_of_val(&value) as libc::socklen_t,
         )
     };
     if result == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
@@ -332,16 +367,17 @@ mod tests {
         for text in ["one", "two", "three"] {
             client.send_to(text.as_bytes(), to).unwrap();
         }
-        let (mut batch, mut outbox) = (Batch::new(), Outbox::new());
+        let (mut inbox, mut outbox) = (Inbox::new(512), Outbox::<Vec<u8>>::new());
         let mut seen = 0;
         while seen < 3 {
-            let Ok(count) = batch.receive(server.as_fd()) else { continue };
+            let Ok(count) = inbox.receive(server.as_fd()) else { continue };
             for index in 0..count {
-                let (data, peer) = batch.datagram(index).unwrap();
-                outbox.push(data, peer);
+                let (data, peer) = inbox.datagram(index).unwrap();
+                *outbox.room() = data.to_vec();
+                outbox.keep(Some(peer));
             }
             seen += count;
-            outbox.flush(server.as_fd());
+            outbox.flush(server.as_fd()).unwrap();
         }
         let mut room = [0; 16];
         let mut from = None;

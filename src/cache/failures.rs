@@ -1,0 +1,99 @@
+//! Failures to resolve, for a short time (RFC 9520): who asks again at once gets the same answer without another try.
+
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::time::Duration;
+
+use foldhash::quality::RandomState;
+use quick_cache::UnitWeighter;
+use quick_cache::sync::Cache;
+
+use super::key::Key;
+use crate::dns::NameRef;
+
+/// Failures that are remembered.
+const MAX_FAILURES: usize = 4096;
+
+/// What could not be resolved just now, with the answer `A` that came of it.
+pub struct Failures<A> {
+    /// When the last of them will be forgotten: mostly there are none, and nothing has to be looked up.
+    last: AtomicU64,
+    entries: Cache<Box<[u8]>, Failure<A>, UnitWeighter, RandomState>,
+}
+
+#[derive(Clone)]
+struct Failure<A> {
+    answer: A,
+    route: u64,
+    /// Milliseconds on the caller's clock.
+    until: u64,
+}
+
+impl<A: Clone> Failures<A> {
+    /// Without any.
+    pub fn new() -> Self {
+        let entries = Cache::with(
+            256,
+            MAX_FAILURES as u64,
+            UnitWeighter,
+            RandomState::default(),
+            quick_cache::sync::DefaultLifecycle::default(),
+        );
+        Self { last: AtomicU64::new(0), entries }
+    }
+
+    /// What came of `key` by `route` a moment ago.
+    pub fn get(&self, key: &Key, route: u64, now: u64) -> Option<A> {
+        if now >= self.last.load(Relaxed) {
+            return None;
+        }
+        let failure = self.entries.get(key.as_bytes())?;
+        (failure.route == route && now < failure.until).then_some(failure.answer)
+    }
+
+    /// Forgets what is known of `name` and the names below it, or everything.
+    pub fn flush(&self, name: Option<NameRef<'_>>) {
+        match name {
+            None => self.entries.clear(),
+            Some(name) => self.entries.retain(|key, _| !Key::is_within(key, name)),
+        }
+    }
+
+    /// Remembers a failure for as long as it `lasts`.
+    pub fn insert(&self, key: &Key, route: u64, answer: A, now: u64, lasts: Duration) {
+        let until = now.saturating_add(u64::try_from(lasts.as_millis()).unwrap_or(u64::MAX));
+        self.last.fetch_max(until, Relaxed);
+        self.entries.insert(key.as_bytes().into(), Failure { answer, route, until });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::dns::{NameRef, Question, RecordType};
+
+    #[test]
+    fn a_failure_is_remembered_for_its_time_and_its_route() {
+        let failures = Failures::new();
+        let key = Key::new(&Question::new(NameRef::ROOT, RecordType::A), false, false);
+        failures.insert(&key, 7, "refused", 1000, Duration::from_secs(5));
+        for (route, now, expected) in
+            [(7, 1000, Some("refused")), (7, 5999, Some("refused")), (7, 6000, None), (8, 1000, None)]
+        {
+            assert_eq!(failures.get(&key, route, now), expected, "{route} {now}");
+        }
+        assert_eq!(
+            failures.get(&Key::new(&Question::new(NameRef::ROOT, RecordType::NS), false, false), 7, 1000),
+            None
+        );
+    }
+
+    #[test]
+    fn their_number_is_bounded() {
+        let failures = Failures::new();
+        for number in 0..20_000_u16 {
+            let question = Question::new(NameRef::ROOT, RecordType(number));
+            failures.insert(&Key::new(&question, false, false), 0, (), 0, Duration::from_secs(5));
+        }
+        assert!(failures.entries.len() <= MAX_FAILURES, "{}", failures.entries.len());
+    }
+}
