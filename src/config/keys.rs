@@ -45,6 +45,7 @@ pub(super) static TOP: TableKeys = TableKeys::one(
         "cache",
         "log",
         "control",
+        "metrics",
     ],
 );
 /// The top of an included file.
@@ -77,10 +78,11 @@ pub(super) static CACHE: TableKeys =
     TableKeys::one("cache", &["size", "max-ttl", "negative-max-ttl", "serve-stale", "prefetch"]);
 pub(super) static LOG: TableKeys = TableKeys::one("log", &["level", "format"]);
 pub(super) static CONTROL: TableKeys = TableKeys::one("control", &["socket"]);
+pub(super) static METRICS: TableKeys = TableKeys::one("metrics", &["listen", "allow-clients", "hosts"]);
 
 /// All tables, as they stand in the shipped file.
 pub static TABLES: &[&TableKeys] =
-    &[&TOP, &SERVER, &UPSTREAM, &GUARD, &EXCEPTION, &ROUTE, &LOCAL, &NAMES, &CACHE, &LOG, &CONTROL];
+    &[&TOP, &SERVER, &UPSTREAM, &GUARD, &EXCEPTION, &ROUTE, &LOCAL, &NAMES, &CACHE, &LOG, &CONTROL, &METRICS];
 
 #[cfg(test)]
 mod tests {

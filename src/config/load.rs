@@ -163,6 +163,9 @@ impl Draft {
         if let Some(table) = top.table(&keys::CONTROL) {
             config.control = sections::control(&table);
         }
+        if let Some(table) = top.table(&keys::METRICS) {
+            config.metrics = sections::metrics(&table);
+        }
     }
 
     /// The tables that any file may add.

@@ -37,6 +37,7 @@ use std::time::Duration;
 use crate::cache::CacheSettings;
 use crate::control::ControlSettings;
 use crate::listen::ListenSettings;
+use crate::metrics::MetricsSettings;
 use crate::policy::GuardSettings;
 use crate::resolve::{LocalName, NamesSettings, Route};
 use crate::telemetry::{Level, LogSettings};
@@ -63,6 +64,8 @@ pub struct Config {
     pub log: LogSettings,
     /// `[control]`
     pub control: ControlSettings,
+    /// `[metrics]`
+    pub metrics: MetricsSettings,
 }
 
 /// Reads an address to listen on as `[server] listen` would, for a command's argument.

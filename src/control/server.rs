@@ -1,18 +1,16 @@
 //! The daemon's side of the socket. No client can make it wait or take more memory than is laid down here: requests and
 //! clients are bounded, and who neither writes nor reads is left.
 
-use std::cell::Cell;
 use std::future::Future;
 use std::io;
 use std::path::PathBuf;
-use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::UnixStream;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{Semaphore, mpsc, oneshot};
 use tokio::time::{Instant, Interval, MissedTickBehavior, interval_at, timeout};
 
 use super::protocol::{Command, LONGEST_REQUEST, Reply, Request, VERSION};
@@ -63,14 +61,15 @@ pub fn start(control: Control) {
 async fn serve(control: Control, mut socket: Result<ControlSocket, SocketError>) {
     let mut tick = interval_at(Instant::now() + CHECK, CHECK);
     tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    let clients = Rc::new(Clients::default());
+    let room =
+        Room { clients: Arc::new(Semaphore::new(CLIENTS)), followers: Arc::new(Semaphore::new(FOLLOWERS)) };
     let mut said = String::new();
     loop {
         match socket {
             Ok(socket) => {
                 tracing::debug!(path = %socket.path.display(), "the control socket is there");
                 said.clear();
-                accept(&control, &socket, &clients, &mut tick).await;
+                accept(&control, &socket, &room, &mut tick).await;
                 tracing::warn!(path = %socket.path.display(), "the control socket was taken away");
             }
             // Once for each reason.
@@ -97,17 +96,17 @@ fn open(control: &Control) -> Result<ControlSocket, SocketError> {
 }
 
 /// Accepts clients until the socket is no longer in its place.
-async fn accept(control: &Control, socket: &ControlSocket, clients: &Rc<Clients>, tick: &mut Interval) {
+async fn accept(control: &Control, socket: &ControlSocket, room: &Room, tick: &mut Interval) {
     loop {
         tokio::select! {
             accepted = socket.listener.accept() => match accepted {
                 Ok((stream, _)) => {
                     // Who comes when all places are taken is left at once: it can try again.
-                    let Some(place) = clients.enter(&clients.present, CLIENTS) else { continue };
-                    let (control, clients) = (control.clone(), Rc::clone(clients));
+                    let Ok(place) = Arc::clone(&room.clients).try_acquire_owned() else { continue };
+                    let client = Client { stream, control: control.clone(), room: room.clone() };
                     tokio::task::spawn_local(async move {
                         // A client that is gone or hangs needs no answer.
-                        let _ = Client { stream, control, clients }.serve().await;
+                        let _ = client.serve().await;
                         drop(place);
                     });
                 }
@@ -121,41 +120,17 @@ async fn accept(control: &Control, socket: &ControlSocket, clients: &Rc<Clients>
     }
 }
 
-/// How many clients there are.
-#[derive(Debug, Default)]
-struct Clients {
-    present: Cell<usize>,
-    following: Cell<usize>,
-}
-
-/// A place among them; given back when dropped.
-struct Place {
-    clients: Rc<Clients>,
-    follows: bool,
-}
-
-impl Clients {
-    fn enter(self: &Rc<Self>, count: &Cell<usize>, most: usize) -> Option<Place> {
-        if count.get() >= most {
-            return None;
-        }
-        count.set(count.get() + 1);
-        Some(Place { clients: Rc::clone(self), follows: std::ptr::eq(count, &self.following) })
-    }
-}
-
-impl Drop for Place {
-    fn drop(&mut self) {
-        let Clients { present, following } = &*self.clients;
-        let count = if self.follows { following } else { present };
-        count.set(count.get().saturating_sub(1));
-    }
+/// Room for clients, and for those who stay.
+#[derive(Debug, Clone)]
+struct Room {
+    clients: Arc<Semaphore>,
+    followers: Arc<Semaphore>,
 }
 
 struct Client {
     stream: UnixStream,
     control: Control,
-    clients: Rc<Clients>,
+    room: Room,
 }
 
 impl Client {
@@ -180,9 +155,8 @@ impl Client {
     /// Sends the blocks there are, and where that is wanted those to come. What waits to be sent stays where it is: a client
     /// that reads slowly misses some.
     async fn blocked(&mut self, since: Option<u64>, follow: bool, all: bool) -> io::Result<()> {
-        let clients = Rc::clone(&self.clients);
-        let place = follow.then(|| clients.enter(&clients.following, FOLLOWERS));
-        if matches!(place, Some(None)) {
+        let place = follow.then(|| Arc::clone(&self.room.followers).try_acquire_owned());
+        if matches!(place, Some(Err(_))) {
             let message = format!("{FOLLOWERS} clients follow already");
             return self.write(&Reply::Refused { message }).await;
         }

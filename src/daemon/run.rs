@@ -20,6 +20,7 @@ use super::watch::{WatchOptions, Watcher};
 use crate::config::Config;
 use crate::control::{self, Call, Control};
 use crate::listen::{BindError, Bound, Connections, Service, bind, work};
+use crate::metrics;
 use crate::resolve::{Ingredients, Resolver, Snapshot};
 use crate::telemetry::{Level, LogError, LogHandle, Logging, Telemetry};
 use crate::upstream::Servers;
@@ -155,6 +156,15 @@ impl Daemon {
                     .spawn(move || work(sockets, &service, &stop))
                     .map_err(system("cannot start a worker"))?,
             );
+        }
+        if let Some(address) = config.metrics.listen {
+            let sources = metrics::Sources {
+                resolver: Arc::clone(&service.resolver),
+                telemetry: Arc::clone(&service.telemetry),
+                connections: Arc::clone(&service.connections),
+                cache_size: config.cache.size,
+            };
+            metrics::start(config.metrics.clone(), address, sources);
         }
         let (level, file_level) = (logging.handle(), config.log.level);
         let (sender, calls) = mpsc::channel(MAX_CALLS);

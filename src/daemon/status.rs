@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 
 use super::run::Daemon;
 use crate::control::{CacheStatus, PolicyStatus, Status, TopBlocked, UpstreamStatus};
-use crate::policy::Mode;
 use crate::resolve::{ChosenRoute, Snapshot};
 use crate::telemetry::{CATEGORIES, History, RCODES, SOURCES, TRANSPORTS, Totals};
 use crate::upstream::{ExchangeError, ServerState};
@@ -91,11 +90,7 @@ fn policy(daemon: &Daemon, snapshot: &Snapshot, history: History) -> PolicyStatu
         generation: snapshot.generation,
         since: history.policy_since.to_string(),
         age_seconds: history.policy_age.as_secs(),
-        mode: match daemon.ingredients.guard.mode {
-            Mode::Enforce => "enforce",
-            Mode::Monitor => "monitor",
-        }
-        .to_owned(),
+        mode: if snapshot.enforced { "enforce" } else { "monitor" }.to_owned(),
         ranges: snapshot.policy.range_count(),
         exceptions: snapshot.policy.exception_count(),
         routes: daemon.ingredients.routes.len(),
