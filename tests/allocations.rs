@@ -15,19 +15,14 @@ mod support;
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream, UdpSocket};
-use std::sync::{Arc, OnceLock};
-use std::thread::{self, JoinHandle};
+use std::sync::OnceLock;
 
 use stubborn::audit::upstream::AttackUpstream;
 use stubborn::audit::wire::{self, Message, Query, Record, code, flag, name, question};
-use stubborn::daemon::{Environment, Source};
-use stubborn::listen::{Connections, Service, bind, work};
-use stubborn::resolve::{Resolver, Snapshot};
-use stubborn::telemetry::{LogSettings, Logging, Telemetry};
-use stubborn::upstream::{Endpoint, Server, Servers};
+use stubborn::telemetry::{LogSettings, Logging};
 use support::daemon::{DEADLINE, TempConfig};
+use support::workers::Workers;
 use support::{Reply, Zone, address};
-use tokio_util::sync::CancellationToken;
 
 use counting::{Counter, Counting};
 
@@ -45,6 +40,7 @@ const CLIENTS: usize = 6;
 const CONFIG: &str = r#"
 [server]
 allow-clients = ["127.0.0.1/32"]
+tcp-idle-timeout = "60s"
 
 [[exception]]
 domain = "monitored.example"
@@ -62,17 +58,15 @@ name = "*.dev.example.org"
 addresses = ["127.0.0.1"]
 "#;
 
-/// The daemon's workers in this process, everything they do with memory counted.
-struct Workers {
-    address: SocketAddr,
+/// Workers everything of which that has to do with memory is counted.
+struct Counted {
+    workers: Workers,
     counter: &'static Counter,
-    stop: CancellationToken,
-    threads: Vec<JoinHandle<std::io::Result<usize>>>,
     _upstream: AttackUpstream,
     _files: TempConfig,
 }
 
-impl Workers {
+impl Counted {
     fn start(count: usize) -> Self {
         // As the daemon has it: whether an event is written is found out on the way of each query.
         static LOGGING: OnceLock<Logging> = OnceLock::new();
@@ -82,41 +76,16 @@ impl Workers {
         let hosts = files.directory().join("hosts");
         std::fs::write(&hosts, "192.168.1.31 printer.example.org\n").unwrap();
         files.write(&format!("{CONFIG}\n[names]\nhosts-files = [{hosts:?}]\n"));
-        let source = Source {
-            config: Some(files.path()),
-            listen: vec!["127.0.0.1:0".parse().unwrap()],
-            upstream: vec![Server::At(Endpoint::Do53(upstream.address()))],
-            ..Source::default()
-        };
-        let built = source.build(&Environment::default()).unwrap();
-        let bound = bind(&built.config.server.listen, count).unwrap();
-        let snapshot = Snapshot::new(1, &built.ingredients, &Servers::default());
-        let service = Service {
-            resolver: Arc::new(Resolver::new(snapshot, &built.config.cache)),
-            telemetry: Arc::new(Telemetry::default()),
-            connections: Connections::new(64, 64),
-            tcp_idle_timeout: DEADLINE,
-        };
-        let (counter, stop): (&'static Counter, _) = (Box::leak(Box::default()), CancellationToken::new());
-        let threads = bound.workers.into_iter().map(|sockets| {
-            let (service, stop) = (service.clone(), stop.clone());
-            thread::spawn(move || {
-                counter.watch_this_thread();
-                work(sockets, &service, &stop)
-            })
+        let counter: &'static Counter = Box::leak(Box::default());
+        let workers = Workers::start(count, upstream.address(), &files, |job| {
+            counter.watch_this_thread();
+            job()
         });
-        let (address, threads) = (bound.addresses[0], threads.collect());
-        Self { address, counter, stop, threads, _upstream: upstream, _files: files }
+        Self { workers, counter, _upstream: upstream, _files: files }
     }
-}
 
-impl Drop for Workers {
-    fn drop(&mut self) {
-        self.stop.cancel();
-        for worker in self.threads.drain(..) {
-            let ended = worker.join();
-            assert!(thread::panicking() || ended.is_ok_and(|ended| ended.is_ok()), "a worker failed");
-        }
+    fn address(&self) -> SocketAddr {
+        self.workers.address()
     }
 }
 
@@ -266,11 +235,11 @@ fn rounds(clients: &[UdpSocket], row: &Row, count: usize) {
 
 /// What every row of `rows` costs a worker, where that is anything.
 fn over_udp(rows: &[Row], from: &str) -> Vec<String> {
-    let workers = Workers::start(2);
+    let workers = Counted::start(2);
     let clients: Vec<UdpSocket> = (0..CLIENTS)
         .map(|_| {
             let socket = UdpSocket::bind((from, 0)).unwrap();
-            socket.connect(workers.address).unwrap();
+            socket.connect(workers.address()).unwrap();
             socket.set_read_timeout(Some(DEADLINE)).unwrap();
             socket
         })
@@ -332,8 +301,8 @@ fn a_stranger_costs_no_allocation() {
 /// Hits on one connection, a window of them in each write.
 #[test]
 fn hits_on_a_stream_cost_no_allocation() {
-    let workers = Workers::start(1);
-    let mut stream = TcpStream::connect(workers.address).unwrap();
+    let workers = Counted::start(1);
+    let mut stream = TcpStream::connect(workers.address()).unwrap();
     stream.set_nodelay(true).unwrap();
     stream.set_read_timeout(Some(DEADLINE)).unwrap();
     let mut cost = |row: &Row| {
@@ -363,10 +332,10 @@ fn hits_on_a_stream_cost_no_allocation() {
 /// The counter counts: a question that nobody has asked costs something.
 #[test]
 fn a_miss_is_counted() {
-    let workers = Workers::start(1);
+    let workers = Counted::start(1);
     let (calls, traces) = workers.counter.during(|| {
         let query = row("a miss", "www.example", code::A, code::NOERROR);
-        let reply = stubborn::audit::run::ask_udp(workers.address, &query.octets, DEADLINE).unwrap();
+        let reply = stubborn::audit::run::ask_udp(workers.address(), &query.octets, DEADLINE).unwrap();
         Reply::new(reply).assert_addresses(&["1.1.1.1", "8.8.8.8"]);
     });
     assert!(calls > 5, "{calls} calls");

@@ -22,7 +22,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use stubborn::audit::cases::Action;
-use stubborn::audit::wire::{Message, Query, Record, code, flag, opt};
+use stubborn::audit::wire::{Message, Query, Record, code, flag, name, opt};
 use support::{Reply, TestDaemon};
 use support_more::upstream::{framed, free_address};
 use support_more::{Call, DEADLINE, Gate, Process, ScriptedUpstream, Start, ask, query, tcp, udp, until};
@@ -296,6 +296,10 @@ fn a_server_that_folds_letter_case_and_has_no_tcp_is_believed_in_the_end() {
         while let Ok((length, from)) = socket.recv_from(&mut buffer) {
             // The OPT record of 11 octets at the end goes, an address comes.
             let mut reply = buffer[..length - 11].to_ascii_lowercase();
+            // A host with IPv6 asks for this by itself, and that would be a doubt too.
+            if reply[12..].starts_with(&name("ipv4only.arpa")) {
+                continue;
+            }
             reply[..2].copy_from_slice(&buffer[..2]);
             reply[2..12].copy_from_slice(&[0x81, 0x80, 0, 1, 0, 1, 0, 0, 0, 0]);
             reply.extend([0xc0, 12, 0, 1, 0, 1, 0, 0, 0, 60, 0, 4, 1, 1, 1, 1]);
@@ -306,7 +310,7 @@ fn a_server_that_folds_letter_case_and_has_no_tcp_is_believed_in_the_end() {
     let long = "a-name-with-so-many-letters-that-it-is-hardly.ever-left-in-lower-case.example";
     let fails = |number: &usize| ask(daemon.udp(), &format!("{number}.{long}")).rcode() == code::SERVFAIL;
     let failed = (0..20).take_while(fails).count();
-    assert!((2..=8).contains(&failed), "{failed} questions failed");
+    assert_eq!(failed, 8, "questions failed");
     daemon.wait_for_line(0, &["0x20 is off", &address.to_string()]);
     ask(daemon.udp(), &format!("believed.{long}")).assert_addresses(&["1.1.1.1"]);
 }
@@ -543,7 +547,8 @@ fn the_same_question_of_many_clients_is_asked_once() {
         receive(socket).assert_addresses(&["1.1.1.1"]);
     }
     let asked = upstream.calls_for("a.example").iter().filter(|call| call.qtype() == code::A).count();
-    assert_eq!(asked, 1);
+    // Once, and once more where the gate stayed shut for longer than a lost datagram is waited for.
+    assert!((1..=2).contains(&asked), "{asked} times");
 }
 
 #[test]
@@ -567,7 +572,8 @@ fn the_first_client_may_go_away_before_the_answer_comes() {
     for socket in &sockets {
         receive(socket).assert_addresses(&["1.1.1.1"]);
     }
-    assert_eq!(upstream.asked("a.example"), 1);
+    // Twice where it was sent again, as above.
+    assert!(upstream.asked("a.example") <= 2);
 }
 
 // --------------------------------------------------------------------------------------------------- what is kept

@@ -57,10 +57,15 @@ pub(super) struct Finished<'a> {
 }
 
 impl Finished<'_> {
-    /// Writes the reply.
+    /// Writes the reply, which is SERVFAIL after a panic.
     pub(super) fn write(&self, wire: &mut Wire) {
         let Self { handler, lookup, outcome, limit } = self;
-        handler.reply(lookup.query(), lookup.client(), outcome, *limit, wire);
+        let (query, client) = (lookup.query(), lookup.client());
+        let write = || handler.reply(query, client, outcome, *limit, wire);
+        if catch_unwind(AssertUnwindSafe(write)).is_err() {
+            tracing::error!(%client, "a reply could not be given: this is a bug, please report it");
+            write_failure(query, *limit, wire);
+        }
     }
 }
 
@@ -137,9 +142,10 @@ impl Handler {
     /// Over UDP the client asks again. On a stream it would wait for ever.
     fn shed(&self, query: &Query, limit: Option<usize>, wire: &mut Wire) -> Handled {
         self.recorder.shed();
-        let Some(limit) = limit else { return Handled::Ignored };
-        let outcome = Outcome::overloaded(&query.question);
-        outcome.response().write(&query.asker, &query.question, 0, limit, wire);
+        if limit.is_none() {
+            return Handled::Ignored;
+        }
+        write_failure(query, limit, wire);
         Handled::Replied
     }
 
@@ -158,4 +164,10 @@ impl Handler {
             Handled::Ignored
         }
     }
+}
+
+fn write_failure(query: &Query, limit: Option<usize>, wire: &mut Wire) {
+    let limit = limit.unwrap_or_else(|| query.asker.udp_limit());
+    let outcome = Outcome::overloaded(&query.question);
+    outcome.response().write(&query.asker, &query.question, 0, limit, wire);
 }

@@ -1,6 +1,7 @@
 //! Sockets of clients: where queries come in and replies go out. Sends what `policy` made ([`Wire`](crate::policy::Wire)),
 //! and has nothing else to send.
 
+mod contain;
 mod handler;
 mod holder;
 mod limits;

@@ -16,6 +16,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep_until, timeout};
 
+use super::contain::restarted;
 use super::handler::{Handled, Handler, Incoming, TCP_LIMIT};
 use super::limits::{Connections, Slot};
 use crate::policy::Wire;
@@ -36,12 +37,21 @@ pub(super) async fn serve(
     connections: Arc<Connections>,
     idle: Duration,
 ) {
+    restarted("a TCP socket", || accept(&listener, &handler, &connections, idle)).await;
+}
+
+async fn accept(
+    listener: &TcpListener,
+    handler: &Rc<Handler>,
+    connections: &Arc<Connections>,
+    idle: Duration,
+) {
     loop {
         match listener.accept().await {
             Ok((stream, client)) => {
                 // A client without a place is closed at once: it learns that sooner than from a timeout.
-                let Some(slot) = place(&connections, client.ip()).await else { continue };
-                let handler = Rc::clone(&handler);
+                let Some(slot) = place(connections, client.ip()).await else { continue };
+                let handler = Rc::clone(handler);
                 tokio::task::spawn_local(async move {
                     let _ = Connection::new(stream, client, handler, idle).run().await;
                     drop(slot);

@@ -10,6 +10,7 @@ use tokio::io::Interest;
 use tokio::net::UdpSocket;
 use tokio::sync::Notify;
 
+use super::contain::restarted;
 use super::handler::{Finished, Handled, Handler, Incoming};
 use crate::datagram::{BATCH, Inbox, Outbox, Peer};
 use crate::policy::Wire;
@@ -32,8 +33,9 @@ pub(super) async fn serve(socket: std::net::UdpSocket, handler: Rc<Handler>) -> 
         ready: Notify::new(),
     });
     // It outlives this future: replies of queries under way still go out while the worker drains.
-    tokio::task::spawn_local(send_late(Rc::clone(&port)));
-    receive(&port, &handler).await
+    let late = Rc::clone(&port);
+    tokio::task::spawn_local(async move { restarted("the sending of replies", || send_late(&late)).await });
+    restarted("a UDP socket", || receive(&port, &handler)).await
 }
 
 async fn receive(port: &Rc<Port>, handler: &Rc<Handler>) -> io::Result<()> {
@@ -79,7 +81,7 @@ impl Port {
     }
 }
 
-async fn send_late(port: Rc<Port>) {
+async fn send_late(port: &Port) {
     loop {
         port.ready.notified().await;
         let _ = port.late.borrow_mut().flush(port.socket.as_fd());

@@ -7,6 +7,7 @@
 //! Every way out is a [`ClientResponse`]. Cached replies lie below the decision: each is judged by the generation the
 //! query found, and the judgement is kept beside it only to be reused by that generation.
 
+mod asking;
 mod hosts;
 mod inflight;
 mod local;
@@ -28,6 +29,7 @@ use crate::dns::{
 };
 use crate::policy::{Circumstances, ClientResponse, Judgement, Verdict, enforce};
 use crate::upstream::{Ask, ExchangeError, Exchanger};
+use asking::Asking;
 use inflight::{Duty, InFlight, Place};
 
 pub use hosts::{Hosts, HostsError};
@@ -314,25 +316,21 @@ impl Resolver {
         lookup: Box<Lookup>,
         then: impl FnOnce(&Lookup, Outcome) + 'static,
     ) {
-        let resolver = Arc::clone(self);
-        let chosen = lookup.snapshot.route(lookup.route);
         let place = self.in_flight.join(&lookup.key, lookup.route_id);
-        match (place, chosen, &lookup.stale) {
-            (Place::First, Some(chosen), None) => {
-                let duty = Duty::new(Arc::clone(&self.in_flight), lookup.key);
-                let (group, ask) = (Arc::clone(&chosen.group), lookup.ask());
-                exchanger.ask(&group, ask, move |response| {
-                    let now = resolver.now();
-                    let answer = resolver.keep(&lookup, response, now);
-                    duty.fulfil(&answer);
-                    then(&lookup, resolver.conclude(&lookup, answer, Source::Upstream, now));
-                });
+        let asked =
+            lookup.snapshot.route(lookup.route).map(|chosen| (Arc::clone(&chosen.group), lookup.ask()));
+        let is_stale = lookup.stale.is_some();
+        let mut asking = Asking::new(Arc::clone(self), lookup, then);
+        match (place, asked) {
+            (Place::First, Some((group, ask))) if !is_stale => {
+                asking.duty = Some(Duty::new(Arc::clone(&self.in_flight), asking.lookup.key));
+                exchanger.ask(&group, ask, move |response| asking.answered(response));
             }
-            (place, ..) => {
+            (place, _) => {
                 let exchanger = Rc::clone(exchanger);
                 tokio::task::spawn_local(async move {
-                    let outcome = resolver.finish_at(place, &exchanger, &lookup).await;
-                    then(&lookup, outcome);
+                    let outcome = asking.resolver.finish_at(place, &exchanger, &asking.lookup).await;
+                    asking.finish(outcome);
                 });
             }
         }

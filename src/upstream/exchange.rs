@@ -2,6 +2,9 @@
 //!
 //! What is said here of a question holds for all; most of them are over before they get here (see [`early`](super::early)).
 
+#[cfg(test)]
+mod tests;
+
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::pin::pin;
@@ -43,6 +46,9 @@ pub struct Ask {
 /// The sockets and connections of one worker. Lives on its thread.
 pub struct Exchanger {
     pub(super) links: RefCell<HashMap<Endpoint, Rc<Link>, RandomState>>,
+    /// How long a link is kept that nothing is asked over, and when that was last looked after.
+    idle: Duration,
+    swept: Cell<Instant>,
     epoch: Instant,
     /// A task looks for questions without a reply.
     pub(super) sweeping: Cell<bool>,
@@ -93,7 +99,8 @@ impl Link {
 impl Exchanger {
     /// Without a socket so far. `epoch` is the zero of the clock that all workers' exchangers share.
     pub fn new(epoch: Instant) -> Self {
-        Self { links: RefCell::default(), epoch, sweeping: Cell::new(false) }
+        let (links, swept) = (RefCell::default(), Cell::new(Instant::now()));
+        Self { links, idle: LINK_IDLE, swept, epoch, sweeping: Cell::new(false) }
     }
 
     /// Asks the servers of `group` in turn until one gives an answer of use.
@@ -195,17 +202,19 @@ impl Exchanger {
         });
     }
 
-    /// The link to a server. Where a new one is made, those that a reload has left behind go.
+    /// The link to a server. Those that a reload has left behind go, now and then.
     pub(super) fn link(&self, server: &Arc<ServerState>, now: Instant) -> Rc<Link> {
-        let endpoint = server.endpoint;
         let mut links = self.links.borrow_mut();
-        if let Some(link) = links.get(&endpoint) {
+        if now.duration_since(self.swept.get()) >= self.idle {
+            self.swept.set(now);
+            links.retain(|_, link| now.duration_since(link.used.get()) <= self.idle);
+        }
+        if let Some(link) = links.get(&server.endpoint) {
             link.used.set(now);
             return Rc::clone(link);
         }
-        links.retain(|_, link| now.duration_since(link.used.get()) < LINK_IDLE);
         let link = Rc::new(Link::new(server, now));
-        links.insert(endpoint, Rc::clone(&link));
+        links.insert(server.endpoint, Rc::clone(&link));
         link
     }
 

@@ -6,6 +6,7 @@
 pub mod daemon;
 pub mod reply;
 pub mod second;
+pub mod workers;
 
 pub use daemon::{TempConfig, TestDaemon};
 pub use reply::Reply;

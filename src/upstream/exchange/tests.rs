@@ -1,0 +1,102 @@
+use super::*;
+use crate::dns::Name;
+use std::net::{SocketAddr, UdpSocket};
+use std::sync::mpsc::{Receiver, channel};
+use tokio::task::{LocalSet, spawn_local, yield_now};
+
+/// A server that knows no data for any name, and says so once `ready` says something, or is gone.
+fn server(ready: Receiver<()>) -> SocketAddr {
+    let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+    let address = socket.local_addr().unwrap();
+    std::thread::spawn(move || {
+        let mut room = [0; 512];
+        while let Ok((length, from)) = socket.recv_from(&mut room) {
+            let _said = ready.recv();
+            room[2..4].copy_from_slice(&[0x81, 0x80]);
+            let _sent = socket.send_to(&room[..length], from);
+        }
+    });
+    address
+}
+
+fn at_once() -> SocketAddr {
+    server(channel().1)
+}
+
+fn group(address: SocketAddr) -> ServerGroup {
+    let server = Arc::new(ServerState::new(Endpoint::Do53(address)));
+    ServerGroup { servers: vec![server], timeout: Duration::from_secs(20) }
+}
+
+async fn ask(exchanger: &Rc<Exchanger>, group: &ServerGroup, number: usize) -> Rcode {
+    let name = Name::from_text(&format!("n{number}.example")).unwrap();
+    let question = Question::new(name.as_ref(), RecordType::A);
+    let ask = Ask { question, dnssec_ok: false, checking_disabled: false };
+    exchanger.exchange(group, &ask).await.unwrap().rcode()
+}
+
+/// How many of this process's sockets are connected to that address of IPv4, as the kernel sees it.
+fn sockets_to(address: SocketAddr) -> usize {
+    let remote = format!("0100007F:{:04X}", address.port());
+    let table = std::fs::read_to_string("/proc/self/net/udp").unwrap();
+    table.lines().filter(|line| line.split_whitespace().nth(2) == Some(&remote)).count()
+}
+
+fn run(test: impl Future<Output = ()>) {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    LocalSet::new().block_on(&runtime, test);
+}
+
+/// An exchanger for which whatever is not used at this very moment is idle.
+fn forgetful() -> Rc<Exchanger> {
+    Rc::new(Exchanger { idle: Duration::ZERO, ..Exchanger::new(Instant::now()) })
+}
+
+#[test]
+fn the_sockets_to_a_server_that_is_not_asked_any_more_are_closed() {
+    run(async {
+        let (exchanger, old, new) = (forgetful(), at_once(), at_once());
+        for number in 0..40 {
+            ask(&exchanger, &group(old), number).await;
+        }
+        assert!(sockets_to(old) > 1, "{}", sockets_to(old));
+        ask(&exchanger, &group(new), 0).await;
+        // The tasks that receive on them end when it is their turn.
+        for _ in 0..100 {
+            yield_now().await;
+        }
+        assert_eq!(sockets_to(old), 0);
+        assert!(sockets_to(new) > 0);
+    });
+}
+
+#[test]
+fn the_sockets_to_servers_in_use_are_kept() {
+    run(async {
+        let (exchanger, one, two) = (Rc::new(Exchanger::new(Instant::now())), at_once(), at_once());
+        for number in 0..100 {
+            ask(&exchanger, &group(one), number).await;
+            ask(&exchanger, &group(two), number).await;
+        }
+        assert!(sockets_to(one) > 1 && sockets_to(two) > 1);
+    });
+}
+
+#[test]
+fn a_question_under_way_outlives_its_link() {
+    run(async {
+        let (say, ready) = channel();
+        let (exchanger, slow) = (forgetful(), server(ready));
+        let waiting = spawn_local({
+            let exchanger = Rc::clone(&exchanger);
+            async move { ask(&exchanger, &group(slow), 0).await }
+        });
+        while sockets_to(slow) == 0 {
+            yield_now().await;
+        }
+        ask(&exchanger, &group(at_once()), 0).await;
+        assert_eq!(exchanger.links.borrow().len(), 1);
+        drop(say);
+        assert_eq!(waiting.await.unwrap(), Rcode::NOERROR);
+    });
+}

@@ -1,0 +1,302 @@
+//! Under load nothing breaks: floods, slow upstreams, reloads and a million names, and a polite client that must not
+//! notice. Nothing here is about how fast anything is.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::print_stderr,
+    unreachable_pub,
+    reason = "a test may end where it stands"
+)]
+
+#[path = "load/clients.rs"]
+mod clients;
+#[path = "load/garbage.rs"]
+mod garbage;
+#[path = "load/packet.rs"]
+mod packet;
+#[path = "load/pipeline.rs"]
+mod pipeline;
+mod support;
+#[path = "load/upstream.rs"]
+mod upstream;
+
+use std::io::ErrorKind;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use clients::{Flood, Polite, addresses, ask_for_all, socket};
+use garbage::Streams;
+use pipeline::Pipeline;
+use stubborn::audit::wire::name;
+use support::TestDaemon;
+use support::daemon::DEADLINE;
+use upstream::{Fate, Upstream};
+
+const MIB: u64 = 1 << 20;
+const POLITE: [u8; 4] = [1, 1, 1, 1];
+const OTHER: [u8; 4] = [8, 8, 8, 8];
+
+const WORKERS: &str = "[server]\nworkers = 2\n";
+/// Octets of the cache in a test that does not say otherwise.
+const CACHE: u64 = 4 * MIB;
+
+/// What the daemon may take besides its cache: 16 MiB, of which half is for the program's own text; and while it is
+/// flooded some KiB (without optimisation; else less) for each of the 8,192 questions that two workers let wait for an
+/// upstream.
+const BESIDES: u64 = 16 * MIB;
+const TEXT: u64 = 8 * MIB;
+const WAITING: u64 = 64 * MIB;
+
+/// One test at a time: each takes the machine for itself.
+fn alone() -> MutexGuard<'static, ()> {
+    static TURN: Mutex<()> = Mutex::new(());
+    TURN.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn start(upstream: &Upstream, more: &str) -> TestDaemon {
+    TestDaemon::start(upstream.address(), &format!("{WORKERS}\n[cache]\nsize = \"{CACHE}B\"\n{more}"))
+}
+
+/// Octets of memory by the name of a line in `/proc/PID/status`: `RssAnon` for what the daemon has taken, `VmHWM` for the
+/// most there ever was, the program itself included.
+fn memory(daemon: &TestDaemon, line: &str) -> u64 {
+    let status = std::fs::read_to_string(format!("/proc/{}/status", daemon.pid())).unwrap();
+    let value = status.lines().find_map(|text| text.strip_prefix(line)?.strip_prefix(':')).unwrap();
+    value.trim().trim_end_matches(" kB").parse::<u64>().unwrap() * 1024
+}
+
+#[track_caller]
+fn assert_memory_below(daemon: &TestDaemon, bound: u64) {
+    let most = memory(daemon, "VmHWM");
+    eprintln!("{} KiB at most", most / 1024);
+    assert!(most <= bound, "{most} octets, and {bound} were allowed");
+}
+
+/// Whether a name in wire form is below a domain.
+fn is_below(qname: &[u8], domain: &str) -> bool {
+    qname.ends_with(&name(domain))
+}
+
+/// Names the polite client asks for again and again.
+fn favourites() -> Vec<Vec<u8>> {
+    (0..20).map(|number| packet::query(&format!("n{number}.polite.example"))).collect()
+}
+
+/// An upstream that answers one name in ten, and all the polite client's: it is asked for more than it can do.
+fn overtaxed() -> Upstream {
+    let mut count = 0u64;
+    Upstream::start(move |qname| {
+        if is_below(qname, "polite.example") {
+            return Fate::Answered(POLITE, 3600);
+        }
+        count += 1;
+        if count.is_multiple_of(10) { Fate::Answered(OTHER, 3600) } else { Fate::Ignored }
+    })
+}
+
+/// Questions for what is cached arrive and are answered, while four others want ten times what the upstream can do.
+#[test]
+fn a_flood_of_unique_names_leaves_hits_alone() {
+    let _turn = alone();
+    let upstream = overtaxed();
+    let daemon = start(&upstream, "");
+    let (favourites, mut polite) = (favourites(), Polite::new("127.0.0.1", daemon.udp()));
+    favourites.iter().for_each(|query| polite.ask(query, POLITE));
+    let flood = Flood::of_names(&addresses(9, 4), daemon.udp(), "flood.example");
+    while polite.asked < 400 || flood.sent() < 50_000 {
+        favourites.iter().for_each(|query| polite.ask(query, POLITE));
+    }
+    let (sent, answered) = (flood.sent(), upstream.answered());
+    assert!(sent > 3 * answered, "no flood: {sent} questions, of which {answered} were answered");
+    polite.assert_served();
+    assert_memory_below(&daemon, CACHE + BESIDES + WAITING);
+}
+
+/// One client asks for more than can wait, all of it in vain. Another asks for names nobody has asked for before.
+#[test]
+#[ignore = "one client may take all places of those who wait"]
+fn a_flood_of_one_client_leaves_the_new_names_of_others_alone() {
+    let _turn = alone();
+    let upstream = Upstream::start(|qname| match is_below(qname, "polite.example") {
+        true => Fate::Answered(POLITE, 3600),
+        false => Fate::Ignored,
+    });
+    let daemon = start(&upstream, "");
+    let flood = Flood::of_names(&["127.0.9.1"; 4].map(str::to_owned), daemon.udp(), "flood.example");
+    let mut polite = Polite::new("127.0.0.1", daemon.udp());
+    let favourites = favourites();
+    // Until more was asked than may wait; these are in the cache from the first time on, or are not.
+    favourites.iter().for_each(|query| polite.ask(query, POLITE));
+    while flood.sent() < 50_000 {
+        favourites.iter().for_each(|query| polite.ask(query, POLITE));
+    }
+    let mut query = packet::numbered("polite.example");
+    for number in 0..300 {
+        packet::number(&mut query, number);
+        polite.ask(&query, POLITE);
+    }
+    assert!(upstream.ignored() > 100, "no flood");
+    polite.assert_served();
+    assert_memory_below(&daemon, CACHE + BESIDES + WAITING);
+}
+
+#[test]
+fn a_flood_of_garbage_harms_nobody() {
+    let _turn = alone();
+    let upstream = Upstream::start(|_| Fate::Answered(POLITE, 3600));
+    let mut daemon = start(&upstream, "");
+    let (favourites, mut polite) = (favourites(), Polite::new("127.0.0.1", daemon.udp()));
+    favourites.iter().for_each(|query| polite.ask(query, POLITE));
+    {
+        let flood = Flood::start(&addresses(9, 4), daemon.udp(), || garbage::datagram);
+        // All from one address: it gets no more streams than one client may have.
+        let streams = Streams::start(4, daemon.tcp());
+        while polite.asked < 400 || flood.sent() < 50_000 || streams.opened() < 200 {
+            favourites.iter().for_each(|query| polite.ask(query, POLITE));
+            polite.ask_on_stream(&favourites[0], POLITE);
+        }
+        assert!(flood.received() > 0, "no datagram was worth an error reply");
+    }
+    polite.assert_served();
+    let mut after = Polite::new("127.0.0.1", daemon.udp());
+    let new = packet::query("after.polite.example");
+    (0..100).for_each(|_| after.ask(&new, POLITE));
+    after.ask_on_stream(&new, POLITE);
+    assert_eq!(after.answered, after.asked);
+    assert!(daemon.is_running() && !daemon.log().contains("bug"), "{}", daemon.log());
+    assert_memory_below(&daemon, CACHE + BESIDES);
+}
+
+/// No answer of the upstream to those who wait, no wait for those who ask for what is known.
+#[test]
+fn a_slow_upstream_does_not_slow_hits() {
+    const CLIENTS: u8 = 40;
+    const EACH: u64 = 10;
+    let _turn = alone();
+    let upstream = Upstream::start(|qname| match () {
+        () if is_below(qname, "polite.example") => Fate::Answered(POLITE, 3600),
+        () if is_below(qname, "slow.example") => Fate::Held(OTHER),
+        () => Fate::Ignored,
+    });
+    let daemon = start(&upstream, "[upstream]\ntimeout = \"30s\"\n");
+    let (favourites, mut polite) = (favourites(), Polite::new("127.0.0.1", daemon.udp()));
+    favourites.iter().for_each(|query| polite.ask(query, POLITE));
+    let waiting: Vec<_> =
+        addresses(9, CLIENTS).iter().map(|from| socket(from, daemon.udp(), DEADLINE)).collect();
+    let (mut slow, mut silent) = (packet::numbered("slow.example"), packet::numbered("silent.example"));
+    let total = u64::from(CLIENTS) * EACH;
+    for (number, client) in (0..total).zip(waiting.iter().cycle()) {
+        for query in [&mut slow, &mut silent] {
+            packet::number(query, number);
+            client.send(query).unwrap();
+        }
+    }
+    while polite.asked < 2000 || upstream.held() < total || upstream.ignored() < total {
+        favourites.iter().for_each(|query| polite.ask(query, POLITE));
+    }
+    assert_eq!(polite.answered, polite.asked);
+    let mut room = [0; 1500];
+    for client in &waiting {
+        client.set_nonblocking(true).unwrap();
+        assert_eq!(client.recv(&mut room).unwrap_err().kind(), ErrorKind::WouldBlock, "one was answered");
+        client.set_nonblocking(false).unwrap();
+    }
+    upstream.release();
+    for client in &waiting {
+        for _ in 0..EACH {
+            let length = client.recv(&mut room).expect("an answer once there is one");
+            assert!(packet::answers(&room[..length], OTHER));
+        }
+    }
+}
+
+/// A client with many questions under way gets an answer to each, by one of the two policies.
+#[test]
+fn reloads_lose_no_query() {
+    const RELOADS: u64 = 40;
+    let _turn = alone();
+    let inside = [192, 168, 1, 20];
+    let upstream = Upstream::start(move |_| Fate::Answered(inside, 3600));
+    let policies = ["", "[[exception]]\ndomain = \"nas.example\"\n"].map(|text| format!("{WORKERS}{text}"));
+    let daemon = TestDaemon::start(upstream.address(), &policies[0]);
+    let query = packet::query("nas.example");
+    let mut clients = [Pipeline::datagrams(daemon.udp()), Pipeline::stream(daemon.tcp())];
+    let (mut allowed, mut blocked) = (0, 0);
+    let mut exchange = |clients: &mut [Pipeline]| {
+        for reply in clients.iter_mut().flat_map(|client| client.exchange(&query)) {
+            let reply = support::Reply::new(reply);
+            match reply.is_empty() {
+                true => reply.assert_blocked(),
+                false => reply.assert_addresses(&["192.168.1.20"]),
+            }
+            *(if reply.is_empty() { &mut blocked } else { &mut allowed }) += 1;
+        }
+        (allowed, blocked)
+    };
+    for reload in 1..=RELOADS {
+        for _ in 0..4 {
+            exchange(&mut clients);
+        }
+        // Nobody waits for the last change to take effect. The signal adds a reload to the one by the file's event.
+        daemon.config().write(&policies[(reload % 2) as usize]);
+        daemon.signal("HUP");
+    }
+    daemon.config().write(&policies[1]);
+    let from = daemon.lines();
+    daemon.signal("HUP");
+    daemon.wait_for_line(from, &["reloaded"]);
+    let (before, _) = exchange(&mut clients);
+    let (after, blocked) = exchange(&mut clients);
+    assert!(after > before, "the last change did not take effect");
+    assert!(blocked > 0, "one policy was never seen");
+    let reloads = daemon.log().matches("reloaded: ").count();
+    eprintln!("{reloads} reloads, {after} answers and {blocked} block replies");
+    assert!(reloads >= 10, "{reloads} reloads");
+}
+
+/// Asks for so many names, each once, all answered; returns the memory taken after half of them and after all.
+fn unique_names(count: u64, daemon: &TestDaemon) -> (u64, u64) {
+    let half = |numbers: std::ops::Range<u64>| {
+        let answered = ask_for_all(numbers.clone(), "unique.example", daemon.udp());
+        let asked = numbers.end - numbers.start;
+        assert!(answered * 100 >= asked * 99, "{answered} of {asked} questions were answered");
+        memory(daemon, "RssAnon")
+    };
+    (half(0..count / 2), half(count / 2..count))
+}
+
+/// What a daemon takes besides its text does not grow any more, and its cache is as large as it may be. The text is left out
+/// since without optimisation it is many times as large.
+#[track_caller]
+fn assert_flat((half, whole): (u64, u64), cache: u64) {
+    eprintln!("{} KiB after half of the names, {} KiB after all", half / 1024, whole / 1024);
+    assert!(half.abs_diff(whole) <= 4 * MIB, "{half} octets after half of the names, {whole} after all");
+    let bound = cache + BESIDES - TEXT;
+    assert!(whole <= bound, "{whole} octets, and {bound} were allowed");
+}
+
+/// Memory does not grow with the number of names ever asked for. An entry takes more than 150 octets, so that these names
+/// fill the cache more than five times.
+#[test]
+fn after_many_unique_names_the_memory_is_what_the_cache_may_take() {
+    let _turn = alone();
+    let upstream = Upstream::start(|_| Fate::Answered(OTHER, 3600));
+    let daemon = start(&upstream, "");
+    assert_flat(unique_names(150_000, &daemon), CACHE);
+    // Those in the middle are gone. (The first may stay: what comes once drives out what came once.)
+    let asked = upstream.answered();
+    ask_for_all(70_000..71_000, "unique.example", daemon.udp());
+    assert!(upstream.answered() > asked + 900, "{asked} questions, then {}", upstream.answered());
+}
+
+/// The same with a million names and a cache of the default size.
+#[test]
+#[ignore = "takes minutes"]
+fn after_a_million_unique_names_the_memory_is_what_the_cache_may_take() {
+    let _turn = alone();
+    let upstream = Upstream::start(|_| Fate::Answered(OTHER, 3600));
+    let daemon = TestDaemon::start(upstream.address(), WORKERS);
+    assert_flat(unique_names(1_000_000, &daemon), 16 * MIB);
+}
