@@ -14,6 +14,8 @@
 //! | [`listen`] | sockets of clients |
 //! | [`config`] | the configuration: read, checked, every error at once |
 //! | [`daemon`] | start, reload, stop |
+//! | [`audit`] | the adversary: a catalogue of attacks, and its own eyes for what came through |
+//! | [`edit`] | the configuration file changed by a command |
 //! | [`telemetry`], [`cli`] | what is said about it all, and the commands |
 //!
 //! # What always holds
@@ -30,6 +32,7 @@ pub mod cli;
 pub mod config;
 pub mod daemon;
 pub mod dns;
+pub mod edit;
 pub mod listen;
 pub mod policy;
 pub mod resolve;

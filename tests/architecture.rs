@@ -87,6 +87,8 @@ const EDGES: &[(&str, &[(&str, Use)])] = &[
     ),
     // The adversary must not share the resolver's mistakes: it knows which settings it plays against, nothing else.
     ("audit", &[("policy", Only(&["OnBlock", "Profile"]))]),
+    // What a file may say is the configuration's to judge; names and exceptions are what it is about.
+    ("edit", &[("dns", Only(&["Name"])), ("policy", Any), ("config", Any)]),
     (
         // `explain` walks the way of a query by itself, so it needs what a query meets.
         "cli",
@@ -99,6 +101,7 @@ const EDGES: &[(&str, &[(&str, Use)])] = &[
             ("config", Any),
             ("daemon", Any),
             ("audit", Any),
+            ("edit", Any),
         ],
     ),
 ];

@@ -5,9 +5,12 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
-use crate::config::{Wrong, listen_address, upstream_server};
+use std::time::Duration;
+
+use crate::config::{self, Wrong, listen_address, upstream_server};
 use crate::daemon::Source;
 use crate::dns::{Name, RecordType};
+use crate::edit;
 use crate::upstream::Server;
 
 /// A forwarding DNS resolver that refuses to be rebound
@@ -31,6 +34,8 @@ pub(crate) enum Command {
     Check(Check),
     Explain(Explain),
     Audit(Audit),
+    Allow(Allow),
+    Disallow(Disallow),
 }
 
 /// Run the daemon in the foreground
@@ -110,6 +115,81 @@ pub(crate) struct Audit {
     pub(crate) json: bool,
 }
 
+/// Let a domain answer with inside addresses
+///
+/// Writes an [[exception]] into the configuration file, and keeps its comments and its order. The file is changed only if it
+/// is fine then, by the code of `stubborn check`, and in one step; a running daemon takes it by itself. Where an exception
+/// for the domain is there already, it is widened or gets the new networks, or the new one is written beside it; where the
+/// domain may already, nothing is changed.
+///
+/// The domain is what the answer is for, so whoever controls that name may from then on point it at these networks. Allow the
+/// names of your own machines, each for its own address.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  stubborn allow nas.example.org --exact --to 192.168.1.20
+  stubborn allow corp.example --to 10.0.0.0/8 --reason \"inside names in the public zone\"
+  stubborn allow demo.example.org --to 127.0.0.1 --client 127.0.0.1 --for 2h
+  stubborn allow nas.example.org --dry-run
+
+Exit codes: 0 written, or there was nothing to do; 1 refused, as `stubborn check` would; 2 the file cannot be written here.
+What to write by hand is printed then.")]
+pub(crate) struct Allow {
+    /// The domain: this name and, without --exact, every name below it
+    #[arg(value_name = "DOMAIN")]
+    pub(crate) domain: String,
+    /// Only the name itself, nothing below it
+    #[arg(long)]
+    pub(crate) exact: bool,
+    /// A network or an address it may answer with; may be given several times [default: RFC 1918 and unique-local]
+    #[arg(long, value_name = "NET")]
+    pub(crate) to: Vec<String>,
+    /// A network or an address of clients it holds for; may be given several times [default: all clients]
+    #[arg(long, value_name = "NET")]
+    pub(crate) client: Vec<String>,
+    /// How long it holds, such as 1h or 2d [default: for good]
+    #[arg(long = "for", value_name = "DURATION", value_parser = duration, conflicts_with = "until")]
+    pub(crate) span: Option<Duration>,
+    /// When it ends, such as 2037-01-31T00:00:00Z
+    #[arg(long, value_name = "MOMENT", value_parser = edit::moment)]
+    pub(crate) until: Option<String>,
+    /// Why it is there; shown wherever it decides something
+    #[arg(long, value_name = "TEXT")]
+    pub(crate) reason: Option<String>,
+    #[command(flatten)]
+    pub(crate) file: EditArguments,
+}
+
+/// End the exceptions for a domain
+///
+/// Takes every [[exception]] for exactly this domain out of the configuration file, or out of the files it includes; a comment
+/// right above one goes with it. Says who else lets the domain through, and how that is ended.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  stubborn disallow nas.example.org
+  stubborn disallow nas.example.org --dry-run
+
+Exit codes: 0 taken out; 1 there is none for this domain; 2 the file cannot be written here.")]
+pub(crate) struct Disallow {
+    /// The domain as it stands in the [[exception]]
+    #[arg(value_name = "DOMAIN", value_parser = domain)]
+    pub(crate) domain: Name,
+    #[command(flatten)]
+    pub(crate) file: EditArguments,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct EditArguments {
+    /// The configuration file [default: /etc/stubborn/stubborn.toml]
+    #[arg(long, short, value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
+    /// Show what would be written, and write nothing
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+    /// Print JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
 #[derive(Debug, Args)]
 pub(crate) struct SourceArguments {
     /// The configuration file [default: /etc/stubborn/stubborn.toml where it exists]
@@ -126,12 +206,20 @@ pub(crate) struct SourceArguments {
 impl From<Run> for Source {
     fn from(arguments: Run) -> Self {
         let SourceArguments { config, listen, upstream } = arguments.source;
-        Self { config, listen, upstream }
+        Self { config, listen, upstream, ..Self::default() }
     }
 }
 
 fn name(text: &str) -> Result<Name, String> {
     Name::from_text(text).map_err(|error| error.to_string())
+}
+
+fn domain(text: &str) -> Result<Name, String> {
+    config::domain_name(text).map_err(|wrong| told(&wrong))
+}
+
+fn duration(text: &str) -> Result<Duration, String> {
+    config::duration(text).map_err(|wrong| told(&wrong))
 }
 
 fn record_type(text: &str) -> Result<RecordType, String> {

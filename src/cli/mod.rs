@@ -2,6 +2,7 @@
 
 mod args;
 mod audit;
+mod change;
 mod check;
 mod explain;
 
@@ -26,6 +27,8 @@ pub fn main() -> ExitCode {
         Command::Check(arguments) => check::check(&arguments),
         Command::Explain(arguments) => explain::explain(&arguments),
         Command::Audit(arguments) => audit::audit(&arguments),
+        Command::Allow(arguments) => change::allow(&arguments),
+        Command::Disallow(arguments) => change::disallow(&arguments),
     };
     ExitCode::from(code)
 }

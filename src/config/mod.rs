@@ -26,13 +26,18 @@ mod units;
 mod values;
 mod width;
 
+pub(crate) use error::printable;
 pub use error::{ConfigError, ConfigErrors, Place, Severity, Wrong};
 pub use keys::{TABLES, TableKeys};
 pub use load::{DEFAULT_PATH, Disk, Files, Loaded, from_text, load, load_from};
 
+pub(crate) use suggest::nearest;
+
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use crate::cache::CacheSettings;
+use crate::dns::Name;
 use crate::listen::ListenSettings;
 use crate::policy::GuardSettings;
 use crate::resolve::{LocalName, NamesSettings, Route};
@@ -68,4 +73,14 @@ pub fn listen_address(text: &str) -> Result<SocketAddr, Wrong> {
 /// Reads a server as `[upstream] servers` would, for a command's argument.
 pub fn upstream_server(text: &str) -> Result<Server, Wrong> {
     values::server(text)
+}
+
+/// Reads a domain as `[[exception]] domain` would, for a command's argument.
+pub fn domain_name(text: &str) -> Result<Name, Wrong> {
+    values::domain(text)
+}
+
+/// Reads a duration, such as `1h30m`, for a command's argument.
+pub fn duration(text: &str) -> Result<Duration, Wrong> {
+    units::duration(text)
 }

@@ -99,6 +99,7 @@ struct Daemon {
 
 impl Daemon {
     fn start(mut source: Source) -> Result<Self, RunError> {
+        source.hold_stream();
         let own = OwnAddresses::start();
         let mut environment = Environment::default();
         if let Ok(own) = &own {
