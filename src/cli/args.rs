@@ -36,6 +36,11 @@ pub(crate) enum Command {
     Audit(Audit),
     Allow(Allow),
     Disallow(Disallow),
+    /// Print the shipped configuration file, or what is in effect
+    #[command(subcommand)]
+    Config(ConfigCommand),
+    Completions(Completions),
+    Man(ManPage),
 }
 
 /// Run the daemon in the foreground
@@ -58,6 +63,11 @@ pub(crate) struct Run {
 ///
 /// Prints every error with its file, line and column, and what would be right.
 #[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  stubborn check
+  stubborn check --config my.toml --json
+
+Exit codes: 0 fine; 1 there are errors.")]
 pub(crate) struct Check {
     /// The configuration file [default: /etc/stubborn/stubborn.toml where it exists]
     #[arg(long, short, value_name = "FILE")]
@@ -103,9 +113,11 @@ pub(crate) struct Explain {
 /// Starts an attacker in an upstream's place and the guard before it, both inside this process, and asks over UDP and TCP,
 /// each question twice, so that the first answer and the cached one are seen. No network is needed and nothing is changed.
 #[derive(Debug, Args)]
-#[command(
-    after_help = "Exit codes: 0 nothing got through; 1 something did; 2 the audit could not be played."
-)]
+#[command(after_help = "Examples:
+  stubborn audit
+  stubborn audit --config my.toml --json
+
+Exit codes: 0 nothing got through; 1 something did; 2 the audit could not be played.")]
 pub(crate) struct Audit {
     /// The configuration file [default: /etc/stubborn/stubborn.toml where it exists]
     #[arg(long, short, value_name = "FILE")]
@@ -177,6 +189,66 @@ pub(crate) struct Disallow {
     pub(crate) file: EditArguments,
 }
 
+#[derive(Debug, Subcommand)]
+pub(crate) enum ConfigCommand {
+    /// Print the shipped configuration file: every key at its default, with what it is for
+    #[command(after_help = "Examples:
+  stubborn config template | sudo tee /etc/stubborn/stubborn.toml")]
+    Template,
+    Show(Show),
+}
+
+/// Print the configuration in effect, each value with its origin
+///
+/// What is printed is a configuration itself and says the same as the files do, with nothing left to the defaults. Behind
+/// each value stands who set it: the default, a file and its line, or the command line. Presets are shown as the exceptions
+/// that they stand for.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  stubborn config show
+  stubborn config show --config my.toml --json
+
+Exit codes: 0 shown; 1 the configuration has errors, which are shown in its place.")]
+pub(crate) struct Show {
+    #[command(flatten)]
+    pub(crate) source: SourceArguments,
+    /// Print JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// Print the completions of a shell
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  stubborn completions bash | sudo tee /usr/share/bash-completion/completions/stubborn
+  stubborn completions zsh > ~/.zfunc/_stubborn
+  stubborn completions fish > ~/.config/fish/completions/stubborn.fish")]
+pub(crate) struct Completions {
+    /// The shell
+    #[arg(value_name = "SHELL")]
+    pub(crate) shell: clap_complete::Shell,
+}
+
+/// Print a man page
+///
+/// Without arguments that of the program; with a command that of the command; `stubborn.toml` is the page of the
+/// configuration file. They are made of the same definitions as the help texts and the shipped file.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  stubborn man allow | man -l -
+  stubborn man stubborn.toml | man -l -
+  stubborn man --directory man
+
+Exit codes: 0 printed or written; 1 there is no such page; 2 it cannot be written.")]
+pub(crate) struct ManPage {
+    /// A command, or `stubborn.toml`
+    #[arg(value_name = "COMMAND")]
+    pub(crate) page: Vec<String>,
+    /// Write all pages to files in this directory
+    #[arg(long, value_name = "DIRECTORY", conflicts_with = "page")]
+    pub(crate) directory: Option<PathBuf>,
+}
+
 #[derive(Debug, Args)]
 pub(crate) struct EditArguments {
     /// The configuration file [default: /etc/stubborn/stubborn.toml]
@@ -205,7 +277,13 @@ pub(crate) struct SourceArguments {
 
 impl From<Run> for Source {
     fn from(arguments: Run) -> Self {
-        let SourceArguments { config, listen, upstream } = arguments.source;
+        arguments.source.into()
+    }
+}
+
+impl From<SourceArguments> for Source {
+    fn from(arguments: SourceArguments) -> Self {
+        let SourceArguments { config, listen, upstream } = arguments;
         Self { config, listen, upstream, ..Self::default() }
     }
 }

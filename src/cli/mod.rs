@@ -4,7 +4,9 @@ mod args;
 mod audit;
 mod change;
 mod check;
+mod config;
 mod explain;
+mod man;
 
 use std::io::Write;
 use std::process::ExitCode;
@@ -29,6 +31,9 @@ pub fn main() -> ExitCode {
         Command::Audit(arguments) => audit::audit(&arguments),
         Command::Allow(arguments) => change::allow(&arguments),
         Command::Disallow(arguments) => change::disallow(&arguments),
+        Command::Config(command) => config::config(command),
+        Command::Completions(arguments) => man::completions(&arguments),
+        Command::Man(arguments) => man::man(&arguments),
     };
     ExitCode::from(code)
 }

@@ -7,6 +7,7 @@
 //! sections, exceptions, routes                  one function for each table
 //! values, units, width                          single values and their limits
 //! error, suggest                                what is shown to people
+//! show, reference                               what is in effect, and what every key means
 //! ```
 //!
 //! A function that reads a table reports what is wrong and goes on, so that one look at the file shows everything.
@@ -18,8 +19,10 @@ mod include;
 mod keys;
 mod load;
 mod page;
+mod reference;
 mod routes;
 mod sections;
+mod show;
 mod suggest;
 mod table;
 mod units;
@@ -30,6 +33,8 @@ pub(crate) use error::printable;
 pub use error::{ConfigError, ConfigErrors, Place, Severity, Wrong};
 pub use keys::{TABLES, TableKeys};
 pub use load::{DEFAULT_PATH, Disk, Files, Loaded, from_text, load, load_from};
+pub use reference::{KeyReference, Paragraph, TEMPLATE, TableReference, reference};
+pub use show::{Shown, ShownKey, show};
 
 pub(crate) use suggest::nearest;
 

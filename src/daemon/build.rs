@@ -11,6 +11,7 @@ use ipnet::Ipv6Net;
 
 use super::watch::{Content, Watched};
 use crate::config::{self, Config, ConfigErrors, Disk, Files, Loaded};
+use crate::policy::Origin;
 use crate::resolve::{Hosts, Ingredients};
 use crate::upstream::{Endpoint, Server, SystemError, SystemServers, loops, system_files, system_servers};
 
@@ -142,9 +143,11 @@ impl Source {
         let mut loaded = config::load_from(self.config.as_deref(), files)?;
         if !self.listen.is_empty() {
             loaded.config.server.listen.clone_from(&self.listen);
+            given(&mut loaded, "server.listen");
         }
         if !self.upstream.is_empty() {
             loaded.config.upstream.servers.clone_from(&self.upstream);
+            given(&mut loaded, "upstream.servers");
         }
         Ok(loaded)
     }
@@ -173,7 +176,7 @@ impl Source {
     pub fn build(&self, environment: &Environment) -> Result<Built, BuildError> {
         let held = self.config.as_deref().zip(self.held.as_deref());
         let reading = Reading { held, ..Reading::default() };
-        let Loaded { config, files, directories, warnings } = self.load_from(&reading)?;
+        let Loaded { config, files, directories, warnings, written: _ } = self.load_from(&reading)?;
         let mut warnings: Vec<String> = warnings.iter().map(config::ConfigError::one_line).collect();
         let listening = match environment.listening.as_slice() {
             [] => config.server.listen.as_slice(),
@@ -216,6 +219,12 @@ impl Source {
         let watch = watch.into_iter().map(|path| reading.watched(path)).collect();
         Ok(Built { config, ingredients, system, warnings, hosts_unread, watch })
     }
+}
+
+/// A key was set by an argument, whatever the file says.
+fn given(loaded: &mut Loaded, key: &str) {
+    loaded.written.retain(|(written, _)| written != key);
+    loaded.written.push((key.to_owned(), Origin::CommandLine));
 }
 
 fn find_servers(
