@@ -15,7 +15,7 @@
 //! | [`config`] | the configuration: read, checked, every error at once |
 //! | [`daemon`] | start, reload, stop |
 //! | [`audit`] | the adversary: a catalogue of attacks, and its own eyes for what came through |
-//! | [`edit`] | the configuration file changed by a command |
+//! | [`edit`], [`import`] | the configuration file changed by a command, and made of another program's |
 //! | [`telemetry`], [`cli`] | what is said about it all, and the commands |
 //!
 //! # What always holds
@@ -33,6 +33,7 @@ pub mod config;
 pub mod daemon;
 pub mod dns;
 pub mod edit;
+pub mod import;
 pub mod listen;
 pub mod policy;
 pub mod resolve;

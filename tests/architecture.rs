@@ -89,6 +89,15 @@ const EDGES: &[(&str, &[(&str, Use)])] = &[
     ("audit", &[("policy", Only(&["OnBlock", "Profile"]))]),
     // What a file may say is the configuration's to judge; names and exceptions are what it is about.
     ("edit", &[("dns", Only(&["Name"])), ("policy", Any), ("config", Any)]),
+    // Texts of others in, text out, which the configuration's reader judges.
+    (
+        "import",
+        &[
+            ("dns", Only(&["Name"])),
+            ("policy", Only(&["SPECIAL_RANGES", "Treatment", "special_domain"])),
+            ("config", Only(&["Files", "domain_name", "from_text", "printable"])),
+        ],
+    ),
     (
         // `explain` walks the way of a query by itself, so it needs what a query meets.
         "cli",
@@ -102,6 +111,7 @@ const EDGES: &[(&str, &[(&str, Use)])] = &[
             ("daemon", Any),
             ("audit", Any),
             ("edit", Any),
+            ("import", Any),
         ],
     ),
 ];

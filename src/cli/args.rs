@@ -11,6 +11,7 @@ use crate::config::{self, Wrong, listen_address, upstream_server};
 use crate::daemon::Source;
 use crate::dns::{Name, RecordType};
 use crate::edit;
+use crate::import::Format;
 use crate::upstream::Server;
 
 /// A forwarding DNS resolver that refuses to be rebound
@@ -36,6 +37,7 @@ pub(crate) enum Command {
     Audit(Audit),
     Allow(Allow),
     Disallow(Disallow),
+    Import(Import),
     /// Print the shipped configuration file, or what is in effect
     #[command(subcommand)]
     Config(ConfigCommand),
@@ -189,6 +191,34 @@ pub(crate) struct Disallow {
     pub(crate) file: EditArguments,
 }
 
+/// Make a configuration of another program's
+///
+/// Reads the rebinding settings, exceptions, forwards for domains and local names of a configuration of dnsmasq, Unbound,
+/// OpenWrt or AdGuard Home, and prints a stubborn.toml that says the same and that `stubborn check` accepts. What could not be
+/// carried over stands at its end as comments, each with its line and the reason: read these before you use it.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  stubborn import dnsmasq /etc/dnsmasq.conf /etc/dnsmasq.d/*.conf
+  stubborn import unbound /etc/unbound/unbound.conf --output stubborn.toml
+  stubborn import uci /etc/config/dhcp
+  stubborn import adguardhome /opt/AdGuardHome/AdGuardHome.yaml
+
+Exit codes: 0 printed or written; 1 a file is not of that format; 2 a file cannot be read or written.")]
+pub(crate) struct Import {
+    /// Whose configuration it is; `uci` is OpenWrt's /etc/config/dhcp
+    #[arg(value_name = "FORMAT", value_parser = format())]
+    pub(crate) format: Format,
+    /// The file, or several that are read as one; `-` is standard input
+    #[arg(value_name = "FILE", required = true)]
+    pub(crate) files: Vec<PathBuf>,
+    /// Write to this file, which must not be there yet, instead of to standard output
+    #[arg(long, short, value_name = "FILE")]
+    pub(crate) output: Option<PathBuf>,
+    /// Print JSON: the configuration as text, and what was not carried over
+    #[arg(long, conflicts_with = "output")]
+    pub(crate) json: bool,
+}
+
 #[derive(Debug, Subcommand)]
 pub(crate) enum ConfigCommand {
     /// Print the shipped configuration file: every key at its default, with what it is for
@@ -290,6 +320,14 @@ impl From<SourceArguments> for Source {
 
 fn name(text: &str) -> Result<Name, String> {
     Name::from_text(text).map_err(|error| error.to_string())
+}
+
+/// The formats by their names, which completions and help texts list.
+fn format() -> impl clap::builder::TypedValueParser<Value = Format> {
+    use clap::builder::{PossibleValuesParser, TypedValueParser};
+    PossibleValuesParser::new(Format::ALL.map(Format::name)).try_map(|name| {
+        Format::ALL.into_iter().find(|format| format.name() == name).ok_or("no format that is known")
+    })
 }
 
 fn domain(text: &str) -> Result<Name, String> {

@@ -6,6 +6,7 @@ mod change;
 mod check;
 mod config;
 mod explain;
+mod import;
 mod man;
 
 use std::io::Write;
@@ -31,6 +32,7 @@ pub fn main() -> ExitCode {
         Command::Audit(arguments) => audit::audit(&arguments),
         Command::Allow(arguments) => change::allow(&arguments),
         Command::Disallow(arguments) => change::disallow(&arguments),
+        Command::Import(arguments) => import::import(&arguments),
         Command::Config(command) => config::config(command),
         Command::Completions(arguments) => man::completions(&arguments),
         Command::Man(arguments) => man::man(&arguments),
