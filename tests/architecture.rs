@@ -94,7 +94,10 @@ const EDGES: &[(&str, &[(&str, Use)])] = &[
         "import",
         &[
             ("dns", Only(&["Name"])),
-            ("policy", Only(&["SPECIAL_RANGES", "Treatment", "special_domain"])),
+            (
+                "policy",
+                Only(&["PRESETS", "Preset", "SPECIAL_RANGES", "Scope", "Treatment", "special_domain"]),
+            ),
             ("config", Only(&["Files", "domain_name", "from_text", "printable"])),
         ],
     ),

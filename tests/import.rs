@@ -88,6 +88,7 @@ fn dnsmasq_line_by_line() {
         ("rebind-domain-ok=a.example", domains, &["a.example"]),
         ("--rebind-domain-ok=a.example # why", domains, &["a.example"]),
         ("rebind-domain-ok=//", domains, nothing),
+        ("rebind-domain-ok=/nip.io/", domains, &["nip.io"]),
         ("rebind-domain-ok=/duckdns.org/", domains, nothing),
         ("server=/a.example/10.0.0.53#5353", routes, &["a.example 10.0.0.53:5353"]),
         ("server=/a.example/b.example/fd00::53", routes, &["a.example fd00::53", "b.example fd00::53"]),

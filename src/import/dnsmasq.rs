@@ -52,6 +52,7 @@ const TAKEN: &[(&str, Take)] = &[
         reader.is_alone = true;
         draft.needless(from, "servers that are named are the only ones");
     }),
+    ("max-tcp-connections", |_, draft, from, value| draft.number(from, "server", "tcp-connections", value)),
     ("no-negcache", |_, draft, from, _| draft.text(from, "cache", "negative-max-ttl", "0")),
     ("max-cache-ttl", |_, draft, from, value| draft.seconds(from, "cache", "max-ttl", value)),
     ("cache-size", |_, draft, from, value| match value {

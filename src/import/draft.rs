@@ -8,7 +8,10 @@ use ipnet::IpNet;
 
 use super::Left;
 use crate::config::domain_name;
-use crate::policy::special_domain;
+use crate::policy::{PRESETS, Preset, Scope, special_domain};
+
+const NETWORKS: &str = "An [[exception]] lets private addresses pass (RFC 1918 and unique-local). Where a name has to answer with others, such\n\
+     # as 127.0.0.1, write them as its `networks`.";
 
 /// The longest part of a setting that is repeated in a comment, in characters.
 const LONGEST_TEXT: usize = 120;
@@ -159,6 +162,14 @@ impl Draft {
         self.carry(from, What::Key { table, key, value: value.into() });
     }
 
+    /// Carries a number over.
+    pub(super) fn number(&mut self, from: &Setting, table: &'static str, key: &'static str, value: &str) {
+        match value.trim().parse::<u32>() {
+            Ok(number) => self.key(from, table, key, number.to_string()),
+            Err(_) => self.leave(from, "no number"),
+        }
+    }
+
     /// Carries a number of seconds over as a duration.
     pub(super) fn seconds(&mut self, from: &Setting, table: &'static str, key: &'static str, value: &str) {
         match value.trim().parse::<u64>() {
@@ -167,9 +178,15 @@ impl Draft {
         }
     }
 
-    /// Carries a domain over that may answer with inside addresses.
+    /// Carries a domain over that may answer with inside addresses; where a preset is for it, as the preset, which lets less
+    /// through.
     pub(super) fn exception(&mut self, from: &Setting, domain: &str) {
-        self.carry(from, What::Exception { domain: normal(domain) });
+        let domain = normal(domain);
+        let is_for = |preset: &&Preset| preset.scope == Scope::Whole && preset.domains == [domain.as_str()];
+        match PRESETS.iter().find(is_for) {
+            Some(preset) => self.carry(from, What::Preset { name: preset.name }),
+            None => self.carry(from, What::Exception { domain }),
+        }
     }
 
     /// Carries a domain with one of its servers over.
@@ -245,6 +262,9 @@ impl Draft {
             false
         });
         self.needless.append(&mut needless);
+        if self.items.iter().any(|item| matches!(item.what, What::Exception { .. })) {
+            self.remarks.push(NETWORKS);
+        }
     }
 }
 

@@ -42,8 +42,10 @@ const TAKEN: &[(&str, Take)] = &[
     ("private-domain", |_, draft, from, values| each(values, |domain| draft.exception(from, domain))),
     ("local-data", Reader::local_data),
     ("local-zone", Reader::local_zone),
-    ("num-threads", |_, draft, from, values| number(draft, from, "server", "workers", values)),
-    ("incoming-num-tcp", |_, draft, from, values| number(draft, from, "server", "tcp-connections", values)),
+    ("num-threads", |_, draft, from, values| draft.number(from, "server", "workers", text(values))),
+    ("incoming-num-tcp", |_, draft, from, values| {
+        draft.number(from, "server", "tcp-connections", text(values))
+    }),
     ("tcp-idle-timeout", |_, draft, from, values| {
         each(values, |value| draft.text(from, "server", "tcp-idle-timeout", &format!("{value}ms")));
     }),
@@ -363,6 +365,10 @@ fn is_blocked(network: IpNet) -> bool {
     })
 }
 
+fn text(values: &[String]) -> &str {
+    values.first().map_or("", String::as_str)
+}
+
 fn first(values: &[String]) -> Option<String> {
     values.first().cloned()
 }
@@ -375,15 +381,8 @@ fn each(values: &[String], mut take: impl FnMut(&str)) {
     values.iter().for_each(|value| take(value));
 }
 
-fn number(draft: &mut Draft, from: &Setting, table: &'static str, key: &'static str, values: &[String]) {
-    match values.first().and_then(|value| value.parse::<u32>().ok()) {
-        Some(number) => draft.key(from, table, key, number.to_string()),
-        None => draft.leave(from, "no number"),
-    }
-}
-
 fn seconds(draft: &mut Draft, from: &Setting, key: &'static str, values: &[String]) {
-    draft.seconds(from, "cache", key, values.first().map_or("", String::as_str));
+    draft.seconds(from, "cache", key, text(values));
 }
 
 /// `50m` as `50MiB`.
