@@ -1,7 +1,14 @@
 //! The operator's commands as the operator runs them: the built program, its output, its exit codes, and a running daemon that
 //! takes what they write.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::print_stderr,
+    reason = "a test may end where it stands"
+)]
 
 mod support;
 
