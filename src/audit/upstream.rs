@@ -96,6 +96,12 @@ impl AttackUpstream {
         counts.iter().filter(|((asked, _), _)| *asked == name).map(|(_, count)| count).sum()
     }
 
+    /// How many queries for this name, in wire form, and type came; letter case apart.
+    pub fn asked_for(&self, qname: &[u8], qtype: u16) -> usize {
+        let counts = self.shared.counts.lock().unwrap_or_else(PoisonError::into_inner);
+        counts.get(&(qname.to_ascii_lowercase(), qtype)).copied().unwrap_or(0)
+    }
+
     /// Every name that was asked for, in lower case and presentation form.
     pub fn names(&self) -> BTreeSet<String> {
         let counts = self.shared.counts.lock().unwrap_or_else(PoisonError::into_inner);

@@ -8,6 +8,7 @@ use quick_cache::UnitWeighter;
 use quick_cache::sync::Cache;
 
 use super::key::Key;
+use crate::dns::NameRef;
 
 /// Failures that are remembered.
 const MAX_FAILURES: usize = 4096;
@@ -47,6 +48,14 @@ impl<A: Clone> Failures<A> {
         }
         let failure = self.entries.get(key.as_bytes())?;
         (failure.route == route && now < failure.until).then_some(failure.answer)
+    }
+
+    /// Forgets what is known of `name` and the names below it, or everything.
+    pub fn flush(&self, name: Option<NameRef<'_>>) {
+        match name {
+            None => self.entries.clear(),
+            Some(name) => self.entries.retain(|key, _| !Key::is_within(key, name)),
+        }
     }
 
     /// Remembers a failure for as long as it `lasts`.

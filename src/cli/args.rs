@@ -2,12 +2,14 @@
 
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
 
-use crate::config::{Wrong, listen_address, upstream_server};
+use crate::config::{self, Wrong, control_socket, listen_address, log_level, upstream_server};
 use crate::daemon::Source;
 use crate::dns::{Name, RecordType};
+use crate::telemetry::Level;
 use crate::upstream::Server;
 
 /// A forwarding DNS resolver that refuses to be rebound
@@ -31,6 +33,11 @@ pub(crate) enum Command {
     Check(Check),
     Explain(Explain),
     Audit(Audit),
+    Status(Status),
+    Blocked(Blocked),
+    Cache(Cache),
+    LogLevel(LogLevel),
+    Reload(Reload),
 }
 
 /// Run the daemon in the foreground
@@ -110,6 +117,111 @@ pub(crate) struct Audit {
     pub(crate) json: bool,
 }
 
+/// Show how the running daemon is
+///
+/// What it serves, whom it asks and how they answer, what it blocked, and what is wrong with it.
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Exit codes: 0 all is well; 1 something is wrong, such as a configuration that was refused or \
+                        upstreams that do not answer; 2 no daemon answers. So it serves as a health check."
+)]
+pub(crate) struct Status {
+    #[command(flatten)]
+    pub(crate) daemon: DaemonArguments,
+    /// Print JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// Show what the running daemon blocked
+///
+/// The last 1024 blocks, the newest at the end. The same block within a minute is shown once, with how often it was.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  stubborn blocked --since 1h\n  stubborn blocked --follow")]
+pub(crate) struct Blocked {
+    #[command(flatten)]
+    pub(crate) daemon: DaemonArguments,
+    /// Go on showing each block as it happens
+    #[arg(long, short)]
+    pub(crate) follow: bool,
+    /// Only those of so long ago until now, such as 10m, 1h or 1d
+    #[arg(long, value_name = "DURATION", value_parser = duration)]
+    pub(crate) since: Option<Duration>,
+    /// Also the names that the upstream blocks by answering 0.0.0.0
+    #[arg(long)]
+    pub(crate) all: bool,
+    /// Print JSON, an object a line
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// What the running daemon keeps of answers
+#[derive(Debug, Args)]
+pub(crate) struct Cache {
+    #[command(subcommand)]
+    pub(crate) command: CacheCommand,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum CacheCommand {
+    Flush(Flush),
+}
+
+/// Forget answers, so that they are asked for anew
+///
+/// All of them; or those of one name and of every name below it.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  stubborn cache flush\n  stubborn cache flush example.com")]
+pub(crate) struct Flush {
+    /// The name
+    #[arg(value_parser = name)]
+    pub(crate) name: Option<Name>,
+    #[command(flatten)]
+    pub(crate) daemon: DaemonArguments,
+    /// Print JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// Change how much the running daemon logs
+///
+/// Until the next start, or until the level in the file changes.
+#[derive(Debug, Args)]
+pub(crate) struct LogLevel {
+    /// error, warn, info, debug or trace; names that are asked are written from debug on
+    #[arg(value_parser = level)]
+    pub(crate) level: Level,
+    #[command(flatten)]
+    pub(crate) daemon: DaemonArguments,
+    /// Print JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// Have the running daemon read its configuration now
+///
+/// It does so by itself when the file changes; this waits for the outcome and shows it. A configuration with errors changes
+/// nothing.
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Exit codes: 0 it is in use; 1 it has errors, and the one before stays; 2 no daemon answers."
+)]
+pub(crate) struct Reload {
+    #[command(flatten)]
+    pub(crate) daemon: DaemonArguments,
+    /// Print JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// Which daemon is meant.
+#[derive(Debug, Args)]
+pub(crate) struct DaemonArguments {
+    /// The daemon's control socket [default: that of /etc/stubborn/stubborn.toml, else /run/stubborn/control.sock]
+    #[arg(long, value_name = "PATH")]
+    pub(crate) socket: Option<PathBuf>,
+}
+
 #[derive(Debug, Args)]
 pub(crate) struct SourceArguments {
     /// The configuration file [default: /etc/stubborn/stubborn.toml where it exists]
@@ -121,12 +233,18 @@ pub(crate) struct SourceArguments {
     /// Ask this server instead of those of the file; may be given several times
     #[arg(long, value_name = "SERVER", value_parser = server)]
     upstream: Vec<Server>,
+    /// Have the control socket here instead of where the file says; "off" for none
+    #[arg(long, value_name = "PATH", value_parser = socket)]
+    socket: Option<Socket>,
 }
+
+/// `None` is "off".
+type Socket = Option<PathBuf>;
 
 impl From<Run> for Source {
     fn from(arguments: Run) -> Self {
-        let SourceArguments { config, listen, upstream } = arguments.source;
-        Self { config, listen, upstream }
+        let SourceArguments { config, listen, upstream, socket } = arguments.source;
+        Self { config, listen, upstream, socket }
     }
 }
 
@@ -145,6 +263,18 @@ fn address(text: &str) -> Result<SocketAddr, String> {
 
 fn server(text: &str) -> Result<Server, String> {
     upstream_server(text).map_err(|wrong| told(&wrong))
+}
+
+fn socket(text: &str) -> Result<Socket, String> {
+    control_socket(text).map_err(|wrong| told(&wrong))
+}
+
+fn duration(text: &str) -> Result<Duration, String> {
+    config::duration(text).map_err(|wrong| told(&wrong))
+}
+
+fn level(text: &str) -> Result<Level, String> {
+    log_level(text).map_err(|wrong| told(&wrong))
 }
 
 fn told(wrong: &Wrong) -> String {

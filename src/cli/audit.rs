@@ -44,7 +44,8 @@ fn try_audit(arguments: &Audit) -> Result<Report, Trouble> {
     let own = own_addresses();
     // Nothing outside is asked; the attacker takes the servers' place once it is known what it attacks.
     let placeholder = Server::At(Endpoint::Do53(([192, 0, 2, 1], 53).into()));
-    let source = Source { config: arguments.config.clone(), listen: Vec::new(), upstream: vec![placeholder] };
+    let source =
+        Source { config: arguments.config.clone(), upstream: vec![placeholder], ..Source::default() };
     let environment = Environment { own: own.clone(), ..Environment::default() };
     let mut built = source.build(&environment).map_err(|error| match error {
         BuildError::Config(_) => Trouble::Config(error.to_string()),

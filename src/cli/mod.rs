@@ -2,15 +2,19 @@
 
 mod args;
 mod audit;
+mod blocked;
 mod check;
 mod explain;
+mod operate;
+mod show;
+mod status;
 
 use std::io::Write;
 use std::process::ExitCode;
 
 use clap::Parser;
 
-use args::{Arguments, Command};
+use args::{Arguments, Cache, CacheCommand, Command};
 
 /// Fine.
 pub(crate) const FINE: u8 = 0;
@@ -26,6 +30,11 @@ pub fn main() -> ExitCode {
         Command::Check(arguments) => check::check(&arguments),
         Command::Explain(arguments) => explain::explain(&arguments),
         Command::Audit(arguments) => audit::audit(&arguments),
+        Command::Status(arguments) => status::status(&arguments),
+        Command::Blocked(arguments) => blocked::blocked(&arguments),
+        Command::Cache(Cache { command: CacheCommand::Flush(arguments) }) => operate::flush(&arguments),
+        Command::LogLevel(arguments) => operate::log_level(&arguments),
+        Command::Reload(arguments) => operate::reload(&arguments),
     };
     ExitCode::from(code)
 }

@@ -160,6 +160,12 @@ impl Draft {
         if let Some(table) = top.table(&keys::LOG) {
             config.log = sections::log(&table);
         }
+        if let Some(table) = top.table(&keys::CONTROL) {
+            config.control = sections::control(&table);
+        }
+        if let Some(table) = top.table(&keys::METRICS) {
+            config.metrics = sections::metrics(&table);
+        }
     }
 
     /// The tables that any file may add.

@@ -31,12 +31,16 @@ pub use keys::{TABLES, TableKeys};
 pub use load::{DEFAULT_PATH, Disk, Files, Loaded, from_text, load, load_from};
 
 use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
 
 use crate::cache::CacheSettings;
+use crate::control::ControlSettings;
 use crate::listen::ListenSettings;
+use crate::metrics::MetricsSettings;
 use crate::policy::GuardSettings;
 use crate::resolve::{LocalName, NamesSettings, Route};
-use crate::telemetry::LogSettings;
+use crate::telemetry::{Level, LogSettings};
 use crate::upstream::{Server, UpstreamSettings};
 
 /// All settings, checked; its default is what holds without a file.
@@ -58,6 +62,10 @@ pub struct Config {
     pub cache: CacheSettings,
     /// `[log]`
     pub log: LogSettings,
+    /// `[control]`
+    pub control: ControlSettings,
+    /// `[metrics]`
+    pub metrics: MetricsSettings,
 }
 
 /// Reads an address to listen on as `[server] listen` would, for a command's argument.
@@ -68,4 +76,19 @@ pub fn listen_address(text: &str) -> Result<SocketAddr, Wrong> {
 /// Reads a server as `[upstream] servers` would, for a command's argument.
 pub fn upstream_server(text: &str) -> Result<Server, Wrong> {
     values::server(text)
+}
+
+/// Reads a log level as `[log] level` would, for a command.
+pub fn log_level(text: &str) -> Result<Level, Wrong> {
+    sections::level(text)
+}
+
+/// Reads a path as `[control] socket` would, for a command's argument; none is "off".
+pub fn control_socket(text: &str) -> Result<Option<PathBuf>, Wrong> {
+    sections::socket(text)
+}
+
+/// Reads a duration as the configuration would, for a command's argument.
+pub fn duration(text: &str) -> Result<Duration, Wrong> {
+    units::duration(text)
 }

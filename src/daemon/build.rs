@@ -23,6 +23,8 @@ pub struct Source {
     pub listen: Vec<SocketAddr>,
     /// `--upstream`, in place of the file's.
     pub upstream: Vec<Server>,
+    /// `--socket`, in place of the file's; none with "off".
+    pub socket: Option<Option<PathBuf>>,
 }
 
 /// What is found on the machine.
@@ -63,6 +65,14 @@ pub enum BuildError {
 }
 
 impl BuildError {
+    /// Each error on a line of its own.
+    pub fn lines(&self) -> Vec<String> {
+        match self {
+            Self::Config(errors) => errors.errors.iter().map(config::ConfigError::one_line).collect(),
+            other => vec![other.to_string()],
+        }
+    }
+
     /// Files and directories whose change may put an end to the error.
     pub fn watch(&self) -> Vec<PathBuf> {
         match self {
@@ -81,6 +91,8 @@ pub struct Built {
     pub ingredients: Ingredients,
     /// What was found for `system`, if that was asked for.
     pub system: Option<SystemServers>,
+    /// The files of the configuration that were read.
+    pub files: Vec<PathBuf>,
     /// Warnings, a line each.
     pub warnings: Vec<String>,
     /// A hosts file is there and could not be read, so that `ingredients.hosts` lacks its names.
@@ -114,6 +126,10 @@ impl Reading {
         }
     }
 
+    fn has_read(&self, path: &Path) -> bool {
+        self.0.borrow().contains_key(path)
+    }
+
     fn watched(&self, path: PathBuf) -> Watched {
         let seen = self.0.borrow().get(&path).copied();
         Watched { path, seen }
@@ -137,6 +153,9 @@ impl Source {
         if !self.upstream.is_empty() {
             loaded.config.upstream.servers.clone_from(&self.upstream);
         }
+        if let Some(socket) = &self.socket {
+            loaded.config.control.socket.clone_from(socket);
+        }
         Ok(loaded)
     }
 
@@ -155,6 +174,7 @@ impl Source {
     pub fn build(&self, environment: &Environment) -> Result<Built, BuildError> {
         let reading = Reading::default();
         let Loaded { config, files, directories, warnings } = self.load_from(&reading)?;
+        let read = files.iter().filter(|file| reading.has_read(file)).cloned().collect();
         let mut warnings: Vec<String> = warnings.iter().map(config::ConfigError::one_line).collect();
         let listening = match environment.listening.as_slice() {
             [] => config.server.listen.as_slice(),
@@ -195,7 +215,7 @@ impl Source {
             nat64: environment.nat64.clone(),
         };
         let watch = watch.into_iter().map(|path| reading.watched(path)).collect();
-        Ok(Built { config, ingredients, system, warnings, hosts_unread, watch })
+        Ok(Built { config, ingredients, system, files: read, warnings, hosts_unread, watch })
     }
 }
 

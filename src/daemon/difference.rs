@@ -95,6 +95,8 @@ pub(super) fn restart_keys(old: &Config, new: &Config) -> Vec<&'static str> {
         ("server.tcp-idle-timeout", a.tcp_idle_timeout != b.tcp_idle_timeout),
         ("cache", old.cache != new.cache),
         ("log.format", old.log.format != new.log.format),
+        ("control.socket", old.control != new.control),
+        ("metrics", old.metrics != new.metrics),
     ]
     .into_iter()
     .filter_map(|(key, differs)| differs.then_some(key))

@@ -210,6 +210,17 @@ impl Resolver {
         self.cache.usage()
     }
 
+    /// How many entries had to make room in the cache.
+    pub fn cache_evictions(&self) -> u64 {
+        self.cache.evictions()
+    }
+
+    /// Takes out of the cache what is kept for `name` and the names below it, or everything; returns how many entries.
+    pub fn flush(&self, name: Option<NameRef<'_>>) -> usize {
+        self.failures.flush(name);
+        self.cache.flush(name)
+    }
+
     /// This moment.
     pub fn now(&self) -> Now {
         let unix = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());

@@ -85,6 +85,7 @@ impl TestDaemon {
             command.arg("--upstream").arg(upstream.to_string());
         }
         command.arg("--ready-file").arg(&ready);
+        command.arg("--socket").arg(config.directory().join("control.sock"));
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
         let mut child = command.spawn().expect("the daemon starts");
         let log = read_log(&mut child);
@@ -102,6 +103,11 @@ impl TestDaemon {
 
     pub fn tcp(&self) -> SocketAddr {
         self.target.tcp
+    }
+
+    /// Its control socket.
+    pub fn control(&self) -> PathBuf {
+        self.config.directory().join("control.sock")
     }
 
     pub fn config(&self) -> &TempConfig {
