@@ -33,6 +33,8 @@ const USES: u32 = 512;
 /// Room for a reply; more than we announce, for servers that do not listen.
 const ROOM: usize = 4096;
 const _: () = assert!(ROOM > UDP_PAYLOAD as usize);
+/// TC in the first octet of the flags.
+const TRUNCATED: u8 = 0x02;
 
 /// What came for a question.
 pub(super) type Reply = Result<Vec<u8>, ExchangeError>;
@@ -382,6 +384,10 @@ async fn receive(socket: Rc<Socket>, inbox: Rc<RefCell<Option<Inbox>>>) {
                     for index in 0..received {
                         if let Some((datagram, _)) = inbox.datagram(index) {
                             socket.deliver(datagram);
+                        } else if let Some(part) = inbox.cut_off(index) {
+                            // More than we announced, and more than there is room for: to be asked for over TCP.
+                            part.get_mut(2).into_iter().for_each(|flags| *flags |= TRUNCATED);
+                            socket.deliver(part);
                         }
                     }
                     if received < BATCH {
