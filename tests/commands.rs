@@ -132,6 +132,19 @@ fn allowing_twice_changes_nothing_the_second_time() {
 }
 
 #[test]
+fn a_last_line_without_an_end_is_no_hindrance() {
+    let config =
+        TempConfig::new("[[exception]]\r\ndomain = \"nas.example.org\"\r\nnetworks = [\"192.168.1.20\"]");
+    on(&config.path(), "allow nas.example.org --to 192.168.1.21", 0);
+    on(&config.path(), "allow tv.example.org", 0);
+    on(&config.path(), "disallow nas.example.org", 0);
+    assert_eq!(
+        fs::read_to_string(config.path()).unwrap(),
+        "[[exception]]\r\ndomain = \"tv.example.org\"\r\n"
+    );
+}
+
+#[test]
 fn a_dry_run_writes_nothing() {
     let config = TempConfig::new(COMMENTED);
     let path = config.path();
