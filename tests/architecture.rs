@@ -105,6 +105,20 @@ const EDGES: &[(&str, &[(&str, Use)])] = &[
     ),
     // The adversary must not share the resolver's mistakes: it knows which settings it plays against, nothing else.
     ("audit", &[("policy", Only(&["OnBlock", "Profile"]))]),
+    // What a file may say is the configuration's to judge; names and exceptions are what it is about.
+    ("edit", &[("dns", Only(&["Name"])), ("policy", Any), ("config", Any)]),
+    // Texts of others in, text out, which the configuration's reader judges.
+    (
+        "import",
+        &[
+            ("dns", Only(&["Name"])),
+            (
+                "policy",
+                Only(&["PRESETS", "Preset", "SPECIAL_RANGES", "Scope", "Treatment", "special_domain"]),
+            ),
+            ("config", Only(&["Files", "domain_name", "from_text", "printable"])),
+        ],
+    ),
     (
         // `explain` walks the way of a query by itself, so it needs what a query meets.
         "cli",
@@ -119,6 +133,8 @@ const EDGES: &[(&str, &[(&str, Use)])] = &[
             ("daemon", Any),
             ("audit", Any),
             ("telemetry", Only(&["Level"])),
+            ("edit", Any),
+            ("import", Any),
         ],
     ),
 ];

@@ -3,8 +3,12 @@
 mod args;
 mod audit;
 mod blocked;
+mod change;
 mod check;
+mod config;
 mod explain;
+mod import;
+mod man;
 mod operate;
 mod show;
 mod status;
@@ -35,6 +39,12 @@ pub fn main() -> ExitCode {
         Command::Cache(Cache { command: CacheCommand::Flush(arguments) }) => operate::flush(&arguments),
         Command::LogLevel(arguments) => operate::log_level(&arguments),
         Command::Reload(arguments) => operate::reload(&arguments),
+        Command::Allow(arguments) => change::allow(&arguments),
+        Command::Disallow(arguments) => change::disallow(&arguments),
+        Command::Import(arguments) => import::import(&arguments),
+        Command::Config(command) => config::config(command),
+        Command::Completions(arguments) => man::completions(&arguments),
+        Command::Man(arguments) => man::man(&arguments),
     };
     ExitCode::from(code)
 }

@@ -7,6 +7,7 @@
 //! sections, exceptions, routes                  one function for each table
 //! values, units, width                          single values and their limits
 //! error, suggest                                what is shown to people
+//! show, reference                               what is in effect, and what every key means
 //! ```
 //!
 //! A function that reads a table reports what is wrong and goes on, so that one look at the file shows everything.
@@ -18,17 +19,24 @@ mod include;
 mod keys;
 mod load;
 mod page;
+mod reference;
 mod routes;
 mod sections;
+mod show;
 mod suggest;
 mod table;
 mod units;
 mod values;
 mod width;
 
+pub(crate) use error::printable;
 pub use error::{ConfigError, ConfigErrors, Place, Severity, Wrong};
 pub use keys::{TABLES, TableKeys};
 pub use load::{DEFAULT_PATH, Disk, Files, Loaded, from_text, load, load_from};
+pub use reference::{KeyReference, Paragraph, TEMPLATE, TableReference, reference};
+pub use show::{Shown, ShownKey, show};
+
+pub(crate) use suggest::nearest;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -36,6 +44,7 @@ use std::time::Duration;
 
 use crate::cache::CacheSettings;
 use crate::control::ControlSettings;
+use crate::dns::Name;
 use crate::listen::ListenSettings;
 use crate::metrics::MetricsSettings;
 use crate::policy::GuardSettings;
@@ -88,7 +97,12 @@ pub fn control_socket(text: &str) -> Result<Option<PathBuf>, Wrong> {
     sections::socket(text)
 }
 
-/// Reads a duration as the configuration would, for a command's argument.
+/// Reads a domain as `[[exception]] domain` would, for a command's argument.
+pub fn domain_name(text: &str) -> Result<Name, Wrong> {
+    values::domain(text)
+}
+
+/// Reads a duration, such as `1h30m`, for a command's argument.
 pub fn duration(text: &str) -> Result<Duration, Wrong> {
     units::duration(text)
 }

@@ -25,18 +25,19 @@ const SECOND: Duration = Duration::from_secs(1);
 const HOUR: Duration = Duration::from_secs(3_600);
 const DAY: Duration = Duration::from_secs(86_400);
 
-const MODES: &[(&str, Mode)] = &[("enforce", Mode::Enforce), ("monitor", Mode::Monitor)];
-const PROFILES: &[(&str, Profile)] = &[("standard", Profile::Standard), ("strict", Profile::Strict)];
-const ON_BLOCK: &[(&str, OnBlock)] =
+pub(super) const MODES: &[(&str, Mode)] = &[("enforce", Mode::Enforce), ("monitor", Mode::Monitor)];
+pub(super) const PROFILES: &[(&str, Profile)] =
+    &[("standard", Profile::Standard), ("strict", Profile::Strict)];
+pub(super) const ON_BLOCK: &[(&str, OnBlock)] =
     &[("nodata", OnBlock::Nodata), ("nxdomain", OnBlock::Nxdomain), ("refused", OnBlock::Refused)];
-const LEVELS: &[(&str, Level)] = &[
+pub(super) const LEVELS: &[(&str, Level)] = &[
     ("error", Level::Error),
     ("warn", Level::Warn),
     ("info", Level::Info),
     ("debug", Level::Debug),
     ("trace", Level::Trace),
 ];
-const FORMATS: &[(&str, Format)] =
+pub(super) const FORMATS: &[(&str, Format)] =
     &[("text", Format::Text), ("json", Format::Json), ("journald", Format::Journald)];
 
 const QUERY_LOGS: &[(&str, QueryLog)] =

@@ -106,6 +106,7 @@ pub(super) struct Daemon {
 
 impl Daemon {
     fn start(mut source: Source) -> Result<Self, RunError> {
+        source.hold_stream();
         let own = OwnAddresses::start();
         let mut environment = Environment::default();
         if let Ok(own) = &own {

@@ -140,6 +140,7 @@ fn filled(kind: Kind) -> Arc<Resolver> {
         config: Some("/dev/null".into()),
         listen: Vec::new(),
         upstream: vec![Server::At(Endpoint::Do53(upstream.address()))],
+        ..Source::default()
     };
     let built = source.build(&Environment::default()).unwrap();
     let snapshot = Snapshot::new(1, &built.ingredients, &Servers::default());
