@@ -302,6 +302,33 @@ fn a_reload_is_waited_for_and_its_errors_are_those_of_check() {
     daemon.ask("rebind.example", code::A).assert_addresses(&["192.168.1.20"]);
 }
 
+#[test]
+fn queries_are_logged_where_that_is_asked_for_and_names_where_they_are() {
+    let upstream = zone().serve();
+    let daemon = TestDaemon::start(upstream.address(), "");
+    daemon.ask("first.example", code::A);
+    for (mode, name) in [("without-names", "second.example"), ("with-names", "third.example")] {
+        daemon.config().write(&format!("[log]\nformat = \"text\"\nqueries = \"{mode}\"\n"));
+        assert_eq!(stubborn(&daemon.control(), &["reload"]).code, 0);
+        daemon.ask(name, code::A);
+    }
+    daemon.ask("rebind.example", code::A);
+    let (_, line) = daemon.wait_for_line(0, &["query", "rebind.example", "verdict=blocked"]);
+    assert!(
+        line.contains("client=127.0.0.1 name=rebind.example type=A rcode=NOERROR source=upstream"),
+        "{line}"
+    );
+    let log = daemon.log();
+    let queries: Vec<&str> = log.lines().filter(|line| line.contains("INFO  query ")).collect();
+    assert_eq!(queries.len(), 3, "{log}");
+    assert!(
+        queries[0].contains("client=127.0.0.1 type=A rcode=NXDOMAIN source=upstream verdict=clean"),
+        "{log}"
+    );
+    assert!(queries[1].contains("name=third.example"), "{log}");
+    assert!(!log.contains("first.example") && !log.contains("second.example"), "{log}");
+}
+
 /// Memory in use, in octets.
 fn resident(pid: u32) -> usize {
     let statm = std::fs::read_to_string(format!("/proc/{pid}/statm")).unwrap();
