@@ -5,25 +5,29 @@
 
 #![allow(unsafe_code)]
 
+mod parcels;
+
 use std::io;
-use std::mem::{self, MaybeUninit};
+use std::mem;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV4, SocketAddrV6};
 use std::os::fd::{AsRawFd, BorrowedFd};
 use std::ptr;
 
+use parcels::Parcels;
+
 /// Datagrams in one call.
 pub(crate) const BATCH: usize = 64;
-/// Room for one control message with a packet's addresses, aligned as `cmsghdr` has to be.
-const CONTROL: usize = 64;
+/// Room for the control messages of a datagram: its address here, and the size of its segments.
+const CONTROL: usize = 96;
 
 /// Where a datagram came from, and which of our addresses it was sent to.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Peer {
     pub(crate) address: SocketAddr,
     local: Option<Local>,
 }
 
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Local {
     address: IpAddr,
     interface: u32,
@@ -129,13 +133,17 @@ impl Inbox {
     }
 }
 
-/// Messages to be sent together.
+/// Messages to be sent together. Those to one peer go to the kernel as one (UDP_SEGMENT, udp(7)): a stub that asks for A and
+/// AAAA from one socket gets both answers for little more than the price of one.
 pub(crate) struct Outbox<M> {
     messages: Vec<M>,
     /// What is written when there is no room.
     lost: M,
     /// For whom the first of the messages are, `None` on a connected socket; the rest is room.
     peers: Vec<Option<Peer>>,
+    parcels: Parcels,
+    /// Until the kernel says that it cannot.
+    together: bool,
     rest: Vectors,
 }
 
@@ -145,6 +153,8 @@ impl<M: AsRef<[u8]> + Default> Outbox<M> {
             messages: std::iter::repeat_with(M::default).take(BATCH).collect(),
             lost: M::default(),
             peers: Vec::with_capacity(BATCH),
+            parcels: Parcels::new(),
+            together: true,
             rest: Vectors::new(),
         }
     }
@@ -172,52 +182,86 @@ impl<M: AsRef<[u8]> + Default> Outbox<M> {
     /// Sends everything. What cannot be sent is skipped: whoever misses it asks again.
     ///
     /// # Errors
-    /// The first.
+    /// The last.
     pub(crate) fn flush(&mut self, socket: BorrowedFd<'_>) -> io::Result<()> {
-        let count = self.peers.len();
-        let Vectors { names, controls, heads, vectors } = &mut self.rest;
-        let each = heads.iter_mut().zip(vectors).zip(&self.messages).zip(names).zip(controls);
-        for (((((head, vector), message), name), control), peer) in each.zip(&self.peers) {
-            let octets = message.as_ref();
-            // The kernel only reads what is sent.
-            vector.iov_base = octets.as_ptr().cast_mut().cast();
-            vector.iov_len = octets.len();
-            head.msg_hdr.msg_iov = ptr::from_mut(vector);
-            head.msg_hdr.msg_iovlen = 1;
-            head.msg_hdr.msg_flags = 0;
-            head.msg_hdr.msg_name = ptr::null_mut();
-            head.msg_hdr.msg_namelen = 0;
-            if let Some(peer) = peer {
-                head.msg_hdr.msg_name = ptr::from_mut(name).cast();
-                head.msg_hdr.msg_namelen = write_name(name, peer.address);
-            }
-            head.msg_hdr.msg_control = control.0.as_mut_ptr().cast();
-            head.msg_hdr.msg_controllen = CONTROL as _;
-            let local = peer.and_then(|peer| peer.local);
-            let used = local.map_or(0, |local| write_control(&head.msg_hdr, local));
-            head.msg_hdr.msg_controllen = used as _;
-            if used == 0 {
-                head.msg_hdr.msg_control = ptr::null_mut();
-            }
-        }
-        let mut done = 0;
-        let mut result = Ok(());
-        while done < count {
-            let left = libc::c_uint::try_from(count - done).unwrap_or(0);
-            let Some(rest) = heads.get_mut(done..) else { break };
-            // SAFETY: the first `count` heads were set just above; each points to buffers of its own within `self`.
-            let sent = unsafe {
-                libc::sendmmsg(socket.as_raw_fd(), rest.as_mut_ptr(), left, libc::MSG_DONTWAIT as _)
-            };
-            done += usize::try_from(sent).unwrap_or_else(|_| {
+        let (mut done, mut result) = (0, Ok(()));
+        self.pack();
+        while done < self.parcels.list.len() {
+            match self.send_from(done, socket) {
+                Ok(sent) => done += sent,
+                Err(error) if self.together && self.has_parcel(done) && is_refused(&error) => {
+                    // Some network devices cannot. What was sent before goes out again: a client takes the first reply.
+                    self.together = false;
+                    self.pack();
+                    done = 0;
+                }
                 // The first one failed: step over it.
-                result = mem::replace(&mut result, Ok(())).and(Err(io::Error::last_os_error()));
-                1
-            });
+                Err(error) => {
+                    result = Err(error);
+                    done += 1;
+                }
+            }
         }
         self.peers.clear();
         result
     }
+
+    /// The parcel of this number is more than a message.
+    fn has_parcel(&self, number: usize) -> bool {
+        self.parcels.list.get(number).is_some_and(|parcel| parcel.count > 1)
+    }
+
+    /// Writes what the kernel is to be told.
+    fn pack(&mut self) {
+        let Self { messages, peers, parcels, together, rest, .. } = self;
+        let octets = |index: usize| messages.get(index).map_or(&[][..], AsRef::as_ref);
+        parcels.pack(peers, |index| octets(index).len(), *together);
+        let Vectors { names, controls, heads, vectors } = rest;
+        for (vector, message) in vectors.iter_mut().zip(&parcels.order).take(peers.len()) {
+            let octets = octets(usize::from(*message));
+            // The kernel only reads what is sent.
+            vector.iov_base = octets.as_ptr().cast_mut().cast();
+            vector.iov_len = octets.len();
+        }
+        let each = heads.iter_mut().zip(names).zip(controls).zip(&parcels.list);
+        for (((head, name), control), parcel) in each {
+            let Some(vectors) = vectors.get_mut(parcel.start..parcel.start + parcel.count) else { continue };
+            let head = &mut head.msg_hdr;
+            head.msg_iov = vectors.as_mut_ptr();
+            head.msg_iovlen = vectors.len() as _;
+            head.msg_flags = 0;
+            let first = parcels.order.get(parcel.start).map_or(0, |message| usize::from(*message));
+            let peer = peers.get(first).copied().flatten();
+            (head.msg_name, head.msg_namelen) = (ptr::null_mut(), 0);
+            if let Some(peer) = peer {
+                head.msg_namelen = write_name(name, peer.address);
+                head.msg_name = ptr::from_mut(name).cast();
+            }
+            let size = (parcel.count > 1).then(|| u16::try_from(parcel.size).unwrap_or(0));
+            write_controls(head, control, peer.and_then(|peer| peer.local), size);
+        }
+    }
+
+    /// Sends parcels from this number on; says how many.
+    fn send_from(&mut self, number: usize, socket: BorrowedFd<'_>) -> io::Result<usize> {
+        let Some(heads) = self.rest.heads.get_mut(number..self.parcels.list.len()) else { return Ok(1) };
+        // SAFETY: the heads of all parcels were set by `pack`; each points to vectors, a name and a control buffer of its
+        // own within `self`, and the vectors to messages within `self`, none of which has changed since.
+        let sent = unsafe {
+            libc::sendmmsg(
+                socket.as_raw_fd(),
+                heads.as_mut_ptr(),
+                heads.len() as libc::c_uint,
+                libc::MSG_DONTWAIT as _,
+            )
+        };
+        usize::try_from(sent).map(|sent| sent.max(1)).map_err(|_| io::Error::last_os_error())
+    }
+}
+
+/// What the kernel says of a parcel that it would take message by message.
+fn is_refused(error: &io::Error) -> bool {
+    matches!(error.raw_os_error(), Some(libc::EIO | libc::EINVAL | libc::EMSGSIZE | libc::EOPNOTSUPP))
 }
 
 fn read_name(name: &libc::sockaddr_storage) -> Option<SocketAddr> {
@@ -293,36 +337,60 @@ fn read_control(head: &libc::msghdr) -> Option<Local> {
     None
 }
 
-/// Writes the control message that sets a datagram's source; returns the octets used.
-fn write_control(head: &libc::msghdr, local: Local) -> usize {
-    // SAFETY: `head` has a control buffer of `CONTROL` octets, more than either message needs, aligned for `cmsghdr`.
+/// Writes the control messages that set a datagram's source and the size of its segments.
+fn write_controls(
+    head: &mut libc::msghdr,
+    control: &mut Control,
+    local: Option<Local>,
+    segment: Option<u16>,
+) {
+    head.msg_control = control.0.as_mut_ptr().cast();
+    head.msg_controllen = CONTROL as _;
+    let mut used = 0;
+    match local {
+        Some(Local { address: IpAddr::V4(v4), .. }) => {
+            // SAFETY: all-zero octets are a valid value of this C structure.
+            let mut info: libc::in_pktinfo = unsafe { mem::zeroed() };
+            info.ipi_spec_dst.s_addr = u32::from(v4).to_be();
+            used += write_control(head, used, libc::IPPROTO_IP, libc::IP_PKTINFO, info);
+        }
+        Some(Local { address: IpAddr::V6(v6), interface }) => {
+            // SAFETY: as above.
+            let mut info: libc::in6_pktinfo = unsafe { mem::zeroed() };
+            info.ipi6_addr.s6_addr = v6.octets();
+            // The interface is needed for link-local addresses only, and would override the route of others.
+            info.ipi6_ifindex = if v6.is_unicast_link_local() { interface as _ } else { 0 };
+            used += write_control(head, used, libc::IPPROTO_IPV6, libc::IPV6_PKTINFO, info);
+        }
+        None => {}
+    }
+    if let Some(size) = segment {
+        used += write_control(head, used, libc::SOL_UDP, libc::UDP_SEGMENT, size);
+    }
+    head.msg_controllen = used as _;
+    if used == 0 {
+        head.msg_control = ptr::null_mut();
+    }
+}
+
+/// Writes a control message after `used` octets of others; returns the octets it takes.
+fn write_control<T>(
+    head: &libc::msghdr,
+    used: usize,
+    level: libc::c_int,
+    kind: libc::c_int,
+    value: T,
+) -> usize {
+    const { assert!(size_of::<T>() <= 20, "two of them have to fit") };
+    // SAFETY: `CONTROL` has room for two of these, aligned for `cmsghdr`, and what each takes is a multiple of that
+    // alignment.
     unsafe {
-        let message = libc::CMSG_FIRSTHDR(head);
-        if message.is_null() {
-            return 0;
-        }
-        match local.address {
-            IpAddr::V4(v4) => {
-                let mut info: libc::in_pktinfo = MaybeUninit::zeroed().assume_init();
-                info.ipi_spec_dst.s_addr = u32::from(v4).to_be();
-                (*message).cmsg_level = libc::IPPROTO_IP;
-                (*message).cmsg_type = libc::IP_PKTINFO;
-                (*message).cmsg_len = libc::CMSG_LEN(size_of_val(&info) as _) as _;
-                ptr::write_unaligned(libc::CMSG_DATA(message).cast(), info);
-                libc::CMSG_SPACE(size_of_val(&info) as _) as usize
-            }
-            IpAddr::V6(v6) => {
-                let mut info: libc::in6_pktinfo = MaybeUninit::zeroed().assume_init();
-                info.ipi6_addr.s6_addr = v6.octets();
-                // The interface is needed for link-local addresses only, and would override the route of others.
-                info.ipi6_ifindex = if v6.is_unicast_link_local() { local.interface as _ } else { 0 };
-                (*message).cmsg_level = libc::IPPROTO_IPV6;
-                (*message).cmsg_type = libc::IPV6_PKTINFO;
-                (*message).cmsg_len = libc::CMSG_LEN(size_of_val(&info) as _) as _;
-                ptr::write_unaligned(libc::CMSG_DATA(message).cast(), info);
-                libc::CMSG_SPACE(size_of_val(&info) as _) as usize
-            }
-        }
+        let message: *mut libc::cmsghdr = head.msg_control.cast::<u8>().add(used).cast();
+        (*message).cmsg_level = level;
+        (*message).cmsg_type = kind;
+        (*message).cmsg_len = libc::CMSG_LEN(size_of::<T>() as _) as _;
+        ptr::write_unaligned(libc::CMSG_DATA(message).cast(), value);
+        libc::CMSG_SPACE(size_of::<T>() as _) as usize
     }
 }
 
@@ -369,36 +437,32 @@ mod tests {
     use std::os::fd::AsFd;
     use std::time::Duration;
 
+    /// Asks a server that was bound to `bind` at `ask`; says where the answer came from.
     fn exchange(bind: &str, ask: &str) -> SocketAddr {
         let server = UdpSocket::bind(bind).unwrap();
         report_local_address(server.as_fd(), server.local_addr().unwrap().is_ipv6()).unwrap();
         let to = SocketAddr::new(ask.parse().unwrap(), server.local_addr().unwrap().port());
         let client = UdpSocket::bind((if to.is_ipv6() { "::" } else { "0.0.0.0" }, 0)).unwrap();
-        client.set_read_timeout(Some(Duration::from_secs(5))).unwrap();
-        for text in ["one", "two", "three"] {
-            client.send_to(text.as_bytes(), to).unwrap();
-        }
+        client.set_read_timeout(Some(Duration::from_millis(250))).unwrap();
         let (mut inbox, mut outbox) = (Inbox::new(512), Outbox::<Vec<u8>>::new());
-        let mut seen = 0;
-        while seen < 3 {
-            let Ok(count) = inbox.receive(server.as_fd()) else { continue };
-            for index in 0..count {
+        let mut room = [0; 16];
+        // Even the loopback loses datagrams when it is busy.
+        let answered = (0..40).find_map(|_| {
+            for text in ["one", "two", "three"] {
+                client.send_to(text.as_bytes(), to).unwrap();
+            }
+            for index in 0..inbox.receive(server.as_fd()).unwrap_or(0) {
                 let (data, peer) = inbox.datagram(index).unwrap();
                 *outbox.room() = data.to_vec();
                 outbox.keep(Some(peer));
             }
-            seen += count;
             outbox.flush(server.as_fd()).unwrap();
-        }
-        let mut room = [0; 16];
-        let mut from = None;
-        for text in ["one", "two", "three"] {
-            let (length, source) = client.recv_from(&mut room).unwrap();
-            assert_eq!(&room[..length], text.as_bytes());
-            from = Some(source);
-        }
-        assert_eq!(from.unwrap().port(), to.port());
-        from.unwrap()
+            client.recv_from(&mut room).ok()
+        });
+        let (length, from) = answered.unwrap();
+        assert!([&b"one"[..], b"two", b"three"].contains(&&room[..length]));
+        assert_eq!(from.port(), to.port());
+        from
     }
 
     #[test]
@@ -411,6 +475,35 @@ mod tests {
             ("127.0.0.1:0", "127.0.0.1"),
         ] {
             assert_eq!(exchange(bind, ask).ip(), ask.parse::<IpAddr>().unwrap(), "{bind} {ask}");
+        }
+    }
+
+    #[test]
+    fn messages_to_one_peer_arrive_one_by_one() {
+        for (bind, text) in [("127.0.0.1:0", "v4"), ("[::1]:0", "v6")] {
+            let server = UdpSocket::bind(bind).unwrap();
+            let clients = [(); 2].map(|()| UdpSocket::bind(bind).unwrap());
+            let mut outbox = Outbox::<Vec<u8>>::new();
+            for (number, length) in (0..).zip([40, 60, 60, 60, 60, 20, 60, 30]) {
+                let client = &clients[number % 2];
+                client.set_read_timeout(Some(Duration::from_secs(5))).unwrap();
+                *outbox.room() = vec![u8::try_from(number).unwrap(); length];
+                outbox.keep(Some(Peer { address: client.local_addr().unwrap(), local: None }));
+            }
+            outbox.flush(server.as_fd()).unwrap();
+            assert!(outbox.is_empty() && outbox.together, "{text}");
+            for (client, expected) in clients.iter().zip([vec![0, 2, 4, 6], vec![1, 3, 5, 7]]) {
+                let mut room = [0; 100];
+                let mut seen: Vec<u8> = (0..4)
+                    .map(|_| {
+                        let length = client.recv(&mut room).unwrap();
+                        assert!(room[..length].iter().all(|octet| *octet == room[0]));
+                        room[0]
+                    })
+                    .collect();
+                seen.sort_unstable();
+                assert_eq!(seen, expected, "{text}");
+            }
         }
     }
 }

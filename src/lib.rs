@@ -14,8 +14,12 @@
 //! | [`listen`] | sockets of clients |
 //! | [`config`] | the configuration: read, checked, every error at once |
 //! | [`daemon`] | start, reload, stop |
+//! | [`control`] | what operators' commands say to the running daemon |
+//! | [`metrics`] | counts for Prometheus, on a listener of their own |
 //! | [`count`] | counters that cost a store |
 //! | `datagram` | the system's calls for datagrams in batches |
+//! | [`audit`] | the adversary: a catalogue of attacks, and its own eyes for what came through |
+//! | [`edit`], [`import`] | the configuration file changed by a command, and made of another program's |
 //! | [`telemetry`], [`cli`] | what is said about it all, and the commands |
 //!
 //! # What always holds
@@ -30,11 +34,15 @@ pub mod audit;
 pub mod cache;
 pub mod cli;
 pub mod config;
+pub mod control;
 pub mod count;
 pub mod daemon;
 mod datagram;
 pub mod dns;
+pub mod edit;
+pub mod import;
 pub mod listen;
+pub mod metrics;
 pub mod policy;
 pub mod resolve;
 pub mod telemetry;

@@ -69,12 +69,25 @@ const EDGES: &[(&str, &[(&str, Use)])] = &[
                 ]),
             ),
             ("cache", Only(&["CacheSettings"])),
+            ("control", Only(&["ControlSettings", "LONGEST_SOCKET"])),
             ("upstream", Only(&["Endpoint", "Server", "UpstreamSettings"])),
             ("resolve", Only(&["LocalName", "NamesSettings", "Route"])),
             ("listen", Only(&["ListenSettings", "group"])),
+            ("metrics", Only(&["MetricsSettings"])),
             ("telemetry", Only(&["Format", "Level", "LogSettings"])),
         ],
     ),
+    (
+        "metrics",
+        &[
+            ("count", Any),
+            ("listen", Only(&["Connections"])),
+            ("resolve", Only(&["Resolver", "Snapshot"])),
+            ("telemetry", Any),
+            ("upstream", Any),
+        ],
+    ),
+    ("control", &[("policy", Only(&["Subject"])), ("telemetry", Any)]),
     ("telemetry", &[("count", Any), ("dns", Any), ("policy", Any), ("resolve", Any)]),
     (
         "daemon",
@@ -85,11 +98,27 @@ const EDGES: &[(&str, &[(&str, Use)])] = &[
             ("resolve", Any),
             ("listen", Any),
             ("config", Any),
+            ("control", Any),
+            ("metrics", Any),
             ("telemetry", Any),
         ],
     ),
     // The adversary must not share the resolver's mistakes: it knows which settings it plays against, nothing else.
     ("audit", &[("policy", Only(&["OnBlock", "Profile"]))]),
+    // What a file may say is the configuration's to judge; names and exceptions are what it is about.
+    ("edit", &[("dns", Only(&["Name"])), ("policy", Any), ("config", Any)]),
+    // Texts of others in, text out, which the configuration's reader judges.
+    (
+        "import",
+        &[
+            ("dns", Only(&["Name"])),
+            (
+                "policy",
+                Only(&["PRESETS", "Preset", "SPECIAL_RANGES", "Scope", "Treatment", "special_domain"]),
+            ),
+            ("config", Only(&["Files", "domain_name", "from_text", "printable"])),
+        ],
+    ),
     (
         // `explain` walks the way of a query by itself, so it needs what a query meets.
         "cli",
@@ -100,8 +129,12 @@ const EDGES: &[(&str, &[(&str, Use)])] = &[
             ("upstream", Any),
             ("resolve", Any),
             ("config", Any),
+            ("control", Any),
             ("daemon", Any),
             ("audit", Any),
+            ("telemetry", Only(&["Level"])),
+            ("edit", Any),
+            ("import", Any),
         ],
     ),
 ];

@@ -197,6 +197,16 @@ fn every_key_reaches_its_setting() {
     assert_eq!((cache.serve_stale, cache.prefetch), (seconds(0), false));
     assert_eq!((config.log.level, config.log.format), (Level::Debug, Format::Journald));
 
+    assert_eq!(config.control.socket, Some(PathBuf::from("/run/user/1000/stubborn.sock")));
+    assert_eq!(accepted("[control]\nsocket = \"off\"").control.socket, None);
+
+    let metrics = &config.metrics;
+    assert_eq!(metrics.listen, Some("0.0.0.0:9353".parse().unwrap()));
+    assert_eq!(
+        (metrics.allow_clients.len(), metrics.hosts.join(" ").as_str()),
+        (3, "metrics.example 10.0.0.1")
+    );
+
     // Nothing was left at its default, so a key that is read but dropped would show.
     assert_ne!(config.server, default.server);
     assert_ne!(config.names, default.names);

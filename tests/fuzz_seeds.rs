@@ -369,6 +369,22 @@ fn configurations() -> Seeds {
     .into()
 }
 
+fn imports() -> Seeds {
+    let texts = [
+        "server=/a.example/10.0.0.53#5353\naddress=/b.example/fd00::1\n",
+        "server:\n  private-domain: \"a.example\"\nforward-zone:\n  name: .\n  forward-addr: 9.9.9.9@853#a\n",
+        "config dnsmasq\n\toption port '5353'\n\tlist rebind_domain 'a.example'\n",
+        "dns:\n  bind_hosts: [127.0.0.1]\n  rewrites:\n  - {domain: '*.a', answer: 10.0.0.1}\n",
+    ];
+    let own = texts
+        .iter()
+        .enumerate()
+        .map(|(format, text)| (format!("text-{format}"), [&[format as u8][..], text.as_bytes()].concat()));
+    let changed = (0..4)
+        .map(|format| (format!("changed-{format}"), vec![0x80 | format, 7, 3, 0, 9, 12, 1, 4, 30, 7, 5]));
+    own.chain(changed).collect()
+}
+
 fn directory(target: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fuzz/seeds").join(target)
 }
@@ -428,5 +444,8 @@ fn queries_names_and_configurations_hold_too() {
     }
     for octets in on_disk("config", &configurations()).values() {
         properties::config::check(octets);
+    }
+    for octets in on_disk("import", &imports()).values() {
+        properties::import::check(octets);
     }
 }

@@ -30,6 +30,8 @@ pub struct Report {
     pub passed: usize,
     /// Cases played.
     pub played: usize,
+    /// Cases not played: the configuration says itself where their names are answered.
+    pub left_out: usize,
     /// Everything that went wrong.
     pub findings: Vec<Finding>,
 }
@@ -50,6 +52,7 @@ impl Report {
             passed: groups.iter().map(|line| line.passed).sum(),
             played: groups.iter().map(|line| line.played).sum(),
             groups,
+            left_out: 0,
             findings,
         }
     }
@@ -66,6 +69,9 @@ impl fmt::Display for Report {
             writeln!(f, "{:34} {:>5} / {}", line.name, line.passed, line.played)?;
         }
         writeln!(f, "{:34} {:>5} / {}", "all", self.passed, self.played)?;
+        if self.left_out > 0 {
+            writeln!(f, "{:34} {:>5}", "left out: names of your own", self.left_out)?;
+        }
         if self.findings.is_empty() {
             return Ok(());
         }

@@ -8,6 +8,7 @@ use quick_cache::UnitWeighter;
 use quick_cache::sync::Cache;
 
 use super::key::Key;
+use crate::dns::NameRef;
 
 /// Failures that are remembered.
 const MAX_FAILURES: usize = 4096;
@@ -27,9 +28,9 @@ struct Failure<A> {
     until: u64,
 }
 
-impl<A: Clone> Failures<A> {
+impl<A: Clone> Default for Failures<A> {
     /// Without any.
-    pub fn new() -> Self {
+    fn default() -> Self {
         let entries = Cache::with(
             256,
             MAX_FAILURES as u64,
@@ -39,7 +40,9 @@ impl<A: Clone> Failures<A> {
         );
         Self { last: AtomicU64::new(0), entries }
     }
+}
 
+impl<A: Clone> Failures<A> {
     /// What came of `key` by `route` a moment ago.
     pub fn get(&self, key: &Key, route: u64, now: u64) -> Option<A> {
         if now >= self.last.load(Relaxed) {
@@ -47,6 +50,14 @@ impl<A: Clone> Failures<A> {
         }
         let failure = self.entries.get(key.as_bytes())?;
         (failure.route == route && now < failure.until).then_some(failure.answer)
+    }
+
+    /// Forgets what is known of `name` and the names below it, or everything.
+    pub fn flush(&self, name: Option<NameRef<'_>>) {
+        match name {
+            None => self.entries.clear(),
+            Some(name) => self.entries.retain(|key, _| !Key::is_within(key, name)),
+        }
     }
 
     /// Remembers a failure for as long as it `lasts`.
@@ -64,7 +75,7 @@ mod tests {
 
     #[test]
     fn a_failure_is_remembered_for_its_time_and_its_route() {
-        let failures = Failures::new();
+        let failures = Failures::default();
         let key = Key::new(&Question::new(NameRef::ROOT, RecordType::A), false, false);
         failures.insert(&key, 7, "refused", 1000, Duration::from_secs(5));
         for (route, now, expected) in
@@ -80,7 +91,7 @@ mod tests {
 
     #[test]
     fn their_number_is_bounded() {
-        let failures = Failures::new();
+        let failures = Failures::default();
         for number in 0..20_000_u16 {
             let question = Question::new(NameRef::ROOT, RecordType(number));
             failures.insert(&Key::new(&question, false, false), 0, (), 0, Duration::from_secs(5));

@@ -1,6 +1,6 @@
 //! What makes two questions the same.
 
-use crate::dns::Question;
+use crate::dns::{NameRef, Question};
 
 /// A name, its type, and the flags.
 const MAX_KEY: usize = 255 + 2 + 1;
@@ -32,6 +32,17 @@ impl Key {
     /// The octets to look up.
     pub fn as_bytes(&self) -> &[u8] {
         self.octets.get(..self.length).unwrap_or_default()
+    }
+
+    /// Whether octets that were a key's are of `ancestor` or a name below it.
+    pub(super) fn is_within(key: &[u8], ancestor: NameRef<'_>) -> bool {
+        // The name ends with the root's empty label; what follows is none of it.
+        let mut end = 0;
+        while let Some(&length) = key.get(end).filter(|length| **length > 0) {
+            end += 1 + usize::from(length);
+        }
+        let name = key.get(..=end).and_then(|wire| NameRef::from_wire(wire).ok());
+        name.is_some_and(|name| name.is_within(ancestor))
     }
 }
 

@@ -2,15 +2,15 @@
 //! saying it again: the cache is never the place of a verdict.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU32, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering::Relaxed};
 
 use foldhash::quality::RandomState;
 use quick_cache::sync::{Cache, DefaultLifecycle};
-use quick_cache::{OptionsBuilder, Weighter};
+use quick_cache::{Lifecycle, OptionsBuilder, Weighter};
 
 use super::key::Key;
 use super::settings::CacheSettings;
-use crate::dns::UpstreamResponse;
+use crate::dns::{NameRef, UpstreamResponse};
 
 /// Octets an entry takes besides its contents: its place in the index, half of which may be empty, and what the allocator
 /// rounds up.
@@ -61,11 +61,34 @@ impl<J> Weighter<Box<[u8]>, Arc<Entry<J>>> for ByWeight {
 }
 
 type Item<J> = Arc<Entry<J>>;
-type Entries<J> = Cache<Box<[u8]>, Item<J>, ByWeight, RandomState, DefaultLifecycle<Box<[u8]>, Item<J>>>;
+type Entries<J> = Cache<Box<[u8]>, Item<J>, ByWeight, RandomState, Evictions<J>>;
+type Leaving<J> = DefaultLifecycle<Box<[u8]>, Item<J>>;
+
+/// Counts what has to make room.
+struct Evictions<J>(Arc<AtomicU64>, Leaving<J>);
+
+impl<J> Clone for Evictions<J> {
+    fn clone(&self) -> Self {
+        Self(Arc::clone(&self.0), self.1.clone())
+    }
+}
+
+impl<J> Lifecycle<Box<[u8]>, Item<J>> for Evictions<J> {
+    type RequestState = <Leaving<J> as Lifecycle<Box<[u8]>, Item<J>>>::RequestState;
+
+    fn before_evict(&self, _: &mut Self::RequestState, _: &Box<[u8]>, _: &mut Item<J>) {
+        self.0.fetch_add(1, Relaxed);
+    }
+
+    fn on_evict(&self, state: &mut Self::RequestState, key: Box<[u8]>, entry: Item<J>) {
+        self.1.on_evict(state, key, entry);
+    }
+}
 
 /// The cache.
 pub struct Store<J> {
     entries: Entries<J>,
+    evictions: Arc<AtomicU64>,
     settings: CacheSettings,
 }
 
@@ -79,12 +102,14 @@ impl<J> Store<J> {
             .shards(if settings.size < 1 << 20 { 1 } else { 8 })
             .build();
         let hasher = RandomState::default();
+        let evictions = Arc::new(AtomicU64::new(0));
+        let lifecycle = Evictions(Arc::clone(&evictions), DefaultLifecycle::default());
         let entries = match options {
-            Ok(options) => Cache::with_options(options, ByWeight, hasher, DefaultLifecycle::default()),
+            Ok(options) => Cache::with_options(options, ByWeight, hasher, lifecycle),
             // Every option is set, so this cannot be; a cache by defaults is right all the same.
-            Err(_) => Cache::with(items, settings.size, ByWeight, hasher, DefaultLifecycle::default()),
+            Err(_) => Cache::with(items, settings.size, ByWeight, hasher, lifecycle),
         };
-        Self { entries, settings: settings.clone() }
+        Self { entries, evictions, settings: settings.clone() }
     }
 
     /// What is kept for `key` at `now` milliseconds, fresh, or stale by no more than the settings allow.
@@ -138,6 +163,21 @@ impl<J> Store<J> {
     /// The number of entries and the octets they take.
     pub fn usage(&self) -> (usize, u64) {
         (self.entries.len(), self.entries.weight())
+    }
+
+    /// How many entries had to make room so far.
+    pub fn evictions(&self) -> u64 {
+        self.evictions.load(Relaxed)
+    }
+
+    /// Takes out what is kept for `name` and the names below it, or everything; returns how many entries.
+    pub fn flush(&self, name: Option<NameRef<'_>>) -> usize {
+        let before = self.entries.len();
+        match name {
+            None => self.entries.clear(),
+            Some(name) => self.entries.retain(|key, _| !Key::is_within(key, name)),
+        }
+        before.saturating_sub(self.entries.len())
     }
 
     /// Seconds a reply may be kept.
@@ -272,5 +312,26 @@ mod tests {
         }
         let (entries, octets) = store.usage();
         assert!(octets <= size && entries > 100, "{entries} entries, {octets} octets");
+        assert_eq!(store.evictions() as usize, 20_000 - entries);
+    }
+
+    #[test]
+    fn a_name_is_flushed_with_all_below_it_and_no_other() {
+        let store = store(CacheSettings::default());
+        let names = ["example", "a.example", "b.a.example", "xa.example", "a.example.org"];
+        for name in names {
+            let question = question(name);
+            for dnssec in [true, false] {
+                store.insert(&Key::new(&question, dnssec, false), 0, reply(&question, 9, true), (), 0, 0);
+            }
+        }
+        let kept = || -> Vec<&str> {
+            let found = |name: &&str| store.get(&Key::new(&question(name), true, false), 0).is_some();
+            names.into_iter().filter(found).collect()
+        };
+        assert_eq!(store.flush(Some(Name::from_text("A.example").unwrap().as_ref())), 4);
+        assert_eq!(kept(), ["example", "xa.example", "a.example.org"]);
+        assert_eq!(store.flush(None), 6);
+        assert_eq!(kept(), [""; 0]);
     }
 }

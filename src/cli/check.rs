@@ -37,18 +37,20 @@ pub(super) fn check(arguments: &Check) -> u8 {
 }
 
 fn json_report(errors: &[ConfigError], warnings: &[String]) -> serde_json::Value {
-    let errors: Vec<serde_json::Value> = errors
-        .iter()
-        .map(|error| {
-            json!({
-                "file": error.path.display().to_string(),
-                "line": error.place.as_ref().map(|place| place.line),
-                "column": error.place.as_ref().map(|place| place.column),
-                "key": error.key,
-                "message": error.message,
-                "help": error.help,
-            })
+    json!({ "ok": errors.is_empty(), "errors": json_errors(errors), "warnings": warnings })
+}
+
+/// Errors as every command's `--json` has them.
+pub(super) fn json_errors(errors: &[ConfigError]) -> Vec<serde_json::Value> {
+    let error = |error: &ConfigError| {
+        json!({
+            "file": error.path.display().to_string(),
+            "line": error.place.as_ref().map(|place| place.line),
+            "column": error.place.as_ref().map(|place| place.column),
+            "key": error.key,
+            "message": error.message,
+            "help": error.help,
         })
-        .collect();
-    json!({ "ok": errors.is_empty(), "errors": errors, "warnings": warnings })
+    };
+    errors.iter().map(error).collect()
 }

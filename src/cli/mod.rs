@@ -2,15 +2,23 @@
 
 mod args;
 mod audit;
+mod blocked;
+mod change;
 mod check;
+mod config;
 mod explain;
+mod import;
+mod man;
+mod operate;
+mod show;
+mod status;
 
 use std::io::Write;
 use std::process::ExitCode;
 
 use clap::Parser;
 
-use args::{Arguments, Command};
+use args::{Arguments, Cache, CacheCommand, Command};
 
 /// Fine.
 pub(crate) const FINE: u8 = 0;
@@ -26,6 +34,17 @@ pub fn main() -> ExitCode {
         Command::Check(arguments) => check::check(&arguments),
         Command::Explain(arguments) => explain::explain(&arguments),
         Command::Audit(arguments) => audit::audit(&arguments),
+        Command::Status(arguments) => status::status(&arguments),
+        Command::Blocked(arguments) => blocked::blocked(&arguments),
+        Command::Cache(Cache { command: CacheCommand::Flush(arguments) }) => operate::flush(&arguments),
+        Command::LogLevel(arguments) => operate::log_level(&arguments),
+        Command::Reload(arguments) => operate::reload(&arguments),
+        Command::Allow(arguments) => change::allow(&arguments),
+        Command::Disallow(arguments) => change::disallow(&arguments),
+        Command::Import(arguments) => import::import(&arguments),
+        Command::Config(command) => config::config(command),
+        Command::Completions(arguments) => man::completions(&arguments),
+        Command::Man(arguments) => man::man(&arguments),
     };
     ExitCode::from(code)
 }

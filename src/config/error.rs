@@ -186,7 +186,7 @@ pub(super) fn sort(problems: &mut [ConfigError]) {
 }
 
 /// The text with everything escaped that would not show as itself; a tab becomes four blanks.
-pub(super) fn printable(text: &str) -> String {
+pub(crate) fn printable(text: &str) -> String {
     let mut shown = String::with_capacity(text.len());
     for character in text.chars() {
         match character {

@@ -33,7 +33,20 @@ impl TableKeys {
 /// The top of the main file.
 pub(super) static TOP: TableKeys = TableKeys::one(
     "",
-    &["include", "server", "upstream", "guard", "exception", "route", "local", "names", "cache", "log"],
+    &[
+        "include",
+        "server",
+        "upstream",
+        "guard",
+        "exception",
+        "route",
+        "local",
+        "names",
+        "cache",
+        "log",
+        "control",
+        "metrics",
+    ],
 );
 /// The top of an included file.
 pub(super) static INCLUDED: TableKeys = TableKeys::one("", &["exception", "route", "local"]);
@@ -64,10 +77,12 @@ pub(super) static NAMES: TableKeys =
 pub(super) static CACHE: TableKeys =
     TableKeys::one("cache", &["size", "max-ttl", "negative-max-ttl", "serve-stale", "prefetch"]);
 pub(super) static LOG: TableKeys = TableKeys::one("log", &["level", "format"]);
+pub(super) static CONTROL: TableKeys = TableKeys::one("control", &["socket"]);
+pub(super) static METRICS: TableKeys = TableKeys::one("metrics", &["listen", "allow-clients", "hosts"]);
 
 /// All tables, as they stand in the shipped file.
 pub static TABLES: &[&TableKeys] =
-    &[&TOP, &SERVER, &UPSTREAM, &GUARD, &EXCEPTION, &ROUTE, &LOCAL, &NAMES, &CACHE, &LOG];
+    &[&TOP, &SERVER, &UPSTREAM, &GUARD, &EXCEPTION, &ROUTE, &LOCAL, &NAMES, &CACHE, &LOG, &CONTROL, &METRICS];
 
 #[cfg(test)]
 mod tests {

@@ -10,6 +10,7 @@ use super::page::Page;
 use super::routes::Seen;
 use super::table::Table;
 use super::{Config, exceptions, include, keys, routes, sections};
+use crate::policy::Origin;
 
 /// Where the configuration is looked for when no other file is named.
 pub const DEFAULT_PATH: &str = "/etc/stubborn/stubborn.toml";
@@ -28,6 +29,9 @@ pub struct Loaded {
     pub directories: Vec<PathBuf>,
     /// What is allowed but hardly meant.
     pub warnings: Vec<ConfigError>,
+    /// The keys of the main file's tables that are written there, such as `guard.mode`, with their places; all others are
+    /// at their defaults.
+    pub written: Vec<(String, Origin)>,
 }
 
 /// Where included files come from.
@@ -84,6 +88,7 @@ fn from_default(path: &Path, files: &dyn Files, now: i64) -> Result<Loaded, Conf
             files: vec![path.to_owned()],
             directories: Vec::new(),
             warnings: Vec::new(),
+            written: Vec::new(),
         }),
         _ => from_file(path, files, now),
     }
@@ -117,6 +122,7 @@ pub fn from_text(path: &Path, text: &str, files: &dyn Files, now: i64) -> Result
         }
     }
     drop(document);
+    let written = page.take_written();
     let mut problems = page.into_problems();
 
     found.files.retain(|file| file != path);
@@ -128,7 +134,14 @@ pub fn from_text(path: &Path, text: &str, files: &dyn Files, now: i64) -> Result
     }
     let mut read = vec![path.to_owned()];
     read.append(&mut found.files);
-    draft.finish(problems, read, found.directories)
+    let (errors, warnings): (Vec<_>, Vec<_>) =
+        problems.into_iter().partition(|problem| problem.severity == Severity::Error);
+    let directories = found.directories;
+    if errors.is_empty() {
+        Ok(Loaded { config: draft.config, files: read, directories, warnings, written })
+    } else {
+        Err(ConfigErrors { errors, warnings, files: read, directories })
+    }
 }
 
 /// What was read so far.
@@ -160,6 +173,12 @@ impl Draft {
         if let Some(table) = top.table(&keys::LOG) {
             config.log = sections::log(&table);
         }
+        if let Some(table) = top.table(&keys::CONTROL) {
+            config.control = sections::control(&table);
+        }
+        if let Some(table) = top.table(&keys::METRICS) {
+            config.metrics = sections::metrics(&table);
+        }
     }
 
     /// The tables that any file may add.
@@ -182,21 +201,6 @@ impl Draft {
         self.repeated(&Table::open(&page, &keys::INCLUDED, 0..0, document.get_ref()));
         drop(document);
         page.into_problems()
-    }
-
-    fn finish(
-        self,
-        problems: Vec<ConfigError>,
-        files: Vec<PathBuf>,
-        directories: Vec<PathBuf>,
-    ) -> Result<Loaded, ConfigErrors> {
-        let (errors, warnings): (Vec<_>, Vec<_>) =
-            problems.into_iter().partition(|problem| problem.severity == Severity::Error);
-        if errors.is_empty() {
-            Ok(Loaded { config: self.config, files, directories, warnings })
-        } else {
-            Err(ConfigErrors { errors, warnings, files, directories })
-        }
     }
 }
 

@@ -7,6 +7,7 @@
 //! sections, exceptions, routes                  one function for each table
 //! values, units, width                          single values and their limits
 //! error, suggest                                what is shown to people
+//! show, reference                               what is in effect, and what every key means
 //! ```
 //!
 //! A function that reads a table reports what is wrong and goes on, so that one look at the file shows everything.
@@ -18,25 +19,37 @@ mod include;
 mod keys;
 mod load;
 mod page;
+mod reference;
 mod routes;
 mod sections;
+mod show;
 mod suggest;
 mod table;
 mod units;
 mod values;
 mod width;
 
+pub(crate) use error::printable;
 pub use error::{ConfigError, ConfigErrors, Place, Severity, Wrong};
 pub use keys::{TABLES, TableKeys};
 pub use load::{DEFAULT_PATH, Disk, Files, Loaded, from_text, load, load_from};
+pub use reference::{KeyReference, Paragraph, TEMPLATE, TableReference, reference};
+pub use show::{Shown, ShownKey, show};
+
+pub(crate) use suggest::nearest;
 
 use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
 
 use crate::cache::CacheSettings;
+use crate::control::ControlSettings;
+use crate::dns::Name;
 use crate::listen::ListenSettings;
+use crate::metrics::MetricsSettings;
 use crate::policy::GuardSettings;
 use crate::resolve::{LocalName, NamesSettings, Route};
-use crate::telemetry::LogSettings;
+use crate::telemetry::{Level, LogSettings};
 use crate::upstream::{Server, UpstreamSettings};
 
 /// All settings, checked; its default is what holds without a file.
@@ -58,6 +71,10 @@ pub struct Config {
     pub cache: CacheSettings,
     /// `[log]`
     pub log: LogSettings,
+    /// `[control]`
+    pub control: ControlSettings,
+    /// `[metrics]`
+    pub metrics: MetricsSettings,
 }
 
 /// Reads an address to listen on as `[server] listen` would, for a command's argument.
@@ -68,4 +85,24 @@ pub fn listen_address(text: &str) -> Result<SocketAddr, Wrong> {
 /// Reads a server as `[upstream] servers` would, for a command's argument.
 pub fn upstream_server(text: &str) -> Result<Server, Wrong> {
     values::server(text)
+}
+
+/// Reads a log level as `[log] level` would, for a command.
+pub fn log_level(text: &str) -> Result<Level, Wrong> {
+    sections::level(text)
+}
+
+/// Reads a path as `[control] socket` would, for a command's argument; none is "off".
+pub fn control_socket(text: &str) -> Result<Option<PathBuf>, Wrong> {
+    sections::socket(text)
+}
+
+/// Reads a domain as `[[exception]] domain` would, for a command's argument.
+pub fn domain_name(text: &str) -> Result<Name, Wrong> {
+    values::domain(text)
+}
+
+/// Reads a duration, such as `1h30m`, for a command's argument.
+pub fn duration(text: &str) -> Result<Duration, Wrong> {
+    units::duration(text)
 }

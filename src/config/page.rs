@@ -21,12 +21,21 @@ pub(super) struct Page<'a> {
     /// Lines that are no TOML: what was made of them is not complained about again.
     broken: RefCell<BTreeSet<u32>>,
     problems: RefCell<Vec<ConfigError>>,
+    /// The keys that were written, with their places.
+    written: RefCell<Vec<(String, Origin)>>,
 }
 
 impl<'a> Page<'a> {
     pub(super) fn new(path: &Path, text: &'a str) -> Self {
         let starts = std::iter::once(0).chain(text.match_indices('\n').map(|(at, _)| at + 1)).collect();
-        Self { path: path.into(), text, starts, broken: RefCell::default(), problems: RefCell::default() }
+        Self {
+            path: path.into(),
+            text,
+            starts,
+            broken: RefCell::default(),
+            problems: RefCell::default(),
+            written: RefCell::default(),
+        }
     }
 
     /// The file's tables, as far as it is TOML; what is not is reported.
@@ -70,6 +79,16 @@ impl<'a> Page<'a> {
     /// Reports what is allowed but hardly meant.
     pub(super) fn warning(&self, span: &Range<usize>, key: impl Into<String>, wrong: Wrong) {
         self.push(Severity::Warning, span, key.into(), wrong);
+    }
+
+    /// Notes that a key was written.
+    pub(super) fn note(&self, key: String, span: &Range<usize>) {
+        self.written.borrow_mut().push((key, self.origin(span)));
+    }
+
+    /// The keys that were noted.
+    pub(super) fn take_written(&self) -> Vec<(String, Origin)> {
+        self.written.take()
     }
 
     /// What was found, in the order of the file.

@@ -1,4 +1,5 @@
-//! The tables that stand once: `[server]`, `[upstream]`, `[guard]`, `[names]`, `[cache]`, `[log]`.
+//! The tables that stand once: `[server]`, `[upstream]`, `[guard]`, `[names]`, `[cache]`, `[log]`,
+//! `[control]`, `[metrics]`.
 
 use std::collections::HashSet;
 use std::net::SocketAddr;
@@ -12,7 +13,9 @@ use super::error::{Wrong, quoted};
 use super::table::{Table, set};
 use super::{units, values};
 use crate::cache::CacheSettings;
+use crate::control::{ControlSettings, LONGEST_SOCKET};
 use crate::listen::ListenSettings;
+use crate::metrics::MetricsSettings;
 use crate::policy::{GuardSettings, Mode, OnBlock, Origin, Profile};
 use crate::resolve::NamesSettings;
 use crate::telemetry::{Format, Level, LogSettings};
@@ -22,18 +25,19 @@ const SECOND: Duration = Duration::from_secs(1);
 const HOUR: Duration = Duration::from_secs(3_600);
 const DAY: Duration = Duration::from_secs(86_400);
 
-const MODES: &[(&str, Mode)] = &[("enforce", Mode::Enforce), ("monitor", Mode::Monitor)];
-const PROFILES: &[(&str, Profile)] = &[("standard", Profile::Standard), ("strict", Profile::Strict)];
-const ON_BLOCK: &[(&str, OnBlock)] =
+pub(super) const MODES: &[(&str, Mode)] = &[("enforce", Mode::Enforce), ("monitor", Mode::Monitor)];
+pub(super) const PROFILES: &[(&str, Profile)] =
+    &[("standard", Profile::Standard), ("strict", Profile::Strict)];
+pub(super) const ON_BLOCK: &[(&str, OnBlock)] =
     &[("nodata", OnBlock::Nodata), ("nxdomain", OnBlock::Nxdomain), ("refused", OnBlock::Refused)];
-const LEVELS: &[(&str, Level)] = &[
+pub(super) const LEVELS: &[(&str, Level)] = &[
     ("error", Level::Error),
     ("warn", Level::Warn),
     ("info", Level::Info),
     ("debug", Level::Debug),
     ("trace", Level::Trace),
 ];
-const FORMATS: &[(&str, Format)] =
+pub(super) const FORMATS: &[(&str, Format)] =
     &[("text", Format::Text), ("json", Format::Json), ("journald", Format::Journald)];
 
 pub(super) fn server(table: &Table<'_>) -> ListenSettings {
@@ -227,9 +231,67 @@ fn cache_size(text: &str) -> Result<u64, Wrong> {
 
 pub(super) fn log(table: &Table<'_>) -> LogSettings {
     let mut settings = LogSettings::default();
-    set(&mut settings.level, table.text("level", values::choice("log level", LEVELS)));
+    set(&mut settings.level, table.text("level", level));
     set(&mut settings.format, table.text("format", values::choice("log format", FORMATS)));
     settings
+}
+
+pub(super) fn level(text: &str) -> Result<Level, Wrong> {
+    values::choice("log level", LEVELS)(text)
+}
+
+pub(super) fn control(table: &Table<'_>) -> ControlSettings {
+    let mut settings = ControlSettings::default();
+    set(&mut settings.socket, table.text("socket", socket));
+    settings
+}
+
+/// A path, or "off" for none.
+pub(super) fn socket(text: &str) -> Result<Option<PathBuf>, Wrong> {
+    if text == "off" {
+        return Ok(None);
+    }
+    let help = "write the path from the root, such as \"/run/stubborn/control.sock\", or \"off\"";
+    if !text.starts_with('/') || text.ends_with('/') || text.contains('\0') {
+        return Err(Wrong::new(format!("{} is no full path of a file", quoted(text))).help(help));
+    }
+    if text.len() > LONGEST_SOCKET {
+        return Err(Wrong::new(format!("{} is too long for a socket", quoted(text)))
+            .help(format!("the path of a socket has at most {LONGEST_SOCKET} octets")));
+    }
+    Ok(Some(PathBuf::from(text)))
+}
+
+pub(super) fn metrics(table: &Table<'_>) -> MetricsSettings {
+    let mut settings = MetricsSettings::default();
+    set(&mut settings.listen, table.text("listen", metrics_address));
+    let help = "write who may read them: \"loopback\", \"private\", \"any\" or networks";
+    if let Some(clients) = table.list("allow-clients", help, values::clients) {
+        settings.allow_clients = clients.into_iter().flat_map(|(networks, _)| networks).collect();
+    }
+    if let Some(hosts) = table.list_or_none("hosts", values::host) {
+        settings.hosts = hosts.into_iter().map(|(host, _)| host).collect();
+    }
+    let is_loopback = |net: &IpNet| net.addr().is_loopback();
+    if settings.listen.is_some_and(|address| !address.ip().is_loopback())
+        && settings.allow_clients.iter().all(is_loopback)
+        && let Some(value) = table.get("listen")
+    {
+        let help = "write who else may: allow-clients = [\"192.168.1.0/24\"]";
+        value.warn(Wrong::new("others can connect here, and only loopback clients may read").help(help));
+    }
+    settings
+}
+
+/// An address with a port, or "off" for none.
+fn metrics_address(text: &str) -> Result<Option<SocketAddr>, Wrong> {
+    if text == "off" {
+        return Ok(None);
+    }
+    text.parse().map(Some).map_err(|_| {
+        Wrong::new(format!("{} is no address with a port", quoted(text)))
+            .help("write one, such as \"127.0.0.1:9353\" or \"[::1]:9353\", or \"off\"")
+    })
 }
 
 /// The patterns of `include`, each with its place.

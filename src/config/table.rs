@@ -41,6 +41,10 @@ impl<'a> Table<'a> {
         for key in entries.keys().filter(|key| !keys.keys.contains(&key.get_ref().as_ref())) {
             page.error(&key.span(), table.path(""), unknown_key(keys, key.get_ref()));
         }
+        // What may stand any number of times carries its own place.
+        for key in entries.keys().filter(|_| !keys.repeated) {
+            page.note(table.path(key.get_ref()), &key.span());
+        }
         table
     }
 

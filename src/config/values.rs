@@ -231,6 +231,24 @@ pub(super) fn clients(text: &str) -> Result<Vec<IpNet>, Wrong> {
     network(text).map(|network| vec![network])
 }
 
+/// A host as it stands in an HTTP request: a name, in lower case, or an address; without a port.
+pub(super) fn host(text: &str) -> Result<String, Wrong> {
+    let bare = text.strip_prefix('[').and_then(|text| text.strip_suffix(']')).unwrap_or(text);
+    if let Ok(address) = bare.parse::<IpAddr>() {
+        return Ok(address.to_canonical().to_string());
+    }
+    let wrong = || Wrong::new(format!("{} is no name of a host", quoted(text)));
+    let plain =
+        text.bytes().all(|octet| octet.is_ascii_alphanumeric() || matches!(octet, b'.' | b'-' | b'_'));
+    match Name::from_text(text) {
+        Ok(name) if plain && !name.as_ref().labels().any(<[u8]>::is_empty) => Ok(name.to_string()),
+        _ => {
+            Err(wrong()
+                .help("write a name or an address without port and scheme, such as \"metrics.example\""))
+        }
+    }
+}
+
 /// A prefix behind which a translator embeds IPv4 addresses.
 pub(super) fn nat64(text: &str) -> Result<Ipv6Net, Wrong> {
     let IpNet::V6(prefix) = network(text)? else {

@@ -1,5 +1,5 @@
-//! From the configuration and what is found on the machine to a [`Snapshot`]'s ingredients: the path that `check`, start
-//! and reload have in common.
+//! From the configuration and what is found on the machine to a [`Snapshot`](crate::resolve::Snapshot)'s ingredients: the
+//! path that `check`, start and reload have in common.
 
 use std::cell::RefCell;
 use std::collections::HashMap;
@@ -11,6 +11,7 @@ use ipnet::Ipv6Net;
 
 use super::watch::{Content, Watched};
 use crate::config::{self, Config, ConfigErrors, Disk, Files, Loaded};
+use crate::policy::Origin;
 use crate::resolve::{Hosts, Ingredients};
 use crate::upstream::{Endpoint, Server, SystemError, SystemServers, loops, system_files, system_servers};
 
@@ -23,6 +24,10 @@ pub struct Source {
     pub listen: Vec<SocketAddr>,
     /// `--upstream`, in place of the file's.
     pub upstream: Vec<Server>,
+    /// `--socket`, in place of the file's; none with "off".
+    pub socket: Option<Option<PathBuf>>,
+    /// What [`hold_stream`] read.
+    pub held: Option<Vec<u8>>,
 }
 
 /// What is found on the machine.
@@ -63,6 +68,14 @@ pub enum BuildError {
 }
 
 impl BuildError {
+    /// Each error on a line of its own.
+    pub fn lines(&self) -> Vec<String> {
+        match self {
+            Self::Config(errors) => errors.errors.iter().map(config::ConfigError::one_line).collect(),
+            other => vec![other.to_string()],
+        }
+    }
+
     /// Files and directories whose change may put an end to the error.
     pub fn watch(&self) -> Vec<PathBuf> {
         match self {
@@ -81,6 +94,8 @@ pub struct Built {
     pub ingredients: Ingredients,
     /// What was found for `system`, if that was asked for.
     pub system: Option<SystemServers>,
+    /// The files of the configuration that were read.
+    pub files: Vec<PathBuf>,
     /// Warnings, a line each.
     pub warnings: Vec<String>,
     /// A hosts file is there and could not be read, so that `ingredients.hosts` lacks its names.
@@ -92,10 +107,17 @@ pub struct Built {
 /// The file system, and what was read of it: should a file be written at that very moment, the watch has to find that
 /// it now holds something else, even where that is what it held before.
 #[derive(Default)]
-struct Reading(RefCell<HashMap<PathBuf, Content>>);
+struct Reading<'a> {
+    seen: RefCell<HashMap<PathBuf, Content>>,
+    /// A stream, and what came of it when it was read.
+    held: Option<(&'a Path, &'a [u8])>,
+}
 
-impl Files for Reading {
+impl Files for Reading<'_> {
     fn read(&self, path: &Path) -> std::io::Result<Vec<u8>> {
+        if let Some((_, octets)) = self.held.filter(|(held, _)| *held == path) {
+            return Ok(octets.to_vec());
+        }
         let octets = Disk.read(path)?;
         self.note(path, &octets);
         Ok(octets)
@@ -106,16 +128,20 @@ impl Files for Reading {
     }
 }
 
-impl Reading {
+impl Reading<'_> {
     fn note(&self, path: &Path, octets: &[u8]) {
         // The watch does not look into pipes and devices.
         if std::fs::metadata(path).is_ok_and(|file| file.is_file()) {
-            self.0.borrow_mut().insert(path.to_owned(), Content::of_file(octets));
+            self.seen.borrow_mut().insert(path.to_owned(), Content::of_file(octets));
         }
     }
 
+    fn has_read(&self, path: &Path) -> bool {
+        self.seen.borrow().contains_key(path)
+    }
+
     fn watched(&self, path: PathBuf) -> Watched {
-        let seen = self.0.borrow().get(&path).copied();
+        let seen = self.seen.borrow().get(&path).copied();
         Watched { path, seen }
     }
 }
@@ -133,9 +159,14 @@ impl Source {
         let mut loaded = config::load_from(self.config.as_deref(), files)?;
         if !self.listen.is_empty() {
             loaded.config.server.listen.clone_from(&self.listen);
+            given(&mut loaded, "server.listen");
         }
         if !self.upstream.is_empty() {
             loaded.config.upstream.servers.clone_from(&self.upstream);
+            given(&mut loaded, "upstream.servers");
+        }
+        if let Some(socket) = &self.socket {
+            loaded.config.control.socket.clone_from(socket);
         }
         Ok(loaded)
     }
@@ -148,13 +179,24 @@ impl Source {
         }
     }
 
+    /// Keeps what comes out of `config` where that is a pipe or a device: it comes out once, and each reload reads again.
+    pub(super) fn hold_stream(&mut self) {
+        let Some(path) = &self.config else { return };
+        if std::fs::metadata(path).is_ok_and(|file| !file.is_file() && !file.is_dir()) {
+            // What cannot be read is told by the reading that follows.
+            self.held = Disk.read(path).ok();
+        }
+    }
+
     /// Reads, checks, and finds what the settings name on the machine.
     ///
     /// # Errors
     /// See [`BuildError`]; nothing has been changed by then.
     pub fn build(&self, environment: &Environment) -> Result<Built, BuildError> {
-        let reading = Reading::default();
-        let Loaded { config, files, directories, warnings } = self.load_from(&reading)?;
+        let held = self.config.as_deref().zip(self.held.as_deref());
+        let reading = Reading { held, ..Reading::default() };
+        let Loaded { config, files, directories, warnings, written: _ } = self.load_from(&reading)?;
+        let read = files.iter().filter(|file| reading.has_read(file)).cloned().collect();
         let mut warnings: Vec<String> = warnings.iter().map(config::ConfigError::one_line).collect();
         let listening = match environment.listening.as_slice() {
             [] => config.server.listen.as_slice(),
@@ -195,8 +237,14 @@ impl Source {
             nat64: environment.nat64.clone(),
         };
         let watch = watch.into_iter().map(|path| reading.watched(path)).collect();
-        Ok(Built { config, ingredients, system, warnings, hosts_unread, watch })
+        Ok(Built { config, ingredients, system, files: read, warnings, hosts_unread, watch })
     }
+}
+
+/// A key was set by an argument, whatever the file says.
+fn given(loaded: &mut Loaded, key: &str) {
+    loaded.written.retain(|(written, _)| written != key);
+    loaded.written.push((key.to_owned(), Origin::CommandLine));
 }
 
 fn find_servers(
@@ -227,7 +275,7 @@ fn find_servers(
 }
 
 /// The names of a hosts file. One that blocks a name with 0.0.0.0 gets that name an empty answer, never that address.
-fn read_hosts(path: &Path, reading: &Reading) -> Result<Vec<(crate::dns::Name, Vec<IpAddr>)>, String> {
+fn read_hosts(path: &Path, reading: &Reading<'_>) -> Result<Vec<(crate::dns::Name, Vec<IpAddr>)>, String> {
     let octets = match std::fs::read(path) {
         Ok(octets) => octets,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),

@@ -1,6 +1,8 @@
 //! What a reload changed, in one line.
 
+use std::collections::HashSet;
 use std::fmt::Write;
+use std::hash::Hash;
 
 use crate::config::Config;
 use crate::policy::{Exception, GuardSettings, Origin};
@@ -55,9 +57,13 @@ fn plain(guard: &GuardSettings) -> GuardSettings {
     GuardSettings { block: Vec::new(), unblock: Vec::new(), exceptions: Vec::new(), ..guard.clone() }
 }
 
-fn count<T: PartialEq>(text: &mut String, what: &str, old: &[T], new: &[T]) {
-    let added = new.iter().filter(|entry| !old.contains(entry)).count();
-    let removed = old.iter().filter(|entry| !new.contains(entry)).count();
+fn count<T: Eq + Hash>(text: &mut String, what: &str, old: &[T], new: &[T]) {
+    // Most reloads change one entry of a long list: what did not move need not be looked up.
+    let same = old.iter().zip(new).take_while(|(old, new)| old == new).count();
+    let (old, new) = (old.get(same..).unwrap_or_default(), new.get(same..).unwrap_or_default());
+    let (olds, news): (HashSet<&T>, HashSet<&T>) = (old.iter().collect(), new.iter().collect());
+    let added = new.iter().filter(|entry| !olds.contains(entry)).count();
+    let removed = old.iter().filter(|entry| !news.contains(entry)).count();
     for (sign, number) in [("+", added), ("−", removed)] {
         if number > 0 {
             separate(text);
@@ -89,6 +95,8 @@ pub(super) fn restart_keys(old: &Config, new: &Config) -> Vec<&'static str> {
         ("server.tcp-idle-timeout", a.tcp_idle_timeout != b.tcp_idle_timeout),
         ("cache", old.cache != new.cache),
         ("log.format", old.log.format != new.log.format),
+        ("control.socket", old.control != new.control),
+        ("metrics", old.metrics != new.metrics),
     ]
     .into_iter()
     .filter_map(|(key, differs)| differs.then_some(key))

@@ -7,7 +7,10 @@ mod inside;
 mod nat64;
 #[cfg(unix)]
 mod netlink;
+mod operate;
+mod reload;
 mod run;
+mod status;
 mod watch;
 
 pub use addresses::{AddressesError, OwnAddresses, own_addresses};

@@ -9,28 +9,30 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::mpsc;
 use tokio::task::LocalSet;
 use tokio_util::sync::CancellationToken;
 
 use super::addresses::OwnAddresses;
 use super::build::{BuildError, Built, Environment, Source};
-use super::difference::{difference, restart_keys};
 use super::nat64::learn;
-use super::watch::{WatchOptions, Watched, Watcher};
+use super::watch::{WatchOptions, Watcher};
 use crate::config::Config;
+use crate::control::{self, Call, Control};
 use crate::listen::{BindError, Bound, Connections, Service, bind, work};
+use crate::metrics;
 use crate::resolve::{Ingredients, Resolver, Snapshot};
-use crate::telemetry::{LogError, LogHandle, Logging, Telemetry};
+use crate::telemetry::{Level, LogError, LogHandle, Logging, Telemetry};
 use crate::upstream::Servers;
 
 /// The most workers `workers = "auto"` takes: a resolver of one household is never short of more.
 const AUTO_WORKERS: usize = 4;
 /// How often the translation prefixes are learned anew.
 const LEARN_INTERVAL: Duration = Duration::from_secs(3600);
-/// How often everything is read where each reading names files that the one before did not.
-const BUILD_ATTEMPTS: usize = 4;
 /// The same after nothing could be learned.
 const LEARN_AGAIN: Duration = Duration::from_secs(30);
+/// Operators' commands that may wait.
+const MAX_CALLS: usize = 4;
 /// How often folded reports are looked through.
 const FOLD_TICK: Duration = Duration::from_secs(1);
 
@@ -80,31 +82,37 @@ pub fn run(source: Source, ready: Option<&Path>) -> Result<(), RunError> {
     })
 }
 
-struct Daemon {
-    source: Source,
+pub(super) struct Daemon {
+    pub(super) source: Source,
     /// As it was at the start: what takes a restart is still so.
-    config: Config,
-    environment: Environment,
-    ingredients: Ingredients,
-    servers: Servers,
-    service: Service,
-    watcher: Watcher,
-    watched: BTreeSet<PathBuf>,
+    pub(super) config: Config,
+    /// The files the settings in use are of.
+    pub(super) files: Vec<PathBuf>,
+    pub(super) environment: Environment,
+    pub(super) ingredients: Ingredients,
+    pub(super) servers: Servers,
+    pub(super) service: Service,
+    pub(super) watcher: Watcher,
+    pub(super) watched: BTreeSet<PathBuf>,
     own: Option<OwnAddresses>,
     logging: Logging,
-    level: LogHandle,
-    workers: Vec<JoinHandle<std::io::Result<usize>>>,
+    pub(super) level: LogHandle,
+    /// As the file has it: what an operator sets holds until that changes.
+    pub(super) file_level: Level,
+    calls: mpsc::Receiver<Call>,
+    pub(super) workers: Vec<JoinHandle<std::io::Result<usize>>>,
     stop: CancellationToken,
 }
 
 impl Daemon {
     fn start(mut source: Source) -> Result<Self, RunError> {
+        source.hold_stream();
         let own = OwnAddresses::start();
         let mut environment = Environment::default();
         if let Ok(own) = &own {
             environment.own = own.current().iter().copied().collect();
         }
-        let Built { config, ingredients, system: found, warnings, watch, hosts_unread: _ } =
+        let Built { config, ingredients, system: found, files, warnings, watch, hosts_unread: _ } =
             source.build(&environment)?;
         source.hold_default();
         let watched: BTreeSet<PathBuf> = watch.iter().map(|watched| watched.path.clone()).collect();
@@ -150,10 +158,25 @@ impl Daemon {
                     .map_err(system("cannot start a worker"))?,
             );
         }
-        let level = logging.handle();
+        if let Some(address) = config.metrics.listen {
+            let sources = metrics::Sources {
+                resolver: Arc::clone(&service.resolver),
+                telemetry: Arc::clone(&service.telemetry),
+                connections: Arc::clone(&service.connections),
+                cache_size: config.cache.size,
+            };
+            metrics::start(config.metrics.clone(), address, sources);
+        }
+        let (level, file_level) = (logging.handle(), config.log.level);
+        let (sender, calls) = mpsc::channel(MAX_CALLS);
+        if let Some(socket) = config.control.socket.clone() {
+            let telemetry = Arc::clone(&service.telemetry);
+            control::start(Control { socket, telemetry, calls: sender });
+        }
         Ok(Self {
             source,
             config,
+            files,
             environment,
             ingredients,
             servers,
@@ -163,6 +186,8 @@ impl Daemon {
             own,
             logging,
             level,
+            file_level,
+            calls,
             workers,
             stop,
         })
@@ -186,19 +211,21 @@ impl Daemon {
     async fn keep(mut self, mut signals: Signals) -> Result<(), RunError> {
         let mut fold_tick = tokio::time::interval(FOLD_TICK);
         let mut learn_tick = tokio::time::interval(LEARN_INTERVAL);
-        let (learned_sender, mut learned) = tokio::sync::mpsc::unbounded_channel();
+        let (learned_sender, mut learned) = mpsc::unbounded_channel();
         // What changed between the first reading and the start of the watch.
-        self.reload("start", false);
+        // Its outcome is in the log.
+        let _ = self.reload("start", false);
         loop {
             tokio::select! {
                 changed = self.watcher.changed() => {
                     let files: Vec<String> = changed.iter().map(|path| path.display().to_string()).collect();
-                    self.reload(&files.join(", "), true);
+                    let _ = self.reload(&files.join(", "), true);
                 }
-                _ = signals.hangup.recv() => self.reload("SIGHUP", true),
+                _ = signals.hangup.recv() => drop(self.reload("SIGHUP", true)),
+                Some(call) = self.calls.recv() => self.carry_out(call),
                 own = next_addresses(self.own.as_mut()) => {
                     self.environment.own = own;
-                    self.reload("an address of this host", true);
+                    let _ = self.reload("an address of this host", true);
                     learn_tick.reset_immediately();
                 }
                 // Only a host with IPv6 beyond its own link can reach anything behind such a prefix.
@@ -214,7 +241,7 @@ impl Daemon {
                     Some(prefixes) if prefixes == self.environment.nat64 => {}
                     Some(prefixes) => {
                         self.environment.nat64 = prefixes;
-                        self.reload("the network's NAT64 prefix", true);
+                        let _ = self.reload("the network's NAT64 prefix", true);
                     }
                 },
                 _ = fold_tick.tick() => self.service.telemetry.write_folded(Instant::now()),
@@ -222,84 +249,6 @@ impl Daemon {
                 _ = signals.interrupt.recv() => return self.finish("SIGINT"),
             }
         }
-    }
-
-    /// Reads everything anew, builds all of it, and only then puts it in use. An error changes nothing.
-    fn reload(&mut self, cause: &str, say_unchanged: bool) {
-        let built = match self.build_watched() {
-            Ok(built) => built,
-            Err(error) => {
-                log_reload_error(cause, &error, self.service.resolver.snapshot().generation);
-                self.follow_environment();
-                return;
-            }
-        };
-        self.source.hold_default();
-        let mut built = built;
-        if built.hosts_unread {
-            // Names of a hosts file must not go to the upstream because the file cannot be read just now.
-            built.ingredients.hosts.clone_from(&self.ingredients.hosts);
-        }
-        for warning in &built.warnings {
-            tracing::warn!("{warning}");
-        }
-        let restart = restart_keys(&self.config, &built.config);
-        if !restart.is_empty() {
-            tracing::warn!(keys = restart.join(", "), "these keys take effect with a restart only");
-        }
-        self.level.set_level(built.config.log.level);
-        let changes = difference(&self.ingredients, &built.ingredients);
-        if changes.is_none() && !say_unchanged {
-            return;
-        }
-        // Even where nothing changed that is counted, the origins in explanations may have moved: build anew.
-        let generation = self.service.resolver.snapshot().generation + 1;
-        self.service.resolver.replace(Snapshot::new(generation, &built.ingredients, &self.servers));
-        self.ingredients = built.ingredients;
-        match changes {
-            Some(changes) => tracing::info!(generation, cause, "reloaded: {changes}"),
-            None => tracing::info!(generation, cause, "reloaded: nothing changed"),
-        }
-    }
-
-    /// Builds with everything under watch from before it was read, so that nothing changes unseen in between. What a
-    /// refused configuration names is watched besides: the mistake may be in a file it is the first to include.
-    fn build_watched(&mut self) -> Result<Built, BuildError> {
-        let mut attempts = 0;
-        loop {
-            let built = self.source.build(&self.environment);
-            attempts += 1;
-            let watch: Vec<Watched> = match &built {
-                Ok(built) => built.watch.clone(),
-                Err(error) => {
-                    error.watch().into_iter().chain(self.watched.iter().cloned()).map(Watched::from).collect()
-                }
-            };
-            let watched: BTreeSet<PathBuf> = watch.iter().map(|watched| watched.path.clone()).collect();
-            let known = watched.is_subset(&self.watched);
-            if built.is_ok() || !known {
-                self.watcher.set_paths(watch);
-                self.watched = watched;
-            }
-            // Files that come and go faster than they are read are seen as changes later.
-            if known || attempts == BUILD_ATTEMPTS {
-                return built;
-            }
-        }
-    }
-
-    /// Puts the host's present addresses and prefixes under the settings in use: a file with errors is no reason to leave
-    /// the host's own addresses open.
-    fn follow_environment(&mut self) {
-        let Environment { own, nat64, .. } = &self.environment;
-        if self.ingredients.own == *own && self.ingredients.nat64 == *nat64 {
-            return;
-        }
-        self.ingredients.own.clone_from(own);
-        self.ingredients.nat64.clone_from(nat64);
-        let generation = self.service.resolver.snapshot().generation + 1;
-        self.service.resolver.replace(Snapshot::new(generation, &self.ingredients, &self.servers));
-        tracing::info!(generation, "the host's addresses are followed all the same");
     }
 
     fn finish(self, signal: &str) -> Result<(), RunError> {
@@ -379,16 +328,4 @@ fn log_start(
         "stubborn {} answers",
         env!("CARGO_PKG_VERSION"),
     );
-}
-
-fn log_reload_error(cause: &str, error: &BuildError, generation: u64) {
-    match error {
-        BuildError::Config(errors) => {
-            for error in &errors.errors {
-                tracing::error!(cause, "{}", error.one_line());
-            }
-        }
-        other => tracing::error!(cause, "{other}"),
-    }
-    tracing::error!(cause, generation, "not reloaded: the policy in use stays as it is");
 }

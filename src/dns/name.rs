@@ -143,7 +143,7 @@ impl<'a> NameRef<'a> {
         }
     }
 
-    /// Takes octets a [`NameBuf`](super::wire::NameBuf) made label by label.
+    /// Takes octets a [`NameBuf`] made label by label.
     pub(super) fn from_checked(wire: &'a [u8]) -> Self {
         Self(wire)
     }
@@ -214,6 +214,14 @@ impl<'a> NameRef<'a> {
     pub fn is_plain(self) -> bool {
         // Length octets are 1–63, so the only zero of a plain name is the root's.
         self.0.is_ascii() && self.0.iter().position(|&octet| octet == 0) == self.0.len().checked_sub(1)
+    }
+
+    /// The name as one word of a command, lower-cased: `None` unless every shell takes all of it for plain letters, and every
+    /// command for no option. Names are an attacker's to choose, and commands are pasted.
+    pub fn as_word(self) -> Option<String> {
+        let text = self.to_name().to_string();
+        let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-');
+        (text.bytes().all(is_plain) && !text.starts_with('-')).then_some(text)
     }
 
     /// A lower-cased copy that takes no allocation.

@@ -98,11 +98,11 @@ impl Handler {
 
     fn answer(self: &Rc<Self>, turn: &Turn, incoming: Incoming<'_>, wire: &mut Wire) -> Handled {
         let client = incoming.client.ip().to_canonical();
-        self.recorder.received(if incoming.limit.is_some() { Transport::Tcp } else { Transport::Udp });
         let query = match Query::parse(incoming.message) {
             Ok(query) => query,
             Err(refusal) => return self.refuse(turn, &refusal, client, wire),
         };
+        self.recorder.received(if incoming.limit.is_some() { Transport::Tcp } else { Transport::Udp });
         match self.resolver.begin(turn, &query, client) {
             Step::Done(outcome) => self.reply(&query, client, &outcome, incoming.limit, wire),
             Step::Refresh(outcome, lookup) => {

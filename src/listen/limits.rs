@@ -32,6 +32,11 @@ impl Connections {
         Arc::new(Self { open: Mutex::default(), most, most_per_client })
     }
 
+    /// How many are open.
+    pub fn open(&self) -> usize {
+        self.open.lock().unwrap_or_else(PoisonError::into_inner).values().sum()
+    }
+
     /// Takes a place; `None` if there is none left.
     pub(super) fn enter(self: &Arc<Self>, client: IpAddr) -> Option<Slot> {
         let client = client.to_canonical();

@@ -3,7 +3,7 @@
 //!
 //! * [`SPECIAL_RANGES`] and [`SPECIAL_DOMAINS`] are the data: a row is all it takes to block one more.
 //! * [`Policy`] is the compiled form of the data and the settings, immutable, one for each generation.
-//! * [`enforce`] is the only way from an [`UpstreamResponse`](crate::dns::UpstreamResponse) to a [`ClientResponse`].
+//! * [`enforce()`] is the only way from an [`UpstreamResponse`](crate::dns::UpstreamResponse) to a [`ClientResponse`].
 
 mod address;
 mod blocked;

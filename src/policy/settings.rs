@@ -111,7 +111,7 @@ impl Default for GuardSettings {
 }
 
 /// What an exception does to a hit.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub enum ExceptionMode {
     /// The address passes, silently.
     #[default]
@@ -121,7 +121,7 @@ pub enum ExceptionMode {
 }
 
 /// A condition on the name itself, beyond its domain.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub enum Shape {
     /// Any name of the domain.
     #[default]
@@ -133,7 +133,7 @@ pub enum Shape {
 }
 
 /// Leave for one domain to answer with inside addresses.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Exception {
     /// The domain the QNAME must be or lie below.
     pub domain: Name,

@@ -164,28 +164,94 @@ impl Subject {
         }
     }
 
-    /// What to write into the configuration so that `question` may answer with this.
+    /// How to let `question` answer with this: one line, a command to paste where there is one for it.
     pub fn allow_line(&self, question: NameRef<'_>) -> String {
-        let question = toml_name(question);
         match self {
+            // An exception names the IPv4 address, never the IPv6 one that it is mapped to.
+            Self::Address { reaches, range, .. } if reaches.to_canonical() != *reaches => {
+                format!("unblock = [\"{}\"] in [guard]", range.name)
+            }
             Self::Address { reaches, address, .. } => {
-                let host = |address: &IpAddr| format!("\"{}\"", ipnet::IpNet::from(*address));
-                let mut networks = host(reaches);
+                let Some(name) = question.as_word() else {
+                    return "an [[exception]] written by hand: the name has characters unfit for a command"
+                        .into();
+                };
+                let mut command = format!("stubborn allow {name} --exact --to {reaches}");
                 // Where the outer address is blocked too, both have to be named; one more network does no harm.
-                if address != reaches {
-                    networks = format!("{networks}, {}", host(address));
+                if address != reaches && address.to_canonical() == *address {
+                    command.push_str(&format!(" --to {address}"));
                 }
-                format!("[[exception]] domain = \"{question}\" exact = true networks = [{networks}]")
+                command
             }
-            Self::Port(_) => "[guard] profile = \"standard\"".to_owned(),
-            Self::Alias { .. } => {
-                format!("[[local]] name = \"{question}\" addresses = [\"the address it shall have\"]")
-            }
+            Self::Port(_) => "profile = \"standard\" in [guard]".to_owned(),
+            Self::Alias { .. } => "a [[local]] name with the address it shall have".to_owned(),
         }
     }
 }
 
-/// A name as it stands in a TOML basic string.
-fn toml_name(name: NameRef<'_>) -> String {
-    name.to_name().to_string().replace('\\', "\\\\")
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::policy::{SPECIAL_RANGES, Treatment};
+
+    fn subject(address: &str, reaches: &str, range: &str) -> Subject {
+        let range = SPECIAL_RANGES.iter().find(|row| row.name == range).unwrap();
+        Subject::Address {
+            address: address.parse().unwrap(),
+            reaches: reaches.parse().unwrap(),
+            range: BlockedRange {
+                net: range.net.parse().unwrap(),
+                name: range.name,
+                reference: range.reference,
+                treatment: Treatment::Block,
+                never_implied: range.never_implied,
+                origin: Origin::BuiltIn,
+            },
+        }
+    }
+
+    #[test]
+    fn what_to_paste_is_one_command_whatever_the_name() {
+        let own = subject("192.168.1.20", "192.168.1.20", "private-use");
+        for (name, expected) in [
+            ("Nas.Example.org", Some("nas.example.org")),
+            ("_dmarc.a-b.example", Some("_dmarc.a-b.example")),
+            ("xn--bcher-kva.example", Some("xn--bcher-kva.example")),
+            ("-rf.example", None),
+            ("--config.example", None),
+            ("*.example", None),
+            (r"a\032b.example", None),
+            (r"$(reboot).example", None),
+            (r"`reboot`.example", None),
+            (r"a;b.example", None),
+            (r"a'b.example", None),
+            (r"a\010b.example", None),
+            (r"\255.example", None),
+            (r"a\.b.example", None),
+            ("a/b.example", None),
+            ("~root.example", None),
+            ("a=b.example", None),
+        ] {
+            let line = own.allow_line(Name::from_text(name).unwrap().as_ref());
+            match expected {
+                Some(name) => assert_eq!(line, format!("stubborn allow {name} --exact --to 192.168.1.20")),
+                None => assert!(line.starts_with("an [[exception]] written by hand"), "{name}: {line}"),
+            }
+        }
+    }
+
+    #[test]
+    fn an_address_within_another_is_named_as_an_exception_can_name_it() {
+        for (address, reaches, range, expected) in [
+            ("64:ff9b::10.0.0.1", "10.0.0.1", "private-use", "--to 10.0.0.1 --to 64:ff9b::a00:1"),
+            ("::ffff:10.0.0.1", "10.0.0.1", "private-use", "--to 10.0.0.1"),
+            ("fd00::1", "fd00::1", "unique-local", "--to fd00::1"),
+        ] {
+            let line =
+                subject(address, reaches, range).allow_line(Name::from_text("a.example").unwrap().as_ref());
+            assert_eq!(line, format!("stubborn allow a.example --exact {expected}"));
+        }
+        let mapped = subject("::ffff:10.0.0.1", "::ffff:10.0.0.1", "ipv4-mapped");
+        assert_eq!(mapped.allow_line(NameRef::ROOT), "unblock = [\"ipv4-mapped\"] in [guard]");
+    }
 }

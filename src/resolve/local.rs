@@ -9,6 +9,10 @@ use super::settings::LocalName;
 use super::special::reversed_net;
 use crate::dns::{Ede, EdeCode, LocalAnswer, Name, NameRef, Question, Rcode, RecordType};
 
+/// The most names that the reverse of an address gives. A block list has all its names at one address: nobody wants them
+/// from there, and they must not take longer to find than there are names.
+const MAX_REVERSE: usize = 16;
+
 /// The local names, found by their labels.
 #[derive(Debug, Default)]
 pub(super) struct LocalNames {
@@ -34,7 +38,7 @@ impl LocalNames {
         for (name, addresses) in exact_locals.chain(hosts.iter().map(|(name, addresses)| (name, addresses))) {
             for address in addresses.iter().filter(|address| !address.is_loopback()) {
                 let names = reverse.entry(*address).or_default();
-                if !names.contains(name) {
+                if names.len() < MAX_REVERSE && !names.contains(name) {
                     names.push(name.clone());
                 }
             }
@@ -142,5 +146,16 @@ mod tests {
         ] {
             assert_eq!(ask(&names, name, rtype), expected, "{name} {rtype}");
         }
+    }
+
+    #[test]
+    fn an_address_with_many_names_gives_the_first_of_them() {
+        let address = "192.0.2.1".parse().unwrap();
+        let name = |number| Name::from_text(&format!("n{number}.example")).unwrap();
+        let hosts: Vec<_> = (0..100_000).map(|number| (name(number), vec![address])).collect();
+        let names = LocalNames::new(&[], &hosts);
+        let reversed = ask(&names, "1.2.0.192.in-addr.arpa", RecordType::PTR);
+        assert_eq!(reversed, Some((Rcode::NOERROR, MAX_REVERSE)));
+        assert_eq!(ask(&names, "n99999.example", RecordType::A), Some((Rcode::NOERROR, 1)));
     }
 }

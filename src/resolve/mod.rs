@@ -184,7 +184,7 @@ impl Resolver {
         Self {
             snapshots: ArcSwap::from_pointee(snapshot),
             cache: Store::new(cache),
-            failures: Failures::new(),
+            failures: Failures::default(),
             in_flight: Arc::default(),
             epoch: Instant::now(),
         }
@@ -208,6 +208,17 @@ impl Resolver {
     /// The number of entries in the cache and the octets they take.
     pub fn cache_usage(&self) -> (usize, u64) {
         self.cache.usage()
+    }
+
+    /// How many entries had to make room in the cache.
+    pub fn cache_evictions(&self) -> u64 {
+        self.cache.evictions()
+    }
+
+    /// Takes out of the cache what is kept for `name` and the names below it, or everything; returns how many entries.
+    pub fn flush(&self, name: Option<NameRef<'_>>) -> usize {
+        self.failures.flush(name);
+        self.cache.flush(name)
     }
 
     /// This moment.

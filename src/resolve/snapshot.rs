@@ -12,7 +12,7 @@ use super::local::LocalNames;
 use super::settings::{LocalName, NamesSettings, Route};
 use super::special::SpecialNames;
 use crate::dns::{Name, NameRef};
-use crate::policy::{GuardSettings, InsideZone, InsideZones, Origin, Policy, RouteTrust, ZoneScope};
+use crate::policy::{GuardSettings, InsideZone, InsideZones, Mode, Origin, Policy, RouteTrust, ZoneScope};
 use crate::upstream::{Endpoint, ServerGroup, Servers};
 
 /// What a [`Snapshot`] is built from.
@@ -47,6 +47,8 @@ pub struct Snapshot {
     pub generation: u64,
     /// The guard.
     pub policy: Policy,
+    /// Whether it removes what leads inside, or only reports it.
+    pub enforced: bool,
     pub(super) special: SpecialNames,
     pub(super) local: LocalNames,
     allow_clients: Vec<IpNet>,
@@ -91,6 +93,7 @@ impl Snapshot {
         let zones = InsideZones::new(inside_zones(ingredients));
         Self {
             generation,
+            enforced: ingredients.guard.mode == Mode::Enforce,
             policy: Policy::new(&ingredients.guard, &ingredients.own, &ingredients.nat64, zones),
             special: SpecialNames::new(&ingredients.names),
             local: LocalNames::new(&ingredients.locals, &ingredients.hosts),

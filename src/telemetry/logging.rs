@@ -11,7 +11,7 @@ mod queue;
 mod tests;
 
 use std::io::{self, IsTerminal, Write};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -53,13 +53,26 @@ pub struct Logging {
 
 /// Changes the level while the daemon runs.
 #[derive(Debug, Clone)]
-pub struct LogHandle(reload::Handle<Targets, Registry>);
+pub struct LogHandle {
+    filter: reload::Handle<Targets, Registry>,
+    level: Arc<Mutex<Level>>,
+}
 
 impl LogHandle {
     /// From now on, events down to `level` are written; those of the DNS library never below `warn`.
     pub fn set_level(&self, level: Level) {
+        *self.lock() = level;
         // It fails when the subscriber is gone, and then nothing is written at any level.
-        let _ = self.0.reload(filter(level));
+        let _ = self.filter.reload(filter(level));
+    }
+
+    /// The level in use.
+    pub fn level(&self) -> Level {
+        *self.lock()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Level> {
+        self.level.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -98,10 +111,11 @@ impl Logging {
         };
         let thread = std::thread::Builder::new().name("log".into());
         thread.spawn(move || writing.run(output, notice)).map_err(LogError::Thread)?;
-        let (filter, level) = reload::Layer::new(filter(settings.level));
+        let (filter, handle) = reload::Layer::new(filter(settings.level));
+        let level = LogHandle { filter: handle, level: Arc::new(Mutex::new(settings.level)) };
         let lines = Lines { style, clock, queue: Arc::clone(&queue) };
         let subscriber = tracing_subscriber::registry().with(filter).with(lines);
-        Ok((subscriber, Self { level: LogHandle(level), queue }))
+        Ok((subscriber, Self { level, queue }))
     }
 
     /// What changes the level.

@@ -1,6 +1,7 @@
 //! What is said about what happened: log lines, folded where they repeat, and counters.
 
 mod fold;
+mod history;
 mod logging;
 mod recent;
 mod recorder;
@@ -17,10 +18,12 @@ use tokio::sync::watch;
 use crate::count::Blocks;
 use crate::dns::Question;
 use crate::policy::{Category, Subject, Verdict};
+use history::Chronicle;
 use recent::Recent;
 use recorder::Counts;
 
 pub use fold::{Fold, FoldDecision, Folded};
+pub use history::{History, RefusedReload};
 pub use logging::{LogError, LogHandle, Logging};
 pub use recent::{BlockEvent, TopName};
 pub use recorder::{CATEGORIES, RCODES, RULES, Recorder, SOURCES, TRANSPORTS, Totals, Transport};
@@ -37,6 +40,7 @@ pub struct Telemetry {
     counts: Blocks<Counts>,
     fold: Fold<ReportKey>,
     recent: Recent,
+    chronicle: Chronicle,
 }
 
 /// What makes two reports the same one to a reader: category, client, question, and what is reported first. Made without
@@ -92,6 +96,7 @@ impl Default for Telemetry {
             counts: Blocks::default(),
             fold: Fold::new(FOLD_INTERVAL, FOLD_KEYS),
             recent: Recent::default(),
+            chronicle: Chronicle::default(),
         }
     }
 }
@@ -105,6 +110,26 @@ impl Telemetry {
     /// What all workers counted so far.
     pub fn totals(&self) -> Totals {
         Totals::of(&self.counts)
+    }
+
+    /// Another policy is in use.
+    pub fn policy_replaced(&self) {
+        self.chronicle.replaced();
+    }
+
+    /// A configuration was taken.
+    pub fn reloaded(&self) {
+        self.chronicle.reloaded();
+    }
+
+    /// A configuration was refused, for these reasons.
+    pub fn reload_refused(&self, lines: Vec<String>) {
+        self.chronicle.refused(lines);
+    }
+
+    /// Since when the daemon runs, and what became of reloads.
+    pub fn history(&self) -> History {
+        self.chronicle.history()
     }
 
     /// The blocks with a number above `after` that are still kept, oldest first and at most `limit`. With `sinkholes`,

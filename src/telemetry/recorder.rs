@@ -191,6 +191,18 @@ impl Totals {
         }
     }
 
+    /// Answers from the cache, stale ones aside.
+    pub fn cache_hits(&self) -> u64 {
+        self.answers.get(Source::Cache.index()).copied().unwrap_or(0)
+    }
+
+    /// Queries for which an upstream had to be asked, or should have been.
+    pub fn cache_misses(&self) -> u64 {
+        let asked = [Source::Stale, Source::Upstream, Source::Failure];
+        let asked = asked.iter().filter_map(|source| self.answers.get(source.index()));
+        asked.sum::<u64>() + self.shed
+    }
+
     /// How many answers amounted to the category with this place in [`CATEGORIES`].
     pub fn of_category(&self, category: Category) -> u64 {
         let index = CATEGORIES.iter().position(|known| *known == category);

@@ -8,6 +8,7 @@
 
 pub mod build;
 pub mod config;
+pub mod import;
 pub mod message;
 pub mod names;
 pub mod query;

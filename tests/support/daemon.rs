@@ -1,6 +1,6 @@
 //! The daemon as a child process: started on free ports, killed by its own id.
 
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Write};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
@@ -77,15 +77,30 @@ impl TestDaemon {
     /// A daemon that asks these, in this order of preference; with none, those of its configuration.
     pub fn start_with(upstreams: &[SocketAddr], config: &str) -> Self {
         let config = TempConfig::new(config);
+        let path = config.path();
+        Self::launch(upstreams, config, &path, Stdio::null())
+    }
+
+    /// A daemon that gets its configuration through a pipe.
+    pub fn start_piped(upstream: SocketAddr, config: &str) -> Self {
+        let empty = TempConfig::new("");
+        let (from, mut to) = std::io::pipe().unwrap();
+        to.write_all(config.as_bytes()).unwrap();
+        drop(to);
+        Self::launch(&[upstream], empty, Path::new("/dev/stdin"), from.into())
+    }
+
+    fn launch(upstreams: &[SocketAddr], config: TempConfig, path: &Path, input: Stdio) -> Self {
         let ready = config.directory().join("ready");
         let appears = watch(config.directory());
         let mut command = Command::new(env!("CARGO_BIN_EXE_stubborn"));
-        command.arg("run").arg("--config").arg(config.path()).args(["--listen", "127.0.0.1:0"]);
+        command.arg("run").arg("--config").arg(path).args(["--listen", "127.0.0.1:0"]);
         for upstream in upstreams {
             command.arg("--upstream").arg(upstream.to_string());
         }
         command.arg("--ready-file").arg(&ready);
-        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
+        command.arg("--socket").arg(config.directory().join("control.sock"));
+        command.stdin(input).stdout(Stdio::null()).stderr(Stdio::piped());
         let mut child = command.spawn().expect("the daemon starts");
         let log = read_log(&mut child);
         let target = wait_until_ready(&ready, &appears, &mut child, &log);
@@ -102,6 +117,11 @@ impl TestDaemon {
 
     pub fn tcp(&self) -> SocketAddr {
         self.target.tcp
+    }
+
+    /// Its control socket.
+    pub fn control(&self) -> PathBuf {
+        self.config.directory().join("control.sock")
     }
 
     pub fn config(&self) -> &TempConfig {

@@ -36,6 +36,7 @@ impl Workers {
             config: Some(config.path()),
             listen: vec!["127.0.0.1:0".parse().unwrap()],
             upstream: vec![Server::At(Endpoint::Do53(upstream))],
+            ..Source::default()
         };
         let built = source.build(&Environment::default()).unwrap();
         let settings = built.config.server;

@@ -22,6 +22,8 @@ pub const PROGRAM: &str = env!("CARGO_BIN_EXE_stubborn");
 pub struct Start {
     words: Vec<OsString>,
     arguments: Vec<OsString>,
+    /// None where the command has no such argument.
+    socket: Option<OsString>,
 }
 
 /// How a command ended that was not to go on.
@@ -39,7 +41,7 @@ impl Default for Start {
 
 impl Start {
     pub fn new() -> Self {
-        Self { words: vec![PROGRAM.into()], arguments: vec!["run".into()] }
+        Self { words: vec![PROGRAM.into()], arguments: vec!["run".into()], socket: Some("off".into()) }
     }
 
     /// Another program in place of the built one: a copy of it, or one that starts it.
@@ -50,7 +52,13 @@ impl Start {
 
     /// Another command in place of `run`.
     pub fn command(mut self, command: &str) -> Self {
-        self.arguments = vec![command.into()];
+        (self.arguments, self.socket) = (vec![command.into()], None);
+        self
+    }
+
+    /// With a control socket there.
+    pub fn socket(mut self, path: &Path) -> Self {
+        self.socket = Some(path.into());
         self
     }
 
@@ -75,6 +83,9 @@ impl Start {
         let (program, words) = self.words.split_first().unwrap();
         let mut command = Command::new(program);
         command.args(words).args(&self.arguments).args(more);
+        if let Some(socket) = &self.socket {
+            command.arg("--socket").arg(socket);
+        }
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
         command.spawn().unwrap_or_else(|error| panic!("{}: {error}", program.display()))
     }

@@ -3,4 +3,4 @@
 #[path = "../../properties/mod.rs"]
 mod properties;
 
-pub use properties::{config, message, names, query, reply};
+pub use properties::{config, import, message, names, query, reply};

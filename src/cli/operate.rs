@@ -1,0 +1,123 @@
+//! `stubborn cache flush`, `log-level` and `reload`: what a running daemon is told to do.
+
+use std::path::{Path, PathBuf};
+
+use serde_json::json;
+
+use super::args::{DaemonArguments, Flush, LogLevel, Reload};
+use super::show::{count, visible, visible_lines};
+use super::{FINE, NO, TROUBLE, complain, say};
+use crate::config;
+use crate::control::{self, ClientError, Command, Conversation, DEFAULT_SOCKET, Reply};
+
+/// Asks the daemon that is meant.
+pub(super) fn ask(daemon: &DaemonArguments, command: &Command) -> Result<Conversation, ClientError> {
+    control::ask(&socket(daemon), command)
+}
+
+/// Where the daemon is: as said, or as the configuration in its place says. One with errors says nothing.
+fn socket(daemon: &DaemonArguments) -> PathBuf {
+    let configured = || config::load(None).ok().and_then(|loaded| loaded.config.control.socket);
+    daemon.socket.clone().or_else(configured).unwrap_or_else(|| Path::new(DEFAULT_SOCKET).to_owned())
+}
+
+/// Says why there is no reply; the exit code for it.
+pub(super) fn no_reply(error: &ClientError) -> u8 {
+    complain(&visible(&error.to_string()));
+    TROUBLE
+}
+
+/// Says that the reply is not the one that was asked for; the exit code for it.
+pub(super) fn other_reply(reply: &Reply) -> u8 {
+    match reply {
+        Reply::Refused { message } => complain(&visible(message)),
+        _ => complain("the daemon gave another reply than was asked for"),
+    }
+    TROUBLE
+}
+
+/// Forgets answers.
+pub(super) fn flush(arguments: &Flush) -> u8 {
+    let name = arguments.name.as_ref().map(ToString::to_string);
+    let asked = ask(&arguments.daemon, &Command::CacheFlush { name: name.clone() });
+    match asked.and_then(|mut daemon| daemon.reply()) {
+        Ok(Reply::Flushed { entries }) if arguments.json => say(&json!({ "entries": entries }).to_string()),
+        Ok(Reply::Flushed { entries }) => match name {
+            Some(name) => say(&format!("{} of {name} and below forgotten", count(entries, "answer"))),
+            None => say(&format!("{} forgotten", count(entries, "answer"))),
+        },
+        Ok(other) => return other_reply(&other),
+        Err(error) => return no_reply(&error),
+    }
+    FINE
+}
+
+/// Changes the log level.
+pub(super) fn log_level(arguments: &LogLevel) -> u8 {
+    let level = arguments.level.label().to_owned();
+    let asked = ask(&arguments.daemon, &Command::LogLevel { level });
+    match asked.and_then(|mut daemon| daemon.reply()) {
+        Ok(Reply::LogLevel { level }) if arguments.json => say(&json!({ "level": level }).to_string()),
+        Ok(Reply::LogLevel { level }) => say(&format!("the log level is {} now", visible(&level))),
+        Ok(other) => return other_reply(&other),
+        Err(error) => return no_reply(&error),
+    }
+    FINE
+}
+
+/// Has the configuration read, and says what came of it.
+pub(super) fn reload(arguments: &Reload) -> u8 {
+    let asked = ask(&arguments.daemon, &Command::Reload);
+    let reply = match asked.and_then(|mut daemon| daemon.reply()) {
+        Ok(reply) => reply,
+        Err(error) => return no_reply(&error),
+    };
+    let code = match &reply {
+        Reply::Reloaded { .. } => FINE,
+        Reply::NotReloaded { .. } => NO,
+        other => return other_reply(other),
+    };
+    if arguments.json {
+        let ok = code == FINE;
+        let mut report = serde_json::to_value(&reply).unwrap_or_default();
+        if let Some(report) = report.as_object_mut() {
+            report.remove("reply");
+            report.insert("ok".to_owned(), ok.into());
+        }
+        say(&report.to_string());
+    } else {
+        tell(&reply);
+    }
+    code
+}
+
+fn tell(reply: &Reply) {
+    match reply {
+        Reply::Reloaded { generation, changes, warnings, restart } => {
+            for warning in warnings {
+                complain(&format!("warning: {}", visible(warning)));
+            }
+            if !restart.is_empty() {
+                let keys = visible(&restart.join(", "));
+                complain(&format!("warning: these keys take effect with a restart only: {keys}"));
+            }
+            let changes = changes.as_deref().unwrap_or("nothing changed");
+            say(&format!("reloaded: {} (generation {generation})", visible(changes)));
+        }
+        Reply::NotReloaded { generation, errors } => {
+            for error in errors {
+                complain(&format!("{}\n", visible_lines(&error.text)));
+            }
+            let errors = count(errors.len() as u64, "error");
+            complain(&format!(
+                "error: not reloaded: the configuration has {errors}, and generation {generation} stays in use"
+            ));
+        }
+        Reply::Status(_)
+        | Reply::Block(_)
+        | Reply::End
+        | Reply::Flushed { .. }
+        | Reply::LogLevel { .. }
+        | Reply::Refused { .. } => {}
+    }
+}

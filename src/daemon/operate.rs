@@ -1,0 +1,72 @@
+//! What an operator asks of the running daemon, carried out in the daemon's own loop.
+
+use super::build::BuildError;
+use super::reload::Reloaded;
+use super::run::Daemon;
+use super::status::status;
+use crate::config::log_level;
+use crate::control::{Call, Command, ReloadError, Reply};
+use crate::dns::Name;
+
+impl Daemon {
+    /// Carries out a command, and says what came of it.
+    pub(super) fn carry_out(&mut self, call: Call) {
+        let reply = match call.command {
+            Command::Status => Reply::Status(Box::new(status(self))),
+            Command::CacheFlush { name } => self.flush(name.as_deref()),
+            Command::LogLevel { level } => self.set_level(&level),
+            Command::Reload => self.reload_on_request(),
+            Command::Blocked { .. } => Reply::Refused { message: "not for the daemon to say".to_owned() },
+        };
+        // Whoever asked may be gone.
+        let _ = call.reply.send(reply);
+    }
+
+    fn flush(&self, name: Option<&str>) -> Reply {
+        let entries = match name.map(Name::from_text) {
+            None => self.service.resolver.flush(None),
+            Some(Ok(name)) => self.service.resolver.flush(Some(name.as_ref())),
+            Some(Err(error)) => return Reply::Refused { message: format!("this is no name: {error}") },
+        };
+        tracing::info!(entries, name = name.unwrap_or("every name"), "cache flushed");
+        Reply::Flushed { entries: entries as u64 }
+    }
+
+    fn set_level(&mut self, text: &str) -> Reply {
+        match log_level(text) {
+            Ok(level) => {
+                self.level.set_level(level);
+                tracing::info!(
+                    level = text,
+                    "the log level is another until the next start, or until the file's changes"
+                );
+                Reply::LogLevel { level: level.label().to_owned() }
+            }
+            Err(wrong) => Reply::Refused { message: wrong.to_string() },
+        }
+    }
+
+    fn reload_on_request(&mut self) -> Reply {
+        let outcome = self.reload("stubborn reload", true);
+        let generation = self.service.resolver.snapshot().generation;
+        match outcome {
+            Ok(Reloaded { changes, warnings, restart }) => {
+                let restart = restart.into_iter().map(str::to_owned).collect();
+                Reply::Reloaded { generation, changes, warnings, restart }
+            }
+            Err(error) => Reply::NotReloaded { generation, errors: reload_errors(&error) },
+        }
+    }
+}
+
+/// Why a configuration is refused.
+fn reload_errors(error: &BuildError) -> Vec<ReloadError> {
+    match error {
+        BuildError::Config(errors) => errors
+            .errors
+            .iter()
+            .map(|error| ReloadError { line: error.one_line(), text: error.to_string() })
+            .collect(),
+        other => vec![ReloadError { line: other.to_string(), text: format!("error: {other}") }],
+    }
+}

@@ -1,0 +1,138 @@
+//! How the daemon is: what `stubborn status` shows.
+
+use std::collections::BTreeMap;
+
+use super::run::Daemon;
+use crate::control::{CacheStatus, PolicyStatus, Status, TopBlocked, UpstreamStatus};
+use crate::resolve::{ChosenRoute, Snapshot};
+use crate::telemetry::{CATEGORIES, History, RCODES, SOURCES, TRANSPORTS, Totals};
+use crate::upstream::{ExchangeError, ServerState};
+
+/// Names of the top list that are shown.
+const TOP_NAMES: usize = 10;
+
+pub(super) fn status(daemon: &Daemon) -> Status {
+    let telemetry = &daemon.service.telemetry;
+    let (totals, history) = (telemetry.totals(), telemetry.history());
+    let snapshot = daemon.service.resolver.snapshot();
+    let problems = problems(daemon, &snapshot, &history);
+    Status {
+        program: env!("CARGO_PKG_VERSION").to_owned(),
+        pid: std::process::id(),
+        started: history.started.to_string(),
+        uptime_seconds: history.uptime.as_secs(),
+        healthy: problems.is_empty(),
+        problems,
+        log_level: daemon.level.level().label().to_owned(),
+        policy: policy(daemon, &snapshot, history),
+        listeners: daemon.environment.listening.iter().map(ToString::to_string).collect(),
+        workers: daemon.workers.len(),
+        tcp_connections: daemon.service.connections.open() as u64,
+        upstreams: upstreams(&snapshot),
+        cache: cache(daemon, &totals),
+        queries: counts(TRANSPORTS.map(|transport| transport.label()), totals.queries),
+        malformed: totals.malformed,
+        shed: totals.shed,
+        answers: counts(SOURCES.map(|source| source.label()), totals.answers),
+        rcodes: counts(RCODES, totals.rcodes),
+        guard: CATEGORIES
+            .map(|category| (category.label().to_owned(), totals.of_category(category)))
+            .into_iter()
+            .collect(),
+        rules: totals
+            .rules
+            .iter()
+            .filter(|(_, met)| met.iter().any(|count| *count > 0))
+            .map(|(rule, met)| {
+                ((*rule).to_owned(), counts(CATEGORIES.map(|category| category.label()), *met))
+            })
+            .collect(),
+        top_blocked: telemetry
+            .top_blocked(TOP_NAMES)
+            .into_iter()
+            .map(|top| TopBlocked { name: top.name.to_string(), count: top.count, error: top.error })
+            .collect(),
+    }
+}
+
+fn counts<const N: usize>(labels: [&str; N], counts: [u64; N]) -> BTreeMap<String, u64> {
+    labels.into_iter().map(str::to_owned).zip(counts).collect()
+}
+
+/// What somebody has to see to.
+fn problems(daemon: &Daemon, snapshot: &Snapshot, history: &History) -> Vec<String> {
+    let mut problems = Vec::new();
+    if let Some(error) = &history.reload_error {
+        let first = error.lines.first().map_or("", String::as_str);
+        let more = match error.lines.len() {
+            0 | 1 => "",
+            _ => ", and more",
+        };
+        problems.push(format!("the configuration was not reloaded: {first}{more}"));
+    }
+    for route in
+        snapshot.routes().iter().filter(|route| route.group.servers.iter().all(|server| !server.is_up()))
+    {
+        problems.push(match &route.trust {
+            None => "no upstream answers".to_owned(),
+            Some(trust) => format!("no server of the route {} answers", trust.domain),
+        });
+    }
+    let gone = daemon.workers.iter().filter(|worker| worker.is_finished()).count();
+    if gone > 0 {
+        problems.push(format!("{gone} of {} workers ended", daemon.workers.len()));
+    }
+    problems
+}
+
+fn policy(daemon: &Daemon, snapshot: &Snapshot, history: History) -> PolicyStatus {
+    PolicyStatus {
+        generation: snapshot.generation,
+        since: history.policy_since.to_string(),
+        age_seconds: history.policy_age.as_secs(),
+        mode: if snapshot.enforced { "enforce" } else { "monitor" }.to_owned(),
+        ranges: snapshot.policy.range_count(),
+        exceptions: snapshot.policy.exception_count(),
+        routes: daemon.ingredients.routes.len(),
+        local_names: snapshot.local_count(),
+        files: daemon.files.iter().map(|file| file.display().to_string()).collect(),
+        failed_reloads: history.failed_reloads,
+        reload_error_at: history.reload_error.as_ref().map(|error| error.at.to_string()),
+        reload_error: history.reload_error.map(|error| error.lines).unwrap_or_default(),
+    }
+}
+
+fn upstreams(snapshot: &Snapshot) -> Vec<UpstreamStatus> {
+    let of_route = |route: &ChosenRoute| -> Vec<UpstreamStatus> {
+        let name = route.trust.as_ref().map_or("default".to_owned(), |trust| trust.domain.to_string());
+        route.group.servers.iter().map(|server| upstream(&name, server)).collect()
+    };
+    snapshot.routes().iter().flat_map(of_route).collect()
+}
+
+fn upstream(route: &str, server: &ServerState) -> UpstreamStatus {
+    let totals = server.totals();
+    let timeouts = ExchangeError::LABELS.iter().position(|label| *label == "timeout");
+    UpstreamStatus {
+        route: route.to_owned(),
+        server: server.endpoint.to_string(),
+        up: server.is_up(),
+        round_trip_ms: server.round_trip().map(|took| took.as_secs_f64() * 1e3),
+        queries: totals.queries,
+        errors: totals.errors.iter().sum(),
+        timeouts: timeouts.and_then(|index| totals.errors.get(index)).copied().unwrap_or(0),
+    }
+}
+
+fn cache(daemon: &Daemon, totals: &Totals) -> CacheStatus {
+    let resolver = &daemon.service.resolver;
+    let (entries, octets) = resolver.cache_usage();
+    CacheStatus {
+        entries: entries as u64,
+        octets,
+        size: daemon.config.cache.size,
+        hits: totals.cache_hits(),
+        misses: totals.cache_misses(),
+        evictions: resolver.cache_evictions(),
+    }
+}

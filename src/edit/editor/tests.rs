@@ -1,0 +1,255 @@
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use super::*;
+
+const NOW: i64 = 1_795_219_200;
+const MAIN: &str = "/etc/stubborn/stubborn.toml";
+const MORE: &str = "/etc/stubborn/conf.d/more.toml";
+
+/// A file system of two files.
+#[derive(Default)]
+struct Two(BTreeMap<PathBuf, String>);
+
+impl Two {
+    fn main(text: &str) -> Self {
+        Self::default().with(MAIN, text)
+    }
+
+    fn with(mut self, path: &str, text: &str) -> Self {
+        self.0.insert(path.into(), text.into());
+        self
+    }
+
+    fn after(mut self, plan: &Plan) -> Self {
+        for file in &plan.files {
+            self.0.insert(file.path.clone(), file.new.clone());
+        }
+        self
+    }
+
+    fn allow(&self, request: &Request) -> Result<Plan, EditError> {
+        Editor::new(Path::new(MAIN), self, NOW).allow(request)
+    }
+
+    fn disallow(&self, domain: &str) -> Result<Plan, EditError> {
+        Editor::new(Path::new(MAIN), self, NOW).disallow(&Name::from_text(domain).unwrap())
+    }
+}
+
+impl Files for Two {
+    fn read(&self, path: &Path) -> io::Result<Vec<u8>> {
+        self.0.get(path).map(|text| text.clone().into_bytes()).ok_or_else(|| io::ErrorKind::NotFound.into())
+    }
+
+    fn list(&self, directory: &Path) -> io::Result<Vec<OsString>> {
+        let names =
+            self.0.keys().filter(|path| path.parent() == Some(directory)).filter_map(|path| path.file_name());
+        Ok(names.map(OsString::from).collect())
+    }
+}
+
+fn request(domain: &str, arguments: &str) -> Request {
+    let mut request = Request { domain: domain.into(), ..Request::default() };
+    for word in arguments.split_whitespace() {
+        match word.split_once('=') {
+            None => request.exact = true,
+            Some(("to", network)) => request.networks.push(network.into()),
+            Some(("client", network)) => request.clients.push(network.into()),
+            Some(("until", moment)) => request.until = Some(moment.into()),
+            Some((_, reason)) => request.reason = Some(reason.into()),
+        }
+    }
+    request
+}
+
+#[test]
+fn allowing_changes_what_has_to_be_and_no_more() {
+    let one = "[[exception]]\ndomain = \"a.example\"\nnetworks = [\"10.0.0.1\"]\n";
+    for (there, arguments, shown) in [
+        // Nothing is there.
+        ("", "", "[[exception]]\ndomain = \"a.example\"\n"),
+        (
+            "",
+            "exact to=10.0.0.1",
+            "[[exception]]\ndomain = \"a.example\"\nexact = true\nnetworks = [\"10.0.0.1/32\"]\n",
+        ),
+        (
+            "",
+            "client=10.0.0.7 until=2030-01-01T00:00:00Z reason=why",
+            "[[exception]]\ndomain = \"a.example\"\nclients = [\"10.0.0.7/32\"]\nuntil = 2030-01-01T00:00:00Z\nreason = \"why\"\n",
+        ),
+        // The same, or less, is there.
+        (one, "to=10.0.0.1", ""),
+        (one, "to=10.0.0.1/32 exact", ""),
+        (one, "to=10.0.0.1 until=2030-01-01T00:00:00Z", ""),
+        (one, "to=10.0.0.1 client=10.0.0.7", ""),
+        (
+            "[[exception]]\ndomain = \"example\\u002eexample\"\n[[exception]]\ndomain = \"a.example\"\n",
+            "exact",
+            "",
+        ),
+        ("[[route]]\ndomain = \"example\"\nservers = [\"10.0.0.53\"]\n", "to=10.0.0.1", ""),
+        // More in every respect.
+        (one, "to=10.0.0.0/24", "-networks = [\"10.0.0.1\"]\n+networks = [\"10.0.0.0/24\"]\n"),
+        (one, "", "-networks = [\"10.0.0.1\"]\n"),
+        (
+            "[[exception]]\ndomain = \"a.example\"\nexact = true\nuntil = 2029-01-01T00:00:00Z\nreason = \"x\"\n",
+            "",
+            "-exact = true\n-until = 2029-01-01T00:00:00Z\n",
+        ),
+        ("[[exception]]\ndomain = \"a.example\"\nmode = \"monitor\"\n", "", "-mode = \"monitor\"\n"),
+        (
+            "[[exception]]\ndomain = \"a.example\"\nuntil = 2020-01-01T00:00:00Z\n",
+            "",
+            "-until = 2020-01-01T00:00:00Z\n",
+        ),
+        // Other networks, all else the same.
+        (one, "to=10.0.0.2", "-networks = [\"10.0.0.1\"]\n+networks = [\"10.0.0.1\", \"10.0.0.2/32\"]\n"),
+        (
+            "[[exception]]\ndomain = \"a.example\"\n",
+            "to=127.0.0.1",
+            "networks = [\"10.0.0.0/8\", \"172.16.0.0/12\", \"192.168.0.0/16\", \"fc00::/7\", \"127.0.0.1/32\"]\n",
+        ),
+        // Neither more nor the same: beside it.
+        (
+            one,
+            "to=10.0.0.2 exact",
+            "[[exception]]\ndomain = \"a.example\"\nexact = true\nnetworks = [\"10.0.0.2/32\"]\n",
+        ),
+        (
+            one,
+            "to=10.0.0.2 until=2030-01-01T00:00:00Z",
+            "[[exception]]\ndomain = \"a.example\"\nnetworks = [\"10.0.0.2/32\"]\nuntil = 2030-01-01T00:00:00Z\n",
+        ),
+        (
+            "[[exception]]\npreset = \"ddev\"\n",
+            "to=127.0.0.1",
+            "[[exception]]\ndomain = \"a.example\"\nnetworks = [\"127.0.0.1/32\"]\n",
+        ),
+        // Why it is there.
+        (one, "to=10.0.0.1 reason=why", "reason = \"why\"\n"),
+    ] {
+        let two = Two::main(there);
+        let request = request("a.example", arguments);
+        let plan = two.allow(&request).unwrap_or_else(|error| panic!("{there}{arguments}: {error}"));
+        let said: String = plan.files.iter().flat_map(|file| &file.hunks).map(ToString::to_string).collect();
+        assert_eq!(said, shown, "{there}{arguments}");
+        assert_eq!(plan.what.starts_with("nothing to do"), shown.is_empty(), "{}", plan.what);
+        let again = two.after(&plan).allow(&request).unwrap();
+        assert!(
+            again.files.is_empty() && again.what.starts_with("nothing to do: a.example may already"),
+            "{}",
+            again.what
+        );
+    }
+}
+
+#[test]
+fn what_check_refuses_is_refused_in_the_same_words() {
+    for (domain, arguments, error) in [
+        ("com", "", "stubborn.toml:5:10: exception.domain: \"com\" is a whole top-level domain"),
+        ("*.a.example", "", "stubborn.toml:5:10: exception.domain: \"*.a.example\" is no domain"),
+        ("duckdns.org", "", "gives names to everybody"),
+        (
+            "a.example",
+            "to=10.0.0.1/8",
+            "stubborn.toml:6:13: exception.networks: \"10.0.0.1/8\" has host bits set",
+        ),
+        ("a.example", "to=private", "only allow-clients knows groups"),
+        ("a.example", "until=2030-01-01", "is a day, not a moment"),
+        ("a.example", "reason=a\u{1b}b", "a reason is one line of plain text"),
+    ] {
+        let two = Two::main("[log]\nlevel = \"info\"\n");
+        match two.allow(&request(domain, arguments)) {
+            Err(EditError::Refused(errors)) => {
+                let lines: Vec<String> = errors.errors.iter().map(ConfigError::one_line).collect();
+                assert!(lines.iter().any(|line| line.contains(error)), "{domain} {arguments}: {lines:?}");
+            }
+            other => panic!("{domain} {arguments}: {other:?}"),
+        }
+    }
+    let over = Two::main("").allow(&request("a.example", "until=2020-01-01T00:00:00Z"));
+    assert!(matches!(over, Err(EditError::Over(_))), "{over:?}");
+}
+
+#[test]
+fn a_configuration_with_errors_is_not_touched() {
+    let two = Two::main("[log]\nlevel = \"loud\"\n");
+    assert!(matches!(two.allow(&request("a.example", "")), Err(EditError::Broken(_))));
+    assert!(matches!(two.disallow("a.example"), Err(EditError::Broken(_))));
+}
+
+#[test]
+fn an_exception_is_changed_in_the_file_it_stands_in() {
+    let text = "# more\n\n[[exception]]\ndomain = \"a.example\"\nnetworks = [\"10.0.0.1\"]\n";
+    let two = Two::main("include = [\"conf.d/*.toml\"]\n").with(MORE, text);
+    let plan = two.allow(&request("a.example", "to=10.0.0.2")).unwrap();
+    assert_eq!((plan.files.len(), plan.files[0].path.to_str()), (1, Some(MORE)));
+    let plan = two.disallow("a.example").unwrap();
+    assert_eq!((plan.files[0].path.to_str(), plan.files[0].new.as_str()), (Some(MORE), "# more\n"));
+    let plan = two.allow(&request("b.example", "")).unwrap();
+    assert_eq!(plan.files[0].path.to_str(), Some(MAIN));
+}
+
+#[test]
+fn all_exceptions_for_the_domain_itself_go() {
+    let text = "[[exception]]\ndomain = \"a.example\"\n\n[[exception]]\ndomain = \"b.a.example\"\n\n[[exception]]\ndomain = \"A.example.\"\nexact = true\n";
+    let two = Two::main(text).with(MORE, "");
+    let plan = two.disallow("a.example").unwrap();
+    assert_eq!(plan.files[0].new, "[[exception]]\ndomain = \"b.a.example\"\n");
+    assert_eq!(plan.files[0].hunks.len(), 2);
+    assert!(plan.notes.is_empty(), "{:?}", plan.notes);
+}
+
+#[test]
+fn who_else_lets_a_name_through_is_told() {
+    let text = "[[exception]]\npreset = \"plex\"\n[[exception]]\ndomain = \"home.example\"\n[[exception]]\ndomain = \"nas.home.example\"\n[[route]]\ndomain = \"corp.example\"\nservers = [\"10.0.0.53\"]\n";
+    let two = Two::main(text);
+    for (domain, hint) in [
+        (
+            "plex.direct",
+            "the preset \"plex\" (/etc/stubborn/stubborn.toml:1) lets it through: take that [[exception]] out",
+        ),
+        ("x.plex.direct", "the preset \"plex\""),
+        (
+            "plex",
+            "\"plex\" is a preset: take the [[exception]] out that names it (/etc/stubborn/stubborn.toml:1)",
+        ),
+        ("synology", "\"synology\" is a preset, which this configuration does not name"),
+        (
+            "tv.home.example",
+            "the exception for home.example (/etc/stubborn/stubborn.toml:3) lets it through: `stubborn disallow home.example` ends that",
+        ),
+        ("x.corp.example", "the [[route]] for corp.example (/etc/stubborn/stubborn.toml:7) lets it through"),
+        ("example", "there is one for home.example"),
+        ("nsa.home.exampel", "did you mean nas.home.example?"),
+        ("ipv4only.arpa", "it is built in, for 192.0.0.170/31"),
+    ] {
+        match two.disallow(domain) {
+            Err(EditError::NotThere(not_there)) => {
+                assert!(
+                    not_there.hints.iter().any(|line| line.contains(hint)),
+                    "{domain}: {:?}",
+                    not_there.hints
+                );
+            }
+            other => panic!("{domain}: {other:?}"),
+        }
+    }
+    let plan = two.disallow("nas.home.example").unwrap();
+    assert!(
+        plan.notes[0].starts_with("but it still may: the exception for home.example"),
+        "{:?}",
+        plan.notes
+    );
+    let nothing = two.disallow("unheard-of.test");
+    assert!(matches!(nothing, Err(EditError::NotThere(NotThere { hints, .. })) if hints.is_empty()));
+}
+
+#[test]
+fn a_configuration_that_is_not_there_is_made() {
+    let plan = Two::default().allow(&request("a.example", "")).unwrap();
+    assert_eq!((plan.files.len(), &plan.files[0].old), (1, &None));
+    assert_eq!(plan.files[0].new, "[[exception]]\ndomain = \"a.example\"\n");
+}

@@ -1,0 +1,373 @@
+//! The operator's commands as the operator runs them: the built program, its output, its exit codes, and a running daemon that
+//! takes what they write.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+
+mod support;
+
+use std::fs::{self, Permissions};
+use std::io::Write;
+use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+
+use serde_json::Value;
+use stubborn::audit::wire::code;
+use stubborn::config;
+use support::{TempConfig, TestDaemon, Zone};
+
+const NAS: &str = "nas.example.org";
+const INSIDE: &str = "192.168.1.20";
+
+/// A configuration with comments everywhere.
+const COMMENTED: &str = "# The house.\n\n[log]\nlevel = \"info\" # as it is\n\n# Plex, for the television.\n[[exception]]\npreset = \"plex\"\n\n# The cache is small here.\n[cache]\nsize = \"1MiB\"\n# the end\n";
+
+fn stubborn(arguments: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_stubborn")).args(arguments).stdin(Stdio::null()).output().unwrap()
+}
+
+fn with_input(arguments: &[&str], input: &str) -> Output {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_stubborn"));
+    command.args(arguments).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = command.spawn().unwrap();
+    child.stdin.take().unwrap().write_all(input.as_bytes()).unwrap();
+    child.wait_with_output().unwrap()
+}
+
+/// What it prints, after it ended with `code`.
+#[track_caller]
+fn said(output: &Output, code: i32) -> String {
+    let text =
+        String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(code), "{text}");
+    text
+}
+
+/// Runs a command on a configuration file.
+#[track_caller]
+fn on(path: &Path, arguments: &str, code: i32) -> String {
+    let mut words: Vec<&str> = arguments.split_whitespace().collect();
+    words.extend(["--config", path.to_str().unwrap()]);
+    said(&stubborn(&words), code)
+}
+
+fn json(text: &str) -> Value {
+    serde_json::from_str(text).unwrap_or_else(|error| panic!("{error}: {text}"))
+}
+
+// ------------------------------------------------------------------------------------------------ allow and disallow
+
+#[test]
+fn a_daemon_takes_what_is_allowed_and_what_is_not_any_more() {
+    let upstream = Zone::new().addresses(NAS, &[INSIDE]).serve();
+    let daemon = TestDaemon::start(upstream.address(), COMMENTED);
+    let path = daemon.config().path();
+    daemon.ask(NAS, code::A).assert_blocked();
+
+    let from = daemon.lines();
+    let text = on(&path, "allow nas.example.org --exact --to 192.168.1.20", 0);
+    assert!(text.starts_with("nas.example.org may answer with 192.168.1.20/32: written to "), "{text}");
+    assert!(text.ends_with("\n\n[[exception]]\ndomain = \"nas.example.org\"\nexact = true\nnetworks = [\"192.168.1.20/32\"]\n"), "{text}");
+    daemon.wait_for_line(from, &["reloaded", "+1 exception"]);
+    daemon.ask(NAS, code::A).assert_addresses(&[INSIDE]);
+    let written = fs::read_to_string(&path).unwrap();
+    for line in COMMENTED.lines() {
+        assert!(written.lines().any(|other| other == line), "{line:?} is gone from\n{written}");
+    }
+
+    let from = daemon.lines();
+    on(&path, "disallow nas.example.org", 0);
+    daemon.wait_for_line(from, &["reloaded", "−1 exception"]);
+    daemon.ask(NAS, code::A).assert_blocked();
+    assert_eq!(fs::read_to_string(&path).unwrap(), COMMENTED);
+}
+
+#[test]
+fn what_the_log_offers_can_be_pasted() {
+    let upstream = Zone::new().addresses(NAS, &[INSIDE, "fd00::20"]).serve();
+    let daemon = TestDaemon::start(upstream.address(), "");
+    for (qtype, address) in [(code::A, INSIDE), (code::AAAA, "fd00::20")] {
+        let from = daemon.lines();
+        daemon.ask(NAS, qtype).assert_blocked();
+        let (_, line) = daemon.wait_for_line(from, &["blocked", "allow=", address]);
+        let command = line.split_once("allow=\"stubborn ").unwrap().1.split('"').next().unwrap().to_owned();
+        let from = daemon.lines();
+        on(&daemon.config().path(), &command, 0);
+        daemon.wait_for_line(from, &["reloaded"]);
+        daemon.ask(NAS, qtype).assert_addresses(&[address]);
+    }
+}
+
+#[test]
+fn a_name_that_is_a_command_is_not_offered_as_one() {
+    let evil = r"$(reboot)\032x.example.org";
+    let text = said(&stubborn(&["explain", evil, "--answer", INSIDE, "--config", "/dev/null"]), 0);
+    assert!(text.contains("to allow  an [[exception]] written by hand"), "{text}");
+    assert!(!text.contains("stubborn allow"), "{text}");
+}
+
+#[test]
+fn allowing_twice_changes_nothing_the_second_time() {
+    let config = TempConfig::new(COMMENTED);
+    let path = config.path();
+    on(&path, "allow nas.example.org --to 192.168.1.0/24", 0);
+    let before = (fs::read_to_string(&path).unwrap(), fs::metadata(&path).unwrap().ino());
+    for narrower in ["--to 192.168.1.0/24", "--to 192.168.1.20 --exact", "--to 192.168.1.20 --for 1h"] {
+        let text = on(&path, &format!("allow nas.example.org {narrower}"), 0);
+        assert!(
+            text.starts_with(
+                "nothing to do: nas.example.org may already, by the exception for nas.example.org ("
+            ),
+            "{text}"
+        );
+    }
+    assert_eq!((fs::read_to_string(&path).unwrap(), fs::metadata(&path).unwrap().ino()), before);
+}
+
+#[test]
+fn a_dry_run_writes_nothing() {
+    let config = TempConfig::new(COMMENTED);
+    let path = config.path();
+    let text = on(&path, "allow nas.example.org --dry-run", 0);
+    assert!(text.contains("would be written to") && text.contains("[[exception]]"), "{text}");
+    assert!(!text.contains("running daemon"), "{text}");
+    assert_eq!(fs::read_to_string(&path).unwrap(), COMMENTED);
+    let absent = config.directory().join("not/there.toml");
+    let text = on(&absent, "allow nas.example.org --dry-run", 0);
+    assert!(text.contains("which is not there yet"), "{text}");
+    assert!(!absent.parent().unwrap().exists());
+}
+
+#[test]
+fn a_configuration_is_made_where_there_is_none() {
+    let config = TempConfig::new("");
+    let path = config.directory().join("etc/stubborn.toml");
+    let text = on(&path, "allow nas.example.org", 0);
+    assert!(text.contains("which was not there"), "{text}");
+    assert_eq!(fs::read_to_string(&path).unwrap(), "[[exception]]\ndomain = \"nas.example.org\"\n");
+}
+
+#[test]
+fn what_check_would_refuse_is_refused() {
+    let config = TempConfig::new(COMMENTED);
+    let path = config.path();
+    for (arguments, parts) in [
+        (
+            "allow com",
+            &["error: exception.domain: \"com\" is a whole top-level domain", "| domain = \"com\""][..],
+        ),
+        ("allow duckdns.org", &["gives names to everybody"]),
+        ("allow *.example.org", &["\"*.example.org\" is no domain", "write \"example.org\""]),
+        ("allow nas.example.org --to 192.168.1.20/24", &["has host bits set", "192.168.1.0/24"]),
+        ("allow nas.example.org --until 2020-01-01T00:00:00Z", &["2020-01-01T00:00:00Z is over"]),
+        ("disallow nas.example.com", &["there is no exception for nas.example.com"]),
+        ("disallow plex.direct", &["the preset \"plex\" (", "take that [[exception]] out"]),
+        ("disallow ipv4only.arpa", &["it is built in"]),
+    ] {
+        let text = on(&path, arguments, 1);
+        parts.iter().for_each(|part| assert!(text.contains(part), "{arguments}: no {part:?} in\n{text}"));
+    }
+    for arguments in [
+        "allow",
+        "allow a.example --for soon",
+        "allow a.example --until soon",
+        "allow a.example --for 1h --until 2037-01-01T00:00:00Z",
+        "disallow a..example",
+    ] {
+        on(&path, arguments, 2);
+    }
+    assert_eq!(fs::read_to_string(&path).unwrap(), COMMENTED);
+    config.write("[guard]\nmode = \"mnitor\"\n");
+    assert!(on(&path, "allow nas.example.org", 1).contains("has errors already"));
+}
+
+#[test]
+fn links_modes_and_included_files_stay_what_they_are() {
+    let config = TempConfig::new("include = [\"conf.d/*.toml\"]\n");
+    let directory = config.directory();
+    fs::create_dir(directory.join("conf.d")).unwrap();
+    fs::create_dir(directory.join("real")).unwrap();
+    let real = directory.join("real/nas.toml");
+    fs::write(&real, "# why\n\n[[exception]]\ndomain = \"nas.example.org\"\nnetworks = [\"192.168.1.20\"]\n")
+        .unwrap();
+    fs::set_permissions(&real, Permissions::from_mode(0o640)).unwrap();
+    let owner = if fs::metadata("/proc/self").unwrap().uid() == 0 {
+        12_345
+    } else {
+        fs::metadata(&real).unwrap().uid()
+    };
+    std::os::unix::fs::chown(&real, Some(owner), None).unwrap();
+    symlink("../real/nas.toml", directory.join("conf.d/nas.toml")).unwrap();
+
+    let text = on(&config.path(), "allow nas.example.org --to 192.168.1.21", 0);
+    assert!(
+        text.contains("conf.d/nas.toml, line 5")
+            && text.contains("\n+networks = [\"192.168.1.20\", \"192.168.1.21/32\"]"),
+        "{text}"
+    );
+    on(&config.path(), "disallow nas.example.org", 0);
+    assert_eq!(fs::read_to_string(&real).unwrap(), "# why\n");
+    let after = fs::metadata(&real).unwrap();
+    assert_eq!((after.mode() & 0o777, after.uid()), (0o640, owner));
+    assert!(fs::symlink_metadata(directory.join("conf.d/nas.toml")).unwrap().is_symlink());
+    assert_eq!(fs::read_dir(directory.join("real")).unwrap().count(), 1, "something was left beside it");
+}
+
+#[test]
+fn a_file_that_is_made_elsewhere_is_not_written_but_told_of() {
+    let config = TempConfig::new("");
+    let at = |name: &str| config.directory().join(name);
+    fs::create_dir(at("..2026_11_21")).unwrap();
+    fs::write(at("..2026_11_21/a.toml"), COMMENTED).unwrap();
+    symlink("..2026_11_21", at("..data")).unwrap();
+    symlink("..data/a.toml", at("a.toml")).unwrap();
+    let lines = "\n[[exception]]\ndomain = \"nas.example.org\"\nexact = true\n";
+    let text = on(&at("a.toml"), "allow nas.example.org --exact", 2);
+    assert!(text.contains("mounted from a ConfigMap") && text.contains(lines), "{text}");
+    assert_eq!(fs::read_to_string(at("a.toml")).unwrap(), COMMENTED);
+    let text = on(Path::new("/nix/store/x/stubborn.toml"), "allow nas.example.org --exact", 2);
+    assert!(text.contains("Nix store") && text.contains(lines), "{text}");
+    let report = json(&on(&at("a.toml"), "allow nas.example.org --json", 2));
+    assert_eq!(report["by_hand"][0]["added"][0], "[[exception]]");
+    on(Path::new("/dev/null"), "allow nas.example.org", 2);
+}
+
+#[test]
+fn programs_read_what_was_done() {
+    let config = TempConfig::new(COMMENTED);
+    let path = config.path();
+    let report = json(&on(&path, "allow nas.example.org --exact --json", 0));
+    assert_eq!(
+        (&report["changed"], &report["files"][0]["created"]),
+        (&Value::Bool(true), &Value::Bool(false))
+    );
+    let added = &report["files"][0]["changes"][0]["added"];
+    assert_eq!(added.as_array().unwrap().len(), 3, "{report}");
+    assert_eq!(json(&on(&path, "allow nas.example.org --exact --json", 0))["changed"], false);
+    let report = json(&on(&path, "allow com --json", 1));
+    assert_eq!(
+        (&report["changed"], &report["errors"][0]["key"]),
+        (&Value::Bool(false), &"exception.domain".into())
+    );
+    let report = json(&on(&path, "disallow nsa.example.org --json", 1));
+    assert_eq!(report["hints"][0], "did you mean nas.example.org?");
+}
+
+#[test]
+fn commands_at_the_same_time_lose_nothing_and_readers_see_whole_files() {
+    let config = TempConfig::new(COMMENTED);
+    let path = config.path();
+    let spawn = |number: usize| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_stubborn"));
+        command.args(["allow", &format!("n{number}.example.org"), "--config"]).arg(&path);
+        command.stdout(Stdio::null()).spawn().unwrap()
+    };
+    let mut running: Vec<_> = (0..16).map(spawn).collect();
+    while running.iter_mut().any(|child| child.try_wait().unwrap().is_none()) {
+        config::load(Some(&path)).unwrap_or_else(|errors| panic!("{errors}"));
+    }
+    assert!(running.iter_mut().all(|child| child.wait().unwrap().success()));
+    let loaded = config::load(Some(&path)).unwrap();
+    assert_eq!(loaded.config.guard.exceptions.len(), 17);
+    assert_eq!(fs::read_dir(config.directory()).unwrap().count(), 1, "something was left beside it");
+}
+
+// ------------------------------------------------------------------------------------------------------ config, man
+
+#[test]
+fn the_template_is_the_shipped_file() {
+    let shipped =
+        fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("etc/stubborn.toml")).unwrap();
+    assert_eq!(said(&stubborn(&["config", "template"]), 0), shipped);
+}
+
+#[test]
+fn what_is_in_effect_is_a_configuration_itself() {
+    let config = TempConfig::new(COMMENTED);
+    let text = on(&config.path(), "config show --listen 127.0.0.1:5335", 0);
+    let line =
+        |start: &str| text.lines().find(|line| line.starts_with(start)).unwrap_or_else(|| panic!("{text}"));
+    assert!(line("listen").ends_with("# command line"), "{text}");
+    assert!(line("mode = \"enforce\"").ends_with("# default"), "{text}");
+    assert!(line("size").ends_with("stubborn.toml:12"), "{text}");
+    let shown = TempConfig::new(&text);
+    on(&shown.path(), "check", 0);
+    let report = json(&on(&config.path(), "config show --json", 0));
+    assert_eq!(report["cache"]["size"]["origin"]["line"], 12);
+    assert_eq!(report["server"]["listen"]["origin"]["kind"], "default");
+    assert_eq!(report["exception"][0]["preset"], "plex");
+    config.write("[guard]\nmode = 1\n");
+    assert!(on(&config.path(), "config show", 1).contains("guard.mode"));
+}
+
+#[test]
+fn every_shell_has_completions_and_every_command_a_page() {
+    for shell in ["bash", "zsh", "fish", "elvish", "powershell"] {
+        let script = said(&stubborn(&["completions", shell]), 0);
+        assert!(script.contains("disallow") && script.contains("dry-run"), "{shell}");
+    }
+    said(&stubborn(&["completions", "tcsh"]), 2);
+    let directory = tempfile::tempdir().unwrap();
+    said(&stubborn(&["man", "--directory", directory.path().to_str().unwrap()]), 0);
+    let names: Vec<PathBuf> =
+        fs::read_dir(directory.path()).unwrap().map(|entry| entry.unwrap().path()).collect();
+    assert!(names.len() >= 13, "{names:?}");
+    for page in ["stubborn.8", "stubborn-allow.8", "stubborn.toml.5"] {
+        assert!(directory.path().join(page).exists(), "{page}");
+    }
+    assert!(said(&stubborn(&["man", "config", "show"]), 0).contains("stubborn\\-config\\-show"));
+    assert!(said(&stubborn(&["man", "stubborn.toml"]), 0).contains(".SH [[exception]]"));
+    assert!(said(&stubborn(&["man", "nosuch"]), 1).contains("stubborn-allow"));
+}
+
+// ------------------------------------------------------------------------------------------------------ import, pipes
+
+#[test]
+fn an_import_is_written_once_and_checks() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("stubborn.toml");
+    let path = path.to_str().unwrap();
+    for (format, file) in [
+        ("dnsmasq", "dnsmasq.conf"),
+        ("unbound", "unbound.conf"),
+        ("uci", "dhcp"),
+        ("adguardhome", "AdGuardHome.yaml"),
+    ] {
+        let file = format!("{}/tests/import/{file}", env!("CARGO_MANIFEST_DIR"));
+        let text = said(&stubborn(&["import", format, &file, "--output", path]), 0);
+        assert!(text.contains("settings carried over"), "{text}");
+        said(&stubborn(&["check", "--config", path]), 0);
+        said(&stubborn(&["import", format, &file, "--output", path]), 2);
+        fs::remove_file(path).unwrap();
+    }
+    let output = with_input(&["import", "dnsmasq", "-"], "rebind-domain-ok=/a.example/\n");
+    assert!(said(&output, 0).contains("domain = \"a.example\""));
+    let output = with_input(&["import", "dnsmasq", "-", "--json"], "frob\nserver=9.9.9.9\n");
+    let report = json(&said(&output, 0));
+    assert_eq!((&report["left"][0]["line"], &report["carried"]), (&1.into(), &1.into()));
+    let output = with_input(&["import", "unbound", "-"], "port=53\n");
+    assert!(said(&output, 1).starts_with("error: standard input:1: not a setting of unbound"));
+    said(&stubborn(&["import", "uci", "/nowhere/dhcp"]), 2);
+    said(&stubborn(&["import", "bind", "/dev/null"]), 2);
+}
+
+#[test]
+fn a_configuration_from_a_pipe_is_read_once() {
+    let upstream = Zone::new().addresses(NAS, &[INSIDE]).serve();
+    let daemon = TestDaemon::start_piped(upstream.address(), "[[exception]]\ndomain = \"nas.example.org\"\n");
+    daemon.ask(NAS, code::A).assert_addresses(&[INSIDE]);
+    let from = daemon.lines();
+    daemon.signal("HUP");
+    daemon.wait_for_line(from, &["reloaded: nothing changed"]);
+    daemon.ask(NAS, code::A).assert_addresses(&[INSIDE]);
+    let output = with_input(&["check", "--config", "/dev/stdin"], "[guard]\nmode = \"mnitor\"\n");
+    assert!(said(&output, 1).contains("did you mean \"monitor\"?"));
+}
+
+#[test]
+fn an_audit_leaves_the_configurations_own_names_out() {
+    let config = TempConfig::new("[[local]]\nname = \"*.test\"\naddresses = [\"127.0.0.1\"]\n");
+    let text = on(&config.path(), "audit", 0);
+    let left_out = text.lines().find(|line| line.starts_with("left out: names of your own"));
+    assert!(left_out.is_some_and(|line| line.ends_with(" 1")), "{text}");
+}

@@ -1,0 +1,469 @@
+//! What operators ask of the running daemon, and what clients of its control socket may do to it: nothing.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::print_stderr,
+    reason = "a test may end where it stands"
+)]
+
+mod support;
+mod support_more;
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpStream;
+use std::os::unix::net::UnixStream;
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+use stubborn::audit::wire::code;
+use support::{TestDaemon, Zone};
+use support_more::process::PROGRAM;
+use support_more::{DEADLINE, Start, ask, until};
+use tempfile::TempDir;
+
+/// How a command ended.
+#[derive(Debug)]
+struct Said {
+    code: i32,
+    out: String,
+    err: String,
+}
+
+impl Said {
+    #[track_caller]
+    fn json(&self) -> Value {
+        serde_json::from_str(&self.out).unwrap_or_else(|error| panic!("{error}: {self:?}"))
+    }
+}
+
+/// Runs `stubborn` with these words and this socket.
+fn stubborn(socket: &Path, words: &[&str]) -> Said {
+    let mut command = Command::new(PROGRAM);
+    command.args(words).arg("--socket").arg(socket).stdin(Stdio::null());
+    let output = command.output().unwrap();
+    Said {
+        code: output.status.code().unwrap(),
+        out: String::from_utf8(output.stdout).unwrap(),
+        err: String::from_utf8(output.stderr).unwrap(),
+    }
+}
+
+/// A zone in which `rebind.example` leads inside and `fine.example` does not.
+fn zone() -> Zone {
+    Zone::new().addresses("rebind.example", &["192.168.1.20"]).addresses("fine.example", &["198.51.101.1"])
+}
+
+#[test]
+fn the_status_says_what_is_served_asked_kept_and_blocked() {
+    let upstream = zone().addresses("ads.example", &["0.0.0.0"]).serve();
+    let daemon = TestDaemon::start(upstream.address(), "[cache]\nsize = \"1MiB\"\n");
+    for name in
+        ["fine.example", "fine.example", "rebind.example", "rebind.example", "ads.example", "localhost"]
+    {
+        daemon.ask(name, code::A);
+    }
+    daemon.ask_raw_tcp(&support_more::query("fine.example", code::A).encode());
+    daemon.ask_raw(&[0, 7, 0, 0, 0, 2, 0, 0, 0, 0, 0, 0]);
+
+    let said = stubborn(&daemon.control(), &["status", "--json"]);
+    assert_eq!((said.code, said.err.as_str()), (0, ""), "{said:?}");
+    let status = said.json();
+    assert_eq!(status["program"], env!("CARGO_PKG_VERSION"));
+    assert_eq!(status["pid"], daemon.pid());
+    assert_eq!((&status["healthy"], &status["problems"]), (&Value::Bool(true), &Value::Array(Vec::new())));
+    assert_eq!(status["listeners"], serde_json::json!([daemon.udp().to_string()]));
+    assert_eq!(status["policy"]["generation"], 1);
+    assert_eq!(status["policy"]["files"], serde_json::json!([daemon.config().path()]));
+    assert_eq!(status["queries"], serde_json::json!({ "udp": 6, "tcp": 1 }));
+    assert_eq!(status["malformed"], 1);
+    assert_eq!(
+        status["answers"],
+        serde_json::json!({ "local": 1, "cache": 3, "stale": 0, "upstream": 3, "failure": 0 })
+    );
+    assert_eq!(status["rcodes"]["noerror"], 7);
+    assert_eq!(status["guard"], serde_json::json!({ "blocked": 2, "sinkhole": 1, "monitored": 0 }));
+    assert_eq!(status["rules"]["private-use"]["blocked"], 2);
+    assert_eq!(status["rules"]["unspecified"]["sinkhole"], 1);
+    let cache = &status["cache"];
+    assert_eq!((&cache["entries"], &cache["hits"], &cache["misses"]), (&3.into(), &3.into(), &3.into()));
+    assert_eq!(cache["size"], 1 << 20);
+    let server = &status["upstreams"][0];
+    assert_eq!((&server["server"], &server["up"]), (&upstream.address().to_string().into(), &true.into()));
+    assert!(server["round_trip_ms"].as_f64().unwrap() > 0.0, "{server}");
+    assert_eq!(server["errors"], 0);
+    assert_eq!(
+        status["top_blocked"],
+        serde_json::json!([{ "name": "rebind.example", "count": 2, "error": 0 }])
+    );
+
+    let said = stubborn(&daemon.control(), &["status"]);
+    assert_eq!(said.code, 0);
+    for part in
+        ["all is well", "3 answers", "3 of 6 questions hit (50.0 %)", "private-use", "rebind.example", "up"]
+    {
+        assert!(said.out.contains(part), "no {part:?} in\n{}", said.out);
+    }
+    assert!(!said.out.contains('\u{1b}'), "no colour where it is no terminal");
+}
+
+#[test]
+fn the_status_says_what_is_wrong_by_its_exit_code_too() {
+    let upstream = zone().serve();
+    let config = "[upstream]\ntimeout = \"300ms\"\n";
+    let daemon = TestDaemon::start(upstream.address(), config);
+    assert_eq!(stubborn(&daemon.control(), &["status"]).code, 0);
+
+    daemon.config().write("[guard]\nmode = \"off\"\n");
+    let said = until("the mistake is noticed", || {
+        Some(stubborn(&daemon.control(), &["status"])).filter(|said| said.code == 1)
+    });
+    assert!(said.out.contains("the configuration was not reloaded: "), "{}", said.out);
+    assert!(said.out.contains("stubborn.toml:2:8: guard.mode: \"off\" is no mode"), "{}", said.out);
+    daemon.config().write(config);
+    until("the mistake is gone", || {
+        Some(stubborn(&daemon.control(), &["status"])).filter(|said| said.code == 0)
+    });
+
+    // Nobody listens on the port of a socket that is gone.
+    let gone = std::net::UdpSocket::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let daemon = TestDaemon::start(gone, "");
+    assert_eq!(daemon.ask("fine.example", code::A).rcode(), code::SERVFAIL);
+    let said = stubborn(&daemon.control(), &["status"]);
+    assert_eq!(said.code, 1, "{said:?}");
+    assert!(said.out.contains("! no upstream answers") && said.out.contains("down"), "{}", said.out);
+
+    let said = stubborn(Path::new("/nonexistent/control.sock"), &["status"]);
+    assert_eq!((said.code, said.out.as_str()), (2, ""));
+    assert!(
+        said.err.contains("no daemon answers at /nonexistent/control.sock; is it running?"),
+        "{}",
+        said.err
+    );
+}
+
+#[test]
+fn what_was_blocked_is_shown_with_what_would_allow_it() {
+    // A name that would command the terminal, if it were shown as it is.
+    let upstream =
+        zone().addresses("ads.example", &["0.0.0.0"]).addresses("a\\027[2J.example", &["127.0.0.1"]).serve();
+    let daemon = TestDaemon::start(upstream.address(), "");
+    assert_eq!(stubborn(&daemon.control(), &["blocked"]).out, "nothing was blocked\n");
+    for name in ["rebind.example", "rebind.example", "fine.example", "ads.example"] {
+        daemon.ask(name, code::A);
+    }
+    let evil = [b"\x06a\x1b[2Jb\x07example\0".as_slice(), &[0, 1, 0, 1]].concat();
+    daemon.ask_raw(&[&[0, 9, 1, 0, 0, 1, 0, 0, 0, 0, 0, 0], evil.as_slice()].concat());
+
+    let said = stubborn(&daemon.control(), &["blocked", "--json", "--since", "1h"]);
+    let blocks: Vec<Value> = said.out.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!((said.code, blocks.len()), (0, 1), "{said:?}");
+    let block = &blocks[0];
+    for (key, value) in [
+        ("category", "blocked"),
+        ("client", "127.0.0.1"),
+        ("name", "rebind.example"),
+        ("type", "A"),
+        ("address", "192.168.1.20"),
+        ("range", "192.168.0.0/16"),
+        ("rule", "private-use"),
+        ("origin", "built-in"),
+        ("carrier", "A"),
+        ("allow", "[[exception]] domain = \"rebind.example\" exact = true networks = [\"192.168.1.20/32\"]"),
+    ] {
+        assert_eq!(block[key], value, "{key}");
+    }
+    assert_eq!((&block["times"], &block["allow_networks"][0]), (&2.into(), &"192.168.1.20/32".into()));
+
+    let said = stubborn(&daemon.control(), &["blocked"]);
+    assert!(said.out.contains("rebind.example") && said.out.contains("×2"), "{}", said.out);
+    assert!(said.out.contains("  to allow: [[exception]] domain = \"rebind.example\""), "{}", said.out);
+    assert!(!said.out.contains("ads.example"), "{}", said.out);
+    let said = stubborn(&daemon.control(), &["blocked", "--all"]);
+    assert!(said.out.contains("sinkhole") && said.out.contains("ads.example"), "{}", said.out);
+    assert!(!said.out.contains('\u{1b}'), "{}", said.out);
+    assert_eq!(stubborn(&daemon.control(), &["blocked", "--since", "0"]).out, "nothing was blocked\n");
+    assert_eq!(stubborn(&daemon.control(), &["blocked", "--since", "soon"]).code, 2);
+}
+
+/// A command that goes on, ended when dropped.
+struct Following(Child);
+
+impl Drop for Following {
+    fn drop(&mut self) {
+        let _killed = self.0.kill();
+        let _status = self.0.wait();
+    }
+}
+
+#[test]
+fn following_shows_each_block_as_it_happens() {
+    let upstream = zone().addresses("second.example", &["10.0.0.1"]).serve();
+    let daemon = TestDaemon::start(upstream.address(), "");
+    daemon.ask("rebind.example", code::A);
+    for json in [true, false] {
+        let mut command = Command::new(PROGRAM);
+        command.args(["blocked", "--follow", "--socket"]).arg(daemon.control());
+        command.args(json.then_some("--json")).stdout(Stdio::piped());
+        let mut following = Following(command.spawn().unwrap());
+        let mut lines = BufReader::new(following.0.stdout.take().unwrap()).lines().map(Result::unwrap);
+        let mut next = || lines.find(|line| line.contains(".example") && !line.contains("to allow")).unwrap();
+        assert!(next().contains("rebind.example"));
+        if json {
+            daemon.ask("second.example", code::A);
+        }
+        assert!(next().contains("second.example"));
+    }
+}
+
+#[test]
+fn a_flushed_name_is_asked_for_anew() {
+    let upstream = zone().addresses("www.fine.example", &["198.51.101.2"]).serve();
+    let daemon = TestDaemon::start(upstream.address(), "");
+    let names = ["fine.example", "www.fine.example", "rebind.example"];
+    let ask_all = || {
+        names.iter().for_each(|name| drop(daemon.ask(name, code::A)));
+        names.map(|name| upstream.asked(name))
+    };
+    ask_all();
+    assert_eq!(ask_all(), [1, 1, 1]);
+    let said = stubborn(&daemon.control(), &["cache", "flush", "Fine.Example."]);
+    assert_eq!((said.code, said.out.as_str()), (0, "2 answers of fine.example and below forgotten\n"));
+    assert_eq!(ask_all(), [2, 2, 1]);
+    let said = stubborn(&daemon.control(), &["cache", "flush", "--json"]);
+    assert_eq!(said.json()["entries"], 3);
+    assert_eq!(ask_all(), [3, 3, 2]);
+    assert_eq!(stubborn(&daemon.control(), &["cache", "flush", "a..b"]).code, 2);
+}
+
+#[test]
+fn a_log_level_holds_until_the_file_s_changes() {
+    let upstream = zone().serve();
+    let daemon = TestDaemon::start(upstream.address(), "");
+    daemon.ask("fine.example", code::A);
+    let said = stubborn(&daemon.control(), &["log-level", "debug"]);
+    assert_eq!((said.code, said.out.as_str()), (0, "the log level is debug now\n"));
+    assert_eq!(stubborn(&daemon.control(), &["reload"]).code, 0);
+    daemon.ask("fine.example", code::A);
+    let (line, _) = daemon.wait_for_line(0, &["DEBUG", "answered", "fine.example"]);
+    daemon.config().write("[log]\nlevel = \"warn\"\n");
+    until("the file's level holds", || {
+        (stubborn(&daemon.control(), &["status", "--json"]).json()["log_level"] == "warn").then_some(())
+    });
+    daemon.ask("fine.example", code::A);
+    daemon.ask("rebind.example", code::A);
+    let (blocked, _) = daemon.wait_for_line(line, &["WARN", "blocked", "rebind.example"]);
+    let log = daemon.log();
+    let later: Vec<&str> = log.lines().skip(line + 1).take(blocked - line).collect();
+    assert!(!later.iter().any(|line| line.contains("answered")), "{later:#?}");
+    let said = stubborn(&daemon.control(), &["log-level", "loud"]);
+    assert_eq!(said.code, 2);
+    assert!(said.err.contains("\"loud\" is no log level"), "{}", said.err);
+}
+
+#[test]
+fn a_reload_is_waited_for_and_its_errors_are_those_of_check() {
+    let upstream = zone().serve();
+    let daemon = TestDaemon::start(upstream.address(), "");
+    let said = stubborn(&daemon.control(), &["reload"]);
+    assert_eq!((said.code, said.out.as_str()), (0, "reloaded: nothing changed (generation 2)\n"), "{said:?}");
+    assert!(daemon.ask("rebind.example", code::A).is_empty());
+
+    // Written in place, and read by the reload before the watch has seen it, or by the watch: it is in use after.
+    let exception = "[[exception]]\ndomain = \"rebind.example\"\n[server]\nworkers = 3\n";
+    daemon.config().write(exception);
+    let said = stubborn(&daemon.control(), &["reload", "--json"]);
+    let report = said.json();
+    assert_eq!((said.code, &report["ok"]), (0, &Value::Bool(true)), "{said:?}");
+    assert_eq!(report["restart"], serde_json::json!(["server.workers"]));
+    daemon.ask("rebind.example", code::A).assert_addresses(&["192.168.1.20"]);
+
+    daemon.config().write("[guard]\nmode = \"off\"\nprofile = 7\n");
+    let said = stubborn(&daemon.control(), &["reload"]);
+    let config = daemon.config().path();
+    let checked = Command::new(PROGRAM).args(["check", "--config"]).arg(config).output().unwrap();
+    let checked = String::from_utf8(checked.stderr).unwrap();
+    let (errors, _) = checked.rsplit_once("error: the configuration has 2 errors").unwrap();
+    assert_eq!((said.code, said.out.as_str()), (1, ""));
+    assert!(said.err.starts_with(errors), "{}\n{checked}", said.err);
+    assert!(
+        said.err.contains("error: not reloaded: the configuration has 2 errors, and generation "),
+        "{}",
+        said.err
+    );
+    assert_eq!(
+        stubborn(&daemon.control(), &["reload", "--json"]).json()["errors"].as_array().unwrap().len(),
+        2
+    );
+    daemon.ask("rebind.example", code::A).assert_addresses(&["192.168.1.20"]);
+}
+
+/// Memory in use, in octets.
+fn resident(pid: u32) -> usize {
+    let statm = std::fs::read_to_string(format!("/proc/{pid}/statm")).unwrap();
+    statm.split(' ').nth(1).unwrap().parse::<usize>().unwrap() * 4096
+}
+
+#[test]
+fn clients_that_never_read_or_never_write_hold_up_nobody() {
+    let upstream = Zone::new().serve();
+    let config = "[[local]]\nname = \"here.example\"\naddresses = [\"192.0.2.1\"]\n";
+    let daemon = TestDaemon::start(upstream.address(), config);
+    let connect = || UnixStream::connect(daemon.control()).unwrap();
+    let mut clients = Vec::new();
+    let before = resident(daemon.pid());
+    for _ in 0..200 {
+        let mut client = connect();
+        // Some say nothing, some half of something, some ask and never read.
+        let said: &[u8] = match clients.len() % 3 {
+            0 => b"",
+            1 => b"{\"version\":1,",
+            _ => b"{\"version\":1,\"command\":\"blocked\",\"follow\":true}\n",
+        };
+        let _ = client.write_all(said);
+        clients.push(client);
+    }
+    // An endless line is cut off.
+    let mut endless = connect();
+    endless.set_write_timeout(Some(DEADLINE)).unwrap();
+    let mut written = 0;
+    while let Ok(length) = endless.write(&[b'x'; 65_536]) {
+        written += length;
+        assert!(written < 8 << 20, "it reads on");
+    }
+    let asked = Instant::now();
+    for _ in 0..200 {
+        daemon.ask("here.example", code::A).assert_addresses(&["192.0.2.1"]);
+    }
+    assert!(asked.elapsed() < Duration::from_secs(5), "{:?}", asked.elapsed());
+    // The silent ones lose their places by themselves, although they stay.
+    until("there is a place again", || {
+        Some(stubborn(&daemon.control(), &["status"])).filter(|said| said.code == 0)
+    });
+    let grown = resident(daemon.pid()).saturating_sub(before);
+    assert!(grown < 8 << 20, "{grown} octets more");
+    drop(clients);
+}
+
+#[test]
+fn a_killed_daemon_s_socket_is_taken_over_and_a_living_one_s_is_not() {
+    let upstream = zone().serve();
+    let directory = TempDir::new().unwrap();
+    let socket = directory.path().join("run/control.sock");
+    let start = || Start::new().listen("127.0.0.1:0").upstream(upstream.address()).socket(&socket);
+    let mut first = start().start();
+    let pid = |socket: &Path| stubborn(socket, &["status", "--json"]).json()["pid"].clone();
+    assert_eq!(pid(&socket), first.pid());
+
+    let mut second = start().start();
+    second.said(0, &["WARN", "no control socket", "another daemon answers at", "control.sock"]);
+    assert!(ask(second.address(), "rebind.example").is_empty(), "it serves without");
+    assert_eq!(pid(&socket), first.pid());
+    second.signal("TERM");
+    assert!(second.wait().success());
+    assert_eq!(pid(&socket), first.pid(), "it took away nothing");
+
+    first.signal("KILL");
+    first.wait();
+    assert!(socket.exists());
+    assert_eq!(stubborn(&socket, &["status"]).code, 2);
+    let mut third = start().start();
+    assert_eq!(pid(&socket), third.pid());
+    third.signal("TERM");
+    assert!(third.wait().success());
+    assert!(!socket.exists(), "it goes with the daemon");
+}
+
+#[test]
+fn without_a_place_for_its_socket_the_daemon_serves_and_says_so() {
+    let upstream = zone().serve();
+    let directory = TempDir::new().unwrap();
+    let file = directory.path().join("file");
+    std::fs::write(&file, "in the way").unwrap();
+    for (socket, why) in [
+        (Path::new("/nonexistent/below/control.sock"), "the directory /nonexistent/below is not there"),
+        (&file.join("control.sock"), "cannot be made"),
+        (&file, "is there and is no socket"),
+        (Path::new("/proc/control.sock"), "cannot be made"),
+    ] {
+        let start = Start::new().listen("127.0.0.1:0").upstream(upstream.address()).socket(socket);
+        let daemon = start.start();
+        daemon.said(0, &["WARN", "no control socket", why]);
+        assert!(ask(daemon.address(), "rebind.example").is_empty());
+    }
+    assert_eq!(std::fs::read_to_string(&file).unwrap(), "in the way");
+}
+
+#[test]
+fn a_socket_that_is_taken_away_comes_back() {
+    let upstream = zone().serve();
+    let directory = TempDir::new().unwrap();
+    let socket = directory.path().join("run/control.sock");
+    let daemon = Start::new().listen("127.0.0.1:0").upstream(upstream.address()).socket(&socket).start();
+    std::fs::remove_dir_all(directory.path().join("run")).unwrap();
+    assert_eq!(stubborn(&socket, &["status"]).code, 2);
+    daemon.said(0, &["the control socket was taken away"]);
+    until("it is back", || socket.exists().then_some(()));
+    assert_eq!(stubborn(&socket, &["status"]).code, 0);
+}
+
+#[test]
+fn without_file_descriptors_the_daemon_answers_and_comes_back_by_itself() {
+    let upstream = zone().serve();
+    let directory = TempDir::new().unwrap();
+    let socket = directory.path().join("control.sock");
+    let config = directory.path().join("stubborn.toml");
+    std::fs::write(&config, "[server]\ntcp-connections = 1000\ntcp-connections-per-client = 1000\n").unwrap();
+    let limited = ["sh", "-c", "ulimit -n 64; exec \"$@\"", "sh", PROGRAM];
+    let start = Start::new().program(limited).listen("127.0.0.1:0").upstream(upstream.address());
+    let daemon = start.config(&config).socket(&socket).start();
+    assert!(ask(daemon.address(), "rebind.example").is_empty());
+    // More connections than there are descriptors left.
+    let mut held: Vec<TcpStream> = Vec::new();
+    until("it has run out", || {
+        held.push(TcpStream::connect(daemon.address()).unwrap());
+        daemon.log().contains("could not be accepted").then_some(())
+    });
+    for _ in 0..50 {
+        assert!(ask(daemon.address(), "rebind.example").is_empty(), "what is kept is answered");
+    }
+    // A client that comes now waits, and is served once there is a descriptor.
+    let mut client = UnixStream::connect(&socket).unwrap();
+    client.write_all(b"{\"version\":1,\"command\":\"status\"}\n").unwrap();
+    drop(held);
+    client.set_read_timeout(Some(DEADLINE)).unwrap();
+    let mut reply = String::new();
+    client.read_to_string(&mut reply).unwrap();
+    assert!(reply.starts_with("{\"version\":1,\"reply\":\"status\""), "{reply}");
+    assert_eq!(stubborn(&socket, &["status"]).code, 0);
+}
+
+#[test]
+fn whoever_is_not_of_the_group_cannot_connect() {
+    use std::os::unix::fs::PermissionsExt;
+    let upstream = zone().serve();
+    let daemon = TestDaemon::start(upstream.address(), "");
+    let mode = std::fs::metadata(daemon.control()).unwrap().permissions().mode();
+    assert_eq!(mode & 0o777, 0o660);
+    // As nobody, in a place that nobody can reach.
+    if std::env::var_os("USER").is_none_or(|user| user != "root") && !Path::new("/root/.").exists() {
+        eprintln!("SKIPPED in part: only root can be somebody else");
+        return;
+    }
+    std::fs::set_permissions(daemon.config().directory(), std::fs::Permissions::from_mode(0o755)).unwrap();
+    let program = daemon.config().directory().join("stubborn");
+    std::fs::copy(PROGRAM, &program).unwrap();
+    let mut command = Command::new("setpriv");
+    command.args(["--reuid", "65534", "--regid", "65534", "--clear-groups"]).arg(program);
+    let Ok(output) = command.args(["status", "--socket"]).arg(daemon.control()).output() else {
+        eprintln!("SKIPPED in part: there is no setpriv");
+        return;
+    };
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(2), "{said}");
+    assert!(said.contains("no permission to speak to the daemon"), "{said}");
+}
