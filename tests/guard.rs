@@ -11,6 +11,7 @@
 
 mod support;
 
+use std::collections::{BTreeSet, HashMap};
 use std::net::IpAddr;
 use std::sync::Mutex;
 use std::time::Instant;
@@ -71,19 +72,32 @@ impl Stage {
         Self { cases, upstream, daemon }
     }
 
-    /// Everything that goes wrong, over UDP and TCP, first and again.
+    /// Everything that goes wrong, over UDP and TCP, first and again; and rows of which no second answer came without
+    /// the upstream, so that what is kept was not seen.
     fn findings(&self) -> Vec<String> {
         let doubts = Mutex::new(Vec::new());
         let mut findings = Vec::new();
+        let mut lines = Vec::new();
         for transport in [Transport::Udp, Transport::Tcp] {
+            let (asked, kept) = (Mutex::new(HashMap::new()), Mutex::new(BTreeSet::new()));
             let watch = |case: &Case, exchange: &Exchange| {
                 let found = disagreement(case, exchange);
                 doubts.lock().unwrap().extend(found.map(|doubt| format!("{case}, {transport}: {doubt}")));
+                let (qname, qtype) = (exchange.query.qname.to_ascii_lowercase(), exchange.query.qtype);
+                let count = self.upstream.asked_for(&qname, qtype);
+                let before = asked.lock().unwrap().insert((case.slug.clone(), qname, qtype), count);
+                if before == Some(count) {
+                    kept.lock().unwrap().insert(case.id);
+                }
             };
             let target = self.daemon.target();
             findings.extend(play_and_watch(target, &self.cases, &self.upstream, transport, true, watch));
+            let kept = kept.into_inner().unwrap();
+            let rows: BTreeSet<&str> = self.cases.iter().map(|case| case.id).collect();
+            let unseen = rows.difference(&kept);
+            lines.extend(unseen.map(|row| format!("{row}, {transport}: no answer is kept")));
         }
-        let mut lines: Vec<String> = findings.iter().map(Finding::to_string).collect();
+        lines.extend(findings.iter().map(Finding::to_string));
         lines.extend(doubts.into_inner().unwrap());
         lines
     }
