@@ -208,6 +208,7 @@ rows! {
     more_messages_than_asked_for_stay_there: "M26";
     a_second_datagram_changes_nothing: "M27";
     large_sets_are_judged_before_they_are_cut: "M28";
+    translated_addresses_are_judged_like_plain_ones: "M29";
     aliases_to_localhost_are_blocked: "N01" "N02";
     exceptions_are_not_reached_through_aliases: "N04" "X04";
     dnames_are_aliases: "N05";
