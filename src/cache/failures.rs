@@ -29,7 +29,6 @@ struct Failure<A> {
 }
 
 impl<A: Clone> Default for Failures<A> {
-    /// Without any.
     fn default() -> Self {
         let entries = Cache::with(
             256,

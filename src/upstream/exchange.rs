@@ -158,7 +158,7 @@ impl Exchanger {
         match &outcome {
             Err(error) if error.is_about_server() => {
                 if server.failed(millis, asked_at) {
-                    tracing::warn!(server = %server.endpoint, %error, "server avoided until it answers a probe");
+                    tracing::warn!(name: "server-avoided", server = %server.endpoint, %error, "server avoided until it answers a probe");
                     self.probe(server);
                 }
             }
@@ -169,7 +169,7 @@ impl Exchanger {
 
     pub(super) fn note_answer(&self, server: &ServerState, millis: u64) {
         if server.answered(millis) {
-            tracing::info!(server = %server.endpoint, "server answers again");
+            tracing::info!(name: "server-back", server = %server.endpoint, "server answers again");
         }
     }
 
