@@ -173,21 +173,57 @@ fn what_was_blocked_is_shown_with_what_would_allow_it() {
         ("rule", "private-use"),
         ("origin", "built-in"),
         ("carrier", "A"),
-        ("allow", "[[exception]] domain = \"rebind.example\" exact = true networks = [\"192.168.1.20/32\"]"),
+        ("allow", "stubborn allow rebind.example --exact --to 192.168.1.20"),
     ] {
         assert_eq!(block[key], value, "{key}");
     }
-    assert_eq!((&block["times"], &block["allow_networks"][0]), (&2.into(), &"192.168.1.20/32".into()));
+    assert_eq!((&block["times"], &block["addresses"]), (&2.into(), &serde_json::json!(["192.168.1.20"])));
 
     let said = stubborn(&daemon.control(), &["blocked"]);
     assert!(said.out.contains("rebind.example") && said.out.contains("×2"), "{}", said.out);
-    assert!(said.out.contains("  to allow: [[exception]] domain = \"rebind.example\""), "{}", said.out);
+    assert!(
+        said.out.contains("  to allow: stubborn allow rebind.example --exact --to 192.168.1.20"),
+        "{}",
+        said.out
+    );
     assert!(!said.out.contains("ads.example"), "{}", said.out);
     let said = stubborn(&daemon.control(), &["blocked", "--all"]);
     assert!(said.out.contains("sinkhole") && said.out.contains("ads.example"), "{}", said.out);
     assert!(!said.out.contains('\u{1b}'), "{}", said.out);
     assert_eq!(stubborn(&daemon.control(), &["blocked", "--since", "0"]).out, "nothing was blocked\n");
     assert_eq!(stubborn(&daemon.control(), &["blocked", "--since", "soon"]).code, 2);
+}
+
+#[test]
+fn the_exception_that_the_last_block_asks_for_is_proposed_and_written_where_that_is_said() {
+    let upstream = zone().addresses("two.example", &["10.0.0.1", "10.0.0.2", "198.51.101.9"]).serve();
+    let daemon = TestDaemon::start(upstream.address(), "# The house.\n");
+    let config = daemon.config().path();
+    let allow = |more: &[&str]| {
+        let words = [&["allow", "--last", "--config", config.to_str().unwrap()], more].concat();
+        stubborn(&daemon.control(), &words)
+    };
+    let said = allow(&[]);
+    assert_eq!((said.code, said.err.as_str()), (1, "error: nothing was blocked since the daemon started\n"));
+    daemon.ask("two.example", code::A);
+    daemon.ask("rebind.example", code::A);
+    daemon.ask("two.example", code::A);
+    let said = allow(&[]);
+    let command = "stubborn allow two.example --exact --to 10.0.0.1/32 --to 10.0.0.2/32\n";
+    assert_eq!((said.code, said.out.as_str()), (0, command), "{said:?}");
+    assert!(said.err.contains("10.0.0.1 is in private-use"), "{}", said.err);
+    assert_eq!(std::fs::read_to_string(&config).unwrap(), "# The house.\n", "only proposed");
+    let said = allow(&["--yes", "--reason", "the printer"]);
+    assert_eq!(said.code, 0, "{said:?}");
+    until("it is in use", || (daemon.ask("two.example", code::A).addresses().len() == 3).then_some(()));
+    daemon.ask("rebind.example", code::A).assert_blocked();
+    let text = std::fs::read_to_string(&config).unwrap();
+    assert!(text.starts_with("# The house.\n") && text.contains("reason = \"the printer\""), "{text}");
+    for wrong in [&["--last", "--exact"][..], &["--last", "a.example"], &["a.example", "--yes"], &[]] {
+        let mut command = Command::new(PROGRAM);
+        let output = command.arg("allow").args(wrong).arg("--config").arg(&config).output().unwrap();
+        assert_eq!(output.status.code(), Some(2), "{wrong:?}");
+    }
 }
 
 /// A command that goes on, ended when dropped.

@@ -139,7 +139,7 @@ pub(crate) struct Audit {
 /// What it serves, whom it asks and how they answer, what it blocked, and what is wrong with it.
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Exit codes: 0 all is well; 1 something is wrong, such as a configuration that was refused or \
+    after_help = "Examples:\n  stubborn status\n  stubborn status --json\n\nExit codes: 0 all is well; 1 something is wrong, such as a configuration that was refused or \
                         upstreams that do not answer; 2 no daemon answers. So it serves as a health check."
 )]
 pub(crate) struct Status {
@@ -220,14 +220,24 @@ Exit codes: 0 written, or there was nothing to do; 1 refused, as `stubborn check
 What to write by hand is printed then.")]
 pub(crate) struct Allow {
     /// The domain: this name and, without --exact, every name below it
-    #[arg(value_name = "DOMAIN")]
-    pub(crate) domain: String,
+    #[arg(value_name = "DOMAIN", required_unless_present = "last")]
+    pub(crate) domain: Option<String>,
     /// Only the name itself, nothing below it
     #[arg(long)]
     pub(crate) exact: bool,
     /// A network or an address it may answer with; may be given several times [default: RFC 1918 and unique-local]
     #[arg(long, value_name = "NET")]
     pub(crate) to: Vec<String>,
+    /// What the running daemon blocked last: that name, those addresses; shows it, and asks
+    #[arg(long, conflicts_with_all = ["domain", "exact", "to"])]
+    pub(crate) last: bool,
+    /// With --last: do not ask
+    #[arg(long, conflicts_with = "domain")]
+    pub(crate) yes: bool,
+    /// With --last: the daemon's control socket [default: that of /etc/stubborn/stubborn.toml, else
+    /// /run/stubborn/control.sock]
+    #[arg(long, value_name = "PATH", conflicts_with = "domain")]
+    pub(crate) socket: Option<PathBuf>,
     /// A network or an address of clients it holds for; may be given several times [default: all clients]
     #[arg(long, value_name = "NET")]
     pub(crate) client: Vec<String>,
@@ -322,6 +332,7 @@ pub(crate) struct Show {
 ///
 /// Until the next start, or until the level in the file changes.
 #[derive(Debug, Args)]
+#[command(after_help = "Example:\n  stubborn log-level debug")]
 pub(crate) struct LogLevel {
     /// error, warn, info, debug or trace; names that are asked are written from debug on
     #[arg(value_parser = level)]
@@ -384,7 +395,7 @@ pub(crate) struct EditArguments {
 /// nothing.
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Exit codes: 0 it is in use; 1 it has errors, and the one before stays; 2 no daemon answers."
+    after_help = "Example:\n  stubborn reload\n\nExit codes: 0 it is in use; 1 it has errors, and the one before stays; 2 no daemon answers."
 )]
 pub(crate) struct Reload {
     #[command(flatten)]

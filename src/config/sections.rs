@@ -40,7 +40,7 @@ pub(super) const LEVELS: &[(&str, Level)] = &[
 pub(super) const FORMATS: &[(&str, Format)] =
     &[("text", Format::Text), ("json", Format::Json), ("journald", Format::Journald)];
 
-const QUERY_LOGS: &[(&str, QueryLog)] =
+pub(super) const QUERY_LOGS: &[(&str, QueryLog)] =
     &[("off", QueryLog::Off), ("without-names", QueryLog::WithoutNames), ("with-names", QueryLog::WithNames)];
 
 pub(super) fn server(table: &Table<'_>) -> ListenSettings {

@@ -148,10 +148,10 @@ pub struct Block {
     pub more: usize,
     /// All that in words.
     pub text: String,
-    /// What would allow it, as it is written in the configuration.
+    /// What would allow it, in one line.
     pub allow: String,
-    /// The networks an exception would have to name; none where it is no address.
-    pub allow_networks: Vec<String>,
+    /// The inside addresses in the answer, and those within which they were hidden; no more than a few of very many.
+    pub addresses: Vec<String>,
 }
 
 /// How the daemon is. Counts are since its start.

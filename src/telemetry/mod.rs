@@ -46,6 +46,9 @@ pub struct Telemetry {
     query_log: AtomicU8,
 }
 
+/// Findings that are kept of one reply.
+const KEPT_FINDINGS: usize = 8;
+
 /// What makes two reports the same one to a reader: category, client, question, and what is reported first. Made without
 /// an allocation, since a page that tries to rebind asks for what is cached.
 #[derive(Debug)]
@@ -64,7 +67,7 @@ impl ReportKey {
     /// of them.
     fn to_kept(&self) -> Self {
         let verdict = Verdict {
-            findings: self.verdict.leading().cloned().into_iter().collect(),
+            findings: self.verdict.reported().take(KEPT_FINDINGS).cloned().collect(),
             category: self.verdict.category,
         };
         Self { client: self.client, question: self.question, verdict: Arc::new(verdict) }
