@@ -116,7 +116,6 @@ fn a_flood_of_unique_names_leaves_hits_alone() {
 
 /// One client asks for more than can wait, all of it in vain. Another asks for names nobody has asked for before.
 #[test]
-#[ignore = "one client may take all places of those who wait"]
 fn a_flood_of_one_client_leaves_the_new_names_of_others_alone() {
     let _turn = alone();
     let upstream = Upstream::start(|qname| match is_below(qname, "polite.example") {

@@ -202,7 +202,7 @@ pub(crate) struct Flush {
 
 /// Let a domain answer with inside addresses
 ///
-/// Writes an [[exception]] into the configuration file, and keeps its comments and its order. The file is changed only if it
+/// Writes an exception into the configuration file, and keeps its comments and its order. The file is changed only if it
 /// is fine then, by the code of `stubborn check`, and in one step; a running daemon takes it by itself. Where an exception
 /// for the domain is there already, it is widened or gets the new networks, or the new one is written beside it; where the
 /// domain may already, nothing is changed.
@@ -256,7 +256,7 @@ pub(crate) struct Allow {
 
 /// End the exceptions for a domain
 ///
-/// Takes every [[exception]] for exactly this domain out of the configuration file, or out of the files it includes; a comment
+/// Takes every exception for exactly this domain out of the configuration file, or out of the files it includes; a comment
 /// right above one goes with it. Says who else lets the domain through, and how that is ended.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
@@ -265,7 +265,7 @@ pub(crate) struct Allow {
 
 Exit codes: 0 taken out; 1 there is none for this domain; 2 the file cannot be written here.")]
 pub(crate) struct Disallow {
-    /// The domain as it stands in the [[exception]]
+    /// The domain as it stands in the exception
     #[arg(value_name = "DOMAIN", value_parser = domain)]
     pub(crate) domain: Name,
     #[command(flatten)]
