@@ -11,6 +11,8 @@ mod asking;
 mod hosts;
 mod inflight;
 mod local;
+mod lookup;
+mod outcome;
 mod settings;
 mod snapshot;
 mod special;
@@ -25,19 +27,18 @@ use tokio::time::timeout;
 
 use crate::cache::{CacheSettings, Entry, Failures, Found, Key, Store};
 use crate::dns::{
-    Class, Ede, EdeCode, LocalAnswer, NameRef, Query, Question, Rcode, RecordType, UpstreamResponse,
+    Class, EdeCode, LocalAnswer, NameRef, Query, Question, Rcode, RecordType, UpstreamResponse,
 };
-use crate::policy::{Circumstances, ClientResponse, Judgement, Verdict, enforce};
-use crate::upstream::{Ask, ExchangeError, Exchanger};
+use crate::policy::{Judgement, enforce};
+use crate::upstream::{ExchangeError, Exchanger};
 use asking::Asking;
 use inflight::{Duty, InFlight, Place};
 
 pub use hosts::{Hosts, HostsError};
+pub use lookup::Lookup;
+pub use outcome::{Outcome, Source};
 pub use settings::{LocalName, NamesSettings, Route};
 pub use snapshot::{ChosenRoute, Current, Ingredients, Snapshot};
-
-/// The TTL of a stale answer in seconds (RFC 8767 §4 recommends 30).
-const STALE_TTL: u32 = 30;
 
 /// How long a client waits for a fresh answer where there is a stale one: most give up after 5 s (RFC 8767 §5 recommends
 /// 1.8 s).
@@ -52,21 +53,6 @@ pub struct Now {
     pub unix: i64,
 }
 
-/// Where an answer came from.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Source {
-    /// Made here: local and special names, refusals.
-    Local,
-    /// The cache.
-    Cache,
-    /// The cache, past its TTL.
-    Stale,
-    /// An upstream.
-    Upstream,
-    /// Nobody: it failed.
-    Failure,
-}
-
 /// What queries read at one time have in common.
 #[derive(Debug)]
 pub struct Turn {
@@ -74,24 +60,6 @@ pub struct Turn {
     pub snapshot: Current,
     /// When they were read.
     pub now: Now,
-}
-
-/// The answer to a query.
-#[derive(Debug)]
-pub struct Outcome {
-    reply: Reply,
-    /// Seconds by which its TTLs are to be lowered.
-    pub age: u32,
-    /// Where it came from.
-    pub source: Source,
-}
-
-#[derive(Debug)]
-enum Reply {
-    /// Made for this query.
-    Made(ClientResponse, Option<Arc<Verdict>>),
-    /// As it is kept, judged by the query's generation.
-    Kept(Arc<Entry<Judged>>),
 }
 
 /// A query's first step.
@@ -103,51 +71,6 @@ pub enum Step {
     Refresh(Outcome, Box<Lookup>),
     /// An upstream has to be asked.
     Ask(Box<Lookup>),
-}
-
-/// A query that has to go to an upstream.
-#[derive(Debug)]
-pub struct Lookup {
-    query: Query,
-    client: IpAddr,
-    snapshot: Current,
-    route: usize,
-    route_id: u64,
-    key: Key,
-    stale: Option<Arc<Entry<Judged>>>,
-}
-
-impl Lookup {
-    fn new(turn: &Turn, query: &Query, client: IpAddr, key: Key) -> Self {
-        let snapshot = Arc::clone(&turn.snapshot);
-        let route = snapshot.select_route(query.question.name().fold().as_ref());
-        let route_id = snapshot.route(route).map_or(0, |route| route.id);
-        Self { query: *query, client, snapshot, route, route_id, key, stale: None }
-    }
-
-    fn ask(&self) -> Ask {
-        let asker = &self.query.asker;
-        Ask {
-            question: self.query.question,
-            dnssec_ok: asker.dnssec_ok(),
-            checking_disabled: asker.checking_disabled,
-        }
-    }
-
-    fn circumstances(&self, now: Now) -> Circumstances<'_> {
-        let trust = self.snapshot.route(self.route).and_then(|route| route.trust.as_ref());
-        Circumstances { question: &self.query.question, trust, client: self.client, now: now.unix }
-    }
-
-    /// The query.
-    pub fn query(&self) -> &Query {
-        &self.query
-    }
-
-    /// Who asked it.
-    pub fn client(&self) -> IpAddr {
-        self.client
-    }
 }
 
 /// A judgement with the generation it is of.
@@ -240,7 +163,11 @@ impl Resolver {
         let Turn { snapshot, now } = turn;
         let question = &query.question;
         if !snapshot.allows(client) {
-            return Step::Done(refused(question, EdeCode::PROHIBITED, "this client is not in allow-clients"));
+            return Step::Done(Outcome::refused(
+                question,
+                EdeCode::PROHIBITED,
+                "this client is not in allow-clients",
+            ));
         }
         if question.class != Class::IN || question.rtype == RecordType::ANY {
             return Step::Done(Outcome::local(not_looked_up(question)));
@@ -291,7 +218,7 @@ impl Resolver {
                     true => Step::Refresh(outcome, Box::new(lookup)),
                 }
             }
-            _ if !query.asker.recursion_desired => Step::Done(refused(
+            _ if !query.asker.recursion_desired => Step::Done(Outcome::refused(
                 question,
                 EdeCode::NOT_AUTHORITATIVE,
                 "not asked for recursion, and not in the cache",
@@ -437,10 +364,6 @@ fn chaos(question: &Question) -> LocalAnswer {
     }
 }
 
-fn refused(question: &Question, code: EdeCode, why: &str) -> Outcome {
-    Outcome::local(LocalAnswer::empty(Rcode::REFUSED, question).with_error(Ede::new(code, why)))
-}
-
 fn is_failure(entry: &Entry<Judged>) -> bool {
     !matches!(entry.upstream.rcode(), Rcode::NOERROR | Rcode::NXDOMAIN)
 }
@@ -453,56 +376,5 @@ fn failure_lasts(answer: &Answer) -> Option<Duration> {
         Err(ExchangeError::Overload) => None,
         Err(error) if error.is_about_server() => Some(Duration::from_secs(1)),
         Ok(_) | Err(_) => Some(Duration::from_secs(5)),
-    }
-}
-
-impl Outcome {
-    /// What to send.
-    pub fn response(&self) -> &ClientResponse {
-        match &self.reply {
-            Reply::Made(response, _) => response,
-            Reply::Kept(entry) => &entry.judged.judgement.response,
-        }
-    }
-
-    /// What the guard said of it, if it was asked.
-    pub fn verdict(&self) -> Option<&Arc<Verdict>> {
-        match &self.reply {
-            Reply::Made(_, verdict) => verdict.as_ref(),
-            Reply::Kept(entry) => entry.judged.judgement.verdict.as_ref(),
-        }
-    }
-
-    fn local(answer: LocalAnswer) -> Self {
-        Self { reply: Reply::Made(answer.into(), None), age: 0, source: Source::Local }
-    }
-
-    fn kept(found: Found<Judged>) -> Self {
-        // A reply made here in an upstream's place has a TTL of its own.
-        let age = if found.entry.judged.judgement.is_ours { 0 } else { found.age };
-        Self { reply: Reply::Kept(found.entry), age, source: Source::Cache }
-    }
-
-    /// A judged reply of an upstream.
-    pub(crate) fn judged(judgement: Judgement, age: u32, source: Source) -> Self {
-        let age = if judgement.is_ours { 0 } else { age };
-        Self { reply: Reply::Made(judgement.response, judgement.verdict), age, source }
-    }
-
-    /// An answer past its TTL, since no better one could be had.
-    fn stale(judgement: Judgement) -> Self {
-        let response = judgement.response.with_ttl(STALE_TTL).with_error(Ede::new(EdeCode::STALE_ANSWER, ""));
-        Self { reply: Reply::Made(response, judgement.verdict), age: 0, source: Source::Stale }
-    }
-
-    /// A failure for want of room.
-    pub(crate) fn overloaded(question: &Question) -> Self {
-        Self::failed(question, &ExchangeError::Overload)
-    }
-
-    fn failed(question: &Question, error: &ExchangeError) -> Self {
-        let answer = LocalAnswer::empty(Rcode::SERVFAIL, question)
-            .with_error(Ede::new(error.ede(), error.to_string()));
-        Self { reply: Reply::Made(answer.into(), None), age: 0, source: Source::Failure }
     }
 }

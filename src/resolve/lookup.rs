@@ -1,0 +1,55 @@
+//! A query with what its generation says of it.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use super::{Current, Judged, Now, Turn};
+use crate::cache::{Entry, Key};
+use crate::dns::Query;
+use crate::policy::Circumstances;
+use crate::upstream::Ask;
+
+/// A query that has to go to an upstream.
+#[derive(Debug)]
+pub struct Lookup {
+    pub(super) query: Query,
+    pub(super) client: IpAddr,
+    pub(super) snapshot: Current,
+    pub(super) route: usize,
+    pub(super) route_id: u64,
+    pub(super) key: Key,
+    pub(super) stale: Option<Arc<Entry<Judged>>>,
+}
+
+impl Lookup {
+    pub(super) fn new(turn: &Turn, query: &Query, client: IpAddr, key: Key) -> Self {
+        let snapshot = Arc::clone(&turn.snapshot);
+        let route = snapshot.select_route(query.question.name().fold().as_ref());
+        let route_id = snapshot.route(route).map_or(0, |route| route.id);
+        Self { query: *query, client, snapshot, route, route_id, key, stale: None }
+    }
+
+    pub(super) fn ask(&self) -> Ask {
+        let asker = &self.query.asker;
+        Ask {
+            question: self.query.question,
+            dnssec_ok: asker.dnssec_ok(),
+            checking_disabled: asker.checking_disabled,
+        }
+    }
+
+    pub(super) fn circumstances(&self, now: Now) -> Circumstances<'_> {
+        let trust = self.snapshot.route(self.route).and_then(|route| route.trust.as_ref());
+        Circumstances { question: &self.query.question, trust, client: self.client, now: now.unix }
+    }
+
+    /// The query.
+    pub fn query(&self) -> &Query {
+        &self.query
+    }
+
+    /// Who asked it.
+    pub fn client(&self) -> IpAddr {
+        self.client
+    }
+}
