@@ -14,14 +14,20 @@ use stubborn::config::{self, Disk};
 use stubborn::policy::{
     PRESETS, SPECIAL_DOMAINS, SPECIAL_RANGES, Scope, Shape, SpecialUse, Treatment, built_in_exceptions,
 };
-
 use stubborn::telemetry::MESSAGE_IDS;
 
 /// 2026-11-21T00:00:00Z
 const NOW: i64 = 1_795_219_200;
 
 /// The pages with examples in them.
-const PAGES: &[&str] = &["README.md", "CONTRIBUTING.md", "docs/ranges.md", "docs/presets.md"];
+const PAGES: &[&str] = &[
+    "README.md",
+    "CONTRIBUTING.md",
+    "docs/ranges.md",
+    "docs/presets.md",
+    "docs/metrics.md",
+    "docs/control.md",
+];
 
 fn path(below: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join(below)

@@ -233,8 +233,8 @@ pub struct PolicyStatus {
 /// A server that is asked.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct UpstreamStatus {
-    /// The domain of the route it is asked for; `default` for all other names.
-    pub route: String,
+    /// The domain of the route it is asked for; none for all other names.
+    pub route: Option<String>,
     /// Where it is.
     pub server: String,
     /// It is not avoided.
