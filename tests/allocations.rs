@@ -252,8 +252,8 @@ fn over_udp(rows: &[Row], from: &str) -> Vec<String> {
     rows.iter().filter_map(cost).collect()
 }
 
-/// What so many queries cost, where that is anything each time. (Right after the first one, which was forwarded, there may be
-/// something left to do that has nothing to do with the later ones.)
+/// What so many queries cost, where that is anything each time. At the first try the room for replies that are sent together
+/// may still grow, and something be left to do for the query that was forwarded; what a query costs is paid at every one.
 fn least(row: &Row, queries: usize, mut count: impl FnMut() -> (u64, String)) -> Option<String> {
     let (calls, traces) = (0..3).map(|_| count()).min_by_key(|(calls, _)| *calls)?;
     (calls > 0).then(|| format!("{}: {calls} calls for {queries} queries\n{traces}", row.what))
