@@ -433,6 +433,61 @@ fn clients_that_never_read_or_never_write_hold_up_nobody() {
 }
 
 #[test]
+fn whoever_follows_and_never_reads_is_left_behind() {
+    let names: Vec<String> = (0..1_500).map(|number| format!("n{number}.example")).collect();
+    let upstream = names.iter().fold(zone(), |zone, name| zone.addresses(name, &["192.168.1.20"])).serve();
+    let daemon = TestDaemon::start(upstream.address(), "");
+    daemon.ask("rebind.example", code::A);
+    let mut client = UnixStream::connect(daemon.control()).unwrap();
+    client.write_all(b"{\"version\":1,\"command\":\"blocked\",\"follow\":true}\n").unwrap();
+    let before = resident(daemon.pid());
+    for name in &names {
+        daemon.ask(name, code::A).assert_blocked();
+    }
+    // Some 200 KiB fit between the two of them; then the daemon waits a while, and no longer.
+    until("it is left", || client.write(b"\n").is_err().then_some(()));
+    let mut told = String::new();
+    client.read_to_string(&mut told).unwrap();
+    let told = told.lines().filter(|line| line.ends_with('}')).count();
+    assert!((1..names.len()).contains(&told), "{told}");
+    let status = stubborn(&daemon.control(), &["status", "--json"]).json();
+    assert_eq!(status["guard"]["blocked"], 1_501);
+    let blocks = stubborn(&daemon.control(), &["blocked", "--json"]).out.lines().count();
+    assert_eq!(blocks, 1_024, "the newest are kept");
+    let grown = resident(daemon.pid()).saturating_sub(before);
+    assert!(grown < 16 << 20, "{grown} octets more");
+}
+
+#[test]
+fn a_thousand_reloads_hold_up_no_query() {
+    let upstream = zone().serve();
+    let daemon = TestDaemon::start(upstream.address(), "[[exception]]\npreset = \"plex\"\n");
+    daemon.ask("fine.example", code::A);
+    let socket = daemon.control();
+    let reloading = std::thread::spawn(move || {
+        for _ in 0..1_000 {
+            let mut client = UnixStream::connect(&socket).unwrap();
+            client.write_all(b"{\"version\":1,\"command\":\"reload\"}\n").unwrap();
+            let mut reply = String::new();
+            client.read_to_string(&mut reply).unwrap();
+            assert!(reply.contains("\"reply\":\"reloaded\""), "{reply}");
+        }
+    });
+    let mut slowest = Duration::ZERO;
+    while !reloading.is_finished() {
+        let asked = Instant::now();
+        daemon.ask("fine.example", code::A).assert_addresses(&["198.51.101.1"]);
+        daemon.ask("rebind.example", code::A).assert_blocked();
+        slowest = slowest.max(asked.elapsed());
+    }
+    reloading.join().unwrap();
+    assert!(slowest < Duration::from_secs(1), "{slowest:?}");
+    let status = stubborn(&daemon.control(), &["status", "--json"]).json();
+    assert_eq!((&status["policy"]["generation"], &status["healthy"]), (&1_001.into(), &true.into()));
+    assert_eq!(upstream.asked("fine.example"), 1, "what is kept is kept");
+}
+
+#[test]
 fn a_killed_daemon_s_socket_is_taken_over_and_a_living_one_s_is_not() {
     let upstream = zone().serve();
     let directory = TempDir::new().unwrap();

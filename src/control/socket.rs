@@ -165,3 +165,13 @@ pub(super) fn connect(path: &Path) -> io::Result<UnixStream> {
     socket.set_nonblocking(false)?;
     Ok(socket.into())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn groups_are_found_by_their_whole_name() {
+        assert_eq!((group_id("root"), group_id("roo"), group_id("no-such-group")), (Some(0), None, None));
+    }
+}

@@ -196,7 +196,7 @@ impl Source {
         let held = self.config.as_deref().zip(self.held.as_deref());
         let reading = Reading { held, ..Reading::default() };
         let Loaded { config, files, directories, warnings, written: _ } = self.load_from(&reading)?;
-        let read = files.iter().filter(|file| reading.has_read(file)).cloned().collect();
+        let read = files.iter().filter(|file| file.exists()).cloned().collect();
         let mut warnings: Vec<String> = warnings.iter().map(config::ConfigError::one_line).collect();
         let listening = match environment.listening.as_slice() {
             [] => config.server.listen.as_slice(),
