@@ -136,10 +136,6 @@ impl Reading<'_> {
         }
     }
 
-    fn has_read(&self, path: &Path) -> bool {
-        self.seen.borrow().contains_key(path)
-    }
-
     fn watched(&self, path: PathBuf) -> Watched {
         let seen = self.seen.borrow().get(&path).copied();
         Watched { path, seen }
