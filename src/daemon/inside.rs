@@ -8,7 +8,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::build::Built;
 use super::run::{RunError, system};
-use crate::listen::{Connections, Service, bind, work};
+use crate::listen::{Connections, Pulses, Service, bind, work};
 use crate::resolve::{Resolver, Snapshot};
 use crate::telemetry::Telemetry;
 use crate::upstream::Servers;
@@ -42,9 +42,11 @@ impl Inside {
             return Err(system("no socket was bound")(std::io::ErrorKind::AddrNotAvailable.into()));
         };
         let until = stop.clone();
+        // Nobody asks how it is.
+        let pulse = Pulses::default().worker();
         let worker = std::thread::Builder::new()
             .name("audited".into())
-            .spawn(move || work(sockets, &service, &until))
+            .spawn(move || work(sockets, &service, pulse, &until))
             .map_err(system("cannot start a worker"))?;
         Ok(Self { address, stop, worker: Some(worker) })
     }

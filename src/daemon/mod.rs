@@ -7,11 +7,13 @@ mod inside;
 mod nat64;
 #[cfg(unix)]
 mod netlink;
+mod notify;
 mod operate;
 mod reload;
 mod run;
 mod status;
 mod watch;
+mod watchdog;
 
 pub use addresses::{AddressesError, OwnAddresses, own_addresses};
 pub use build::{BuildError, Built, Environment, Source};

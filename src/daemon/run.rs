@@ -16,10 +16,12 @@ use tokio_util::sync::CancellationToken;
 use super::addresses::OwnAddresses;
 use super::build::{BuildError, Built, Environment, Source};
 use super::nat64::learn;
+use super::notify::Notifier;
 use super::watch::{WatchOptions, Watcher};
+use super::watchdog::Watchdog;
 use crate::config::Config;
 use crate::control::{self, Call, Control};
-use crate::listen::{BindError, Bound, Connections, Service, bind, work};
+use crate::listen::{BindError, Bound, Connections, Pulses, Service, bind, work};
 use crate::metrics;
 use crate::resolve::{Ingredients, Resolver, Snapshot};
 use crate::telemetry::{Level, LogError, LogHandle, Logging, Telemetry};
@@ -35,6 +37,9 @@ const LEARN_AGAIN: Duration = Duration::from_secs(30);
 const MAX_CALLS: usize = 4;
 /// How often folded reports are looked through.
 const FOLD_TICK: Duration = Duration::from_secs(1);
+
+/// How often the service manager is told how the service is.
+const STATUS_INTERVAL: Duration = Duration::from_secs(10);
 
 /// Why the daemon does not run.
 #[derive(Debug, thiserror::Error)]
@@ -100,6 +105,8 @@ pub(super) struct Daemon {
     /// As the file has it: what an operator sets holds until that changes.
     pub(super) file_level: Level,
     calls: mpsc::Receiver<Call>,
+    pub(super) notifier: Notifier,
+    watchdog: Watchdog,
     pub(super) workers: Vec<JoinHandle<std::io::Result<usize>>>,
     stop: CancellationToken,
 }
@@ -148,13 +155,13 @@ impl Daemon {
             tcp_idle_timeout: config.server.tcp_idle_timeout,
         };
         let stop = CancellationToken::new();
-        let mut workers = Vec::new();
+        let (mut workers, mut pulses) = (Vec::new(), Pulses::default());
         for (number, sockets) in sockets.into_iter().enumerate() {
-            let (service, stop) = (service.clone(), stop.clone());
+            let (service, pulse, stop) = (service.clone(), pulses.worker(), stop.clone());
             let thread = std::thread::Builder::new().name(format!("worker-{number}"));
             workers.push(
                 thread
-                    .spawn(move || work(sockets, &service, &stop))
+                    .spawn(move || work(sockets, &service, pulse, &stop))
                     .map_err(system("cannot start a worker"))?,
             );
         }
@@ -188,6 +195,8 @@ impl Daemon {
             level,
             file_level,
             calls,
+            notifier: Notifier::from_environment(),
+            watchdog: Watchdog::new(pulses),
             workers,
             stop,
         })
@@ -210,11 +219,13 @@ impl Daemon {
     /// Follows files, addresses and signals until it is to stop.
     async fn keep(mut self, mut signals: Signals) -> Result<(), RunError> {
         let mut fold_tick = tokio::time::interval(FOLD_TICK);
+        let mut status_tick = tokio::time::interval(STATUS_INTERVAL);
         let mut learn_tick = tokio::time::interval(LEARN_INTERVAL);
         let (learned_sender, mut learned) = mpsc::unbounded_channel();
         // What changed between the first reading and the start of the watch.
         // Its outcome is in the log.
-        let _ = self.reload("start", false);
+        let _ = self.read_anew("start", false);
+        self.notifier.ready();
         loop {
             tokio::select! {
                 changed = self.watcher.changed() => {
@@ -245,6 +256,8 @@ impl Daemon {
                     }
                 },
                 _ = fold_tick.tick() => self.service.telemetry.write_folded(Instant::now()),
+                () = self.watchdog.alive() => self.notifier.alive(),
+                _ = status_tick.tick(), if self.notifier.is_on() => self.tell_status(),
                 _ = signals.terminate.recv() => return self.finish("SIGTERM"),
                 _ = signals.interrupt.recv() => return self.finish("SIGINT"),
             }
@@ -253,6 +266,7 @@ impl Daemon {
 
     fn finish(self, signal: &str) -> Result<(), RunError> {
         tracing::info!(signal, "stopping");
+        self.notifier.stopping();
         self.stop.cancel();
         let mut abandoned = 0;
         for worker in self.workers {

@@ -5,6 +5,7 @@ mod contain;
 mod handler;
 mod holder;
 mod limits;
+mod pulse;
 mod settings;
 mod sockets;
 mod tcp;
@@ -23,6 +24,7 @@ use crate::telemetry::Telemetry;
 use handler::Handler;
 
 pub use limits::Connections;
+pub use pulse::{Pulse, Pulses};
 pub use settings::{ListenSettings, group};
 pub use sockets::{BindError, Bound, WorkerSockets, bind};
 
@@ -42,11 +44,17 @@ pub struct Service {
     pub tcp_idle_timeout: Duration,
 }
 
-/// A worker: serves its sockets on this thread until `stop`. Returns how many queries it abandoned.
+/// A worker: serves its sockets on this thread until `stop`, and answers its `pulse` from there. Returns how many queries it
+/// abandoned.
 ///
 /// # Errors
 /// When the thread's runtime cannot be set up.
-pub fn work(sockets: WorkerSockets, service: &Service, stop: &CancellationToken) -> io::Result<usize> {
+pub fn work(
+    sockets: WorkerSockets,
+    service: &Service,
+    pulse: Pulse,
+    stop: &CancellationToken,
+) -> io::Result<usize> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let local = LocalSet::new();
     local.block_on(&runtime, async {
@@ -64,7 +72,9 @@ pub fn work(sockets: WorkerSockets, service: &Service, stop: &CancellationToken)
                 Ok(())
             });
         }
+        let beating = tokio::task::spawn_local(pulse.beat());
         stop.cancelled().await;
+        beating.abort();
         drop(serving);
         Ok(drain(&handler).await)
     })

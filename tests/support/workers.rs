@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 
 use stubborn::daemon::{Environment, Source};
-use stubborn::listen::{Connections, Service, bind, work};
+use stubborn::listen::{Connections, Pulses, Service, bind, work};
 use stubborn::resolve::{Resolver, Snapshot};
 use stubborn::telemetry::Telemetry;
 use stubborn::upstream::{Endpoint, Server, Servers};
@@ -51,7 +51,8 @@ impl Workers {
         let stop = CancellationToken::new();
         let threads = bound.workers.into_iter().map(|sockets| {
             let (service, stop, within) = (service.clone(), stop.clone(), within.clone());
-            thread::spawn(move || within(Box::new(move || work(sockets, &service, &stop))))
+            let pulse = Pulses::default().worker();
+            thread::spawn(move || within(Box::new(move || work(sockets, &service, pulse, &stop))))
         });
         Self { address: bound.addresses[0], threads: threads.collect(), stop }
     }
