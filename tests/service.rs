@@ -13,11 +13,16 @@
 mod support;
 mod support_more;
 
+use std::net::{TcpListener, UdpSocket};
+use std::os::fd::OwnedFd;
 use std::os::linux::net::SocketAddrExt;
 use std::os::unix::net::{SocketAddr, UnixDatagram};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
+use stubborn::audit::wire::code;
 use support_more::process::{PROGRAM, write};
-use support_more::{DEADLINE, Start};
+use support_more::upstream::bind;
+use support_more::{DEADLINE, Process, Start, ask, query, tcp, udp, until};
 use tempfile::TempDir;
 
 /// Nobody is asked there in these tests.
@@ -130,4 +135,135 @@ fn a_manager_that_is_gone_is_no_reason_not_to_answer() {
     daemon.said(0, &["service manager cannot be told"]);
     daemon.signal("TERM");
     assert!(daemon.wait().success());
+}
+
+/// Sockets that outlive the daemon.
+struct Sockets {
+    udp: UdpSocket,
+    tcp: TcpListener,
+}
+
+impl Sockets {
+    fn new() -> Self {
+        let (udp, tcp) = bind("127.0.0.1:0".parse().unwrap()).unwrap();
+        Self { udp, tcp }
+    }
+
+    fn address(&self) -> std::net::SocketAddr {
+        self.udp.local_addr().unwrap()
+    }
+
+    fn passed_to(&self, start: Start) -> Start {
+        start.passed(self.udp.try_clone().unwrap(), self.tcp.try_clone().unwrap(), "dns:dns")
+    }
+}
+
+/// Answers one name by itself.
+const LOCAL: &str = "[server]\nworkers = 2\n[[local]]\nname = \"here.test\"\naddresses = [\"192.0.2.1\"]\n";
+
+fn assert_answers(daemon: &Process, sockets: &Sockets) {
+    assert_eq!(daemon.addresses(), [sockets.address()]);
+    let query = query("here.test", code::A);
+    for reply in [udp(sockets.address(), &query), tcp(sockets.address(), &query)] {
+        assert_eq!(reply.addresses(), ["192.0.2.1"]);
+    }
+}
+
+#[test]
+fn passed_sockets_are_served_where_the_settings_say_nothing_else() {
+    let directory = TempDir::new().unwrap();
+    let config = write(directory.path(), LOCAL);
+    let sockets = Sockets::new();
+    let start = || sockets.passed_to(Start::new().config(&config).upstream(UPSTREAM));
+    assert_answers(&start().start(), &sockets);
+    assert_answers(&start().listen(sockets.address()).start(), &sockets);
+
+    let elsewhere = start().listen("127.0.0.1:0").fail();
+    assert_eq!(elsewhere.code, Some(2));
+    assert!(elsewhere.said.contains("is not among `listen`"), "{}", elsewhere.said);
+}
+
+#[test]
+fn passed_sockets_are_closed_to_programs_that_the_daemon_might_start() {
+    let directory = TempDir::new().unwrap();
+    let sockets = Sockets::new();
+    let start = Start::new().config(&write(directory.path(), LOCAL)).upstream(UPSTREAM);
+    let daemon = sockets.passed_to(start).start();
+    for number in [3, 4] {
+        let text = std::fs::read_to_string(format!("/proc/{}/fdinfo/{number}", daemon.pid())).unwrap();
+        let flags = text.lines().find_map(|line| line.strip_prefix("flags:")).unwrap().trim();
+        // O_CLOEXEC (proc_pid_fdinfo(5)).
+        assert_ne!(u32::from_str_radix(flags, 8).unwrap() & 0o2_000_000, 0, "{number}: {text}");
+    }
+}
+
+#[test]
+fn what_is_passed_and_is_no_socket_for_clients_is_named() {
+    let directory = TempDir::new().unwrap();
+    let config = write(directory.path(), LOCAL);
+    let sockets = Sockets::new();
+    let other = OwnedFd::from(UnixDatagram::unbound().unwrap());
+    let start = Start::new().config(&config).upstream(UPSTREAM);
+    let ended = start.passed(sockets.udp, other, "dns:varlink").fail();
+    assert_eq!(ended.code, Some(2));
+    assert!(
+        ended.said.contains("the file descriptor 4 (varlink) that was passed is neither"),
+        "{}",
+        ended.said
+    );
+}
+
+/// Set when this is dropped, were it by a panic.
+struct Finally<'a>(&'a AtomicBool);
+
+impl Drop for Finally<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
+#[test]
+fn no_query_is_lost_when_the_daemon_restarts_under_load() {
+    const CLIENTS: usize = 8;
+    const RESTARTS: usize = 3;
+    let directory = TempDir::new().unwrap();
+    let config = write(directory.path(), LOCAL);
+    let upstream = support_more::ScriptedUpstream::start(|call| call.address("198.51.100.7"));
+    let sockets = Sockets::new();
+    let start = || sockets.passed_to(Start::new().config(&config).upstream(upstream.address())).start();
+    let (answered, enough) = (AtomicUsize::new(0), AtomicBool::new(false));
+    let mut daemon = start();
+    std::thread::scope(|scope| {
+        let until_then = Finally(&enough);
+        for client in 0..CLIENTS {
+            let (answered, enough, address) = (&answered, &enough, sockets.address());
+            scope.spawn(move || {
+                // Each query is sent once, and its answer waited for: half of them take the upstream.
+                for number in 0.. {
+                    if enough.load(Ordering::Relaxed) {
+                        break;
+                    }
+                    let name = format!("q{number}.client{client}.example.net");
+                    let name = if number % 2 == 0 { "here.test" } else { &name };
+                    assert_eq!(ask(address, name).rcode(), code::NOERROR, "{name}");
+                    answered.fetch_add(1, Ordering::Relaxed);
+                }
+            });
+        }
+        let wait_for_more = || {
+            let before = answered.load(Ordering::Relaxed);
+            until("more answers", || (answered.load(Ordering::Relaxed) >= before + 200).then_some(()));
+        };
+        for _ in 0..RESTARTS {
+            wait_for_more();
+            daemon.signal("TERM");
+            assert!(daemon.wait().success());
+            // Connections are made while nobody is there to take them.
+            let late = scope.spawn(|| tcp(sockets.address(), &query("here.test", code::A)).addresses());
+            daemon = start();
+            assert_eq!(late.join().unwrap(), ["192.0.2.1"]);
+        }
+        wait_for_more();
+        drop(until_then);
+    });
 }

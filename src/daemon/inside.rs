@@ -8,7 +8,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::build::Built;
 use super::run::{RunError, system};
-use crate::listen::{Connections, Pulses, Service, bind, work};
+use crate::listen::{Connections, Passed, Pulses, Service, bind, work};
 use crate::resolve::{Resolver, Snapshot};
 use crate::telemetry::Telemetry;
 use crate::upstream::Servers;
@@ -26,7 +26,7 @@ impl Inside {
     /// # Errors
     /// When no port or no thread can be had.
     pub fn start(built: &Built) -> Result<Self, RunError> {
-        let bound = bind(&[SocketAddr::from((Ipv4Addr::LOCALHOST, 0))], 1)?;
+        let bound = bind(&[SocketAddr::from((Ipv4Addr::LOCALHOST, 0))], 1, Passed::default())?;
         let snapshot = Snapshot::new(1, &built.ingredients, &Servers::default());
         let server = &built.config.server;
         let service = Service {

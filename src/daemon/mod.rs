@@ -1,5 +1,6 @@
 //! The daemon's life: settings to policy, policy to workers, and what keeps both up to date with the machine.
 
+mod activation;
 mod addresses;
 mod build;
 mod difference;
@@ -12,9 +13,11 @@ mod operate;
 mod reload;
 mod run;
 mod status;
+mod system;
 mod watch;
 mod watchdog;
 
+pub use activation::ActivationError;
 pub use addresses::{AddressesError, OwnAddresses, own_addresses};
 pub use build::{BuildError, Built, Environment, Source};
 pub use inside::Inside;

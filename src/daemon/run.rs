@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::io::Write;
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::thread::JoinHandle;
@@ -13,6 +13,7 @@ use tokio::sync::mpsc;
 use tokio::task::LocalSet;
 use tokio_util::sync::CancellationToken;
 
+use super::activation::{ActivationError, passed_sockets};
 use super::addresses::OwnAddresses;
 use super::build::{BuildError, Built, Environment, Source};
 use super::nat64::learn;
@@ -21,7 +22,7 @@ use super::watch::{WatchOptions, Watcher};
 use super::watchdog::Watchdog;
 use crate::config::Config;
 use crate::control::{self, Call, Control};
-use crate::listen::{BindError, Bound, Connections, Pulses, Service, bind, work};
+use crate::listen::{BindError, Bound, Connections, Passed, Pulses, Service, bind, work};
 use crate::metrics;
 use crate::resolve::{Ingredients, Resolver, Snapshot};
 use crate::telemetry::{Level, LogError, LogHandle, Logging, Telemetry};
@@ -50,6 +51,9 @@ pub enum RunError {
     /// An address cannot be had.
     #[error(transparent)]
     Bind(#[from] BindError),
+    /// Sockets were passed that are of no use.
+    #[error(transparent)]
+    Activation(#[from] ActivationError),
     /// The log cannot be written.
     #[error("{0}")]
     Log(#[from] LogError),
@@ -72,12 +76,14 @@ pub(super) fn system(what: &'static str) -> impl Fn(std::io::Error) -> RunError 
 /// # Errors
 /// What keeps it from starting; once it answers, nothing but a signal ends it.
 pub fn run(source: Source, ready: Option<&Path>) -> Result<(), RunError> {
+    // Before anything else has a descriptor.
+    let passed = passed_sockets()?;
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
         .map_err(system("cannot start the runtime"))?;
     LocalSet::new().block_on(&runtime, async {
-        let daemon = Daemon::start(source)?;
+        let daemon = Daemon::start(source, passed)?;
         // Before anybody is told that it answers: SIGHUP means reload from then on.
         let signals = Signals::handle()?;
         if let Some(path) = ready {
@@ -112,15 +118,16 @@ pub(super) struct Daemon {
 }
 
 impl Daemon {
-    fn start(mut source: Source) -> Result<Self, RunError> {
+    fn start(mut source: Source, passed: Passed) -> Result<Self, RunError> {
         source.hold_stream();
         let own = OwnAddresses::start();
-        let mut environment = Environment::default();
+        let mut environment = Environment { listening: passed.addresses(), ..Environment::default() };
         if let Ok(own) = &own {
             environment.own = own.current().iter().copied().collect();
         }
-        let Built { config, ingredients, system: found, files, warnings, watch, hosts_unread: _ } =
-            source.build(&environment)?;
+        let built = source.build(&environment)?;
+        let listen = where_to_listen(&built, &passed)?;
+        let Built { config, ingredients, system: found, files, warnings, watch, .. } = built;
         source.hold_default();
         let watched: BTreeSet<PathBuf> = watch.iter().map(|watched| watched.path.clone()).collect();
         let logging = Logging::install(config.log)?;
@@ -135,7 +142,7 @@ impl Daemon {
             super::WatchError::Thread(source) => RunError::System { what: "cannot watch files", source },
         })?;
 
-        let Bound { workers: sockets, addresses } = bind(&config.server.listen, worker_count(&config))?;
+        let Bound { workers: sockets, addresses } = bind(&listen, worker_count(&config), passed)?;
         environment.listening = addresses;
         let servers = Servers::default();
         let snapshot = Snapshot::new(1, &ingredients, &servers);
@@ -313,6 +320,16 @@ async fn next_addresses(own: Option<&mut OwnAddresses>) -> Vec<IpAddr> {
 
 fn is_global_v6(address: &IpAddr) -> bool {
     matches!(address, IpAddr::V6(v6) if !v6.is_loopback() && !v6.is_unicast_link_local())
+}
+
+/// What the settings say; where they say nothing, wherever sockets were passed for.
+fn where_to_listen(built: &Built, passed: &Passed) -> Result<Vec<SocketAddr>, ActivationError> {
+    let addresses = passed.addresses();
+    if !addresses.is_empty() && !built.listen_given {
+        return Ok(addresses);
+    }
+    passed.check(&built.config.server.listen)?;
+    Ok(built.config.server.listen.clone())
 }
 
 fn worker_count(config: &Config) -> usize {

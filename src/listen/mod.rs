@@ -5,6 +5,7 @@ mod contain;
 mod handler;
 mod holder;
 mod limits;
+mod passed;
 mod pulse;
 mod settings;
 mod sockets;
@@ -24,6 +25,7 @@ use crate::telemetry::Telemetry;
 use handler::Handler;
 
 pub use limits::Connections;
+pub use passed::{Passed, PassedError};
 pub use pulse::{Pulse, Pulses};
 pub use settings::{ListenSettings, group};
 pub use sockets::{BindError, Bound, WorkerSockets, bind};
