@@ -13,9 +13,11 @@
 mod support;
 mod support_more;
 
+use std::fs::Permissions;
 use std::net::{TcpListener, UdpSocket};
 use std::os::fd::OwnedFd;
 use std::os::linux::net::SocketAddrExt;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::os::unix::net::{SocketAddr, UnixDatagram};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
@@ -266,4 +268,99 @@ fn no_query_is_lost_when_the_daemon_restarts_under_load() {
         wait_for_more();
         drop(until_then);
     });
+}
+
+/// A directory that everybody may look into.
+fn public_directory() -> TempDir {
+    let directory = TempDir::new().unwrap();
+    std::fs::set_permissions(directory.path(), Permissions::from_mode(0o755)).unwrap();
+    directory
+}
+
+fn is_root() -> bool {
+    std::fs::metadata("/proc/self").unwrap().uid() == 0
+}
+
+#[test]
+fn the_pid_file_is_there_while_the_daemon_is() {
+    let directory = TempDir::new().unwrap();
+    let file = directory.path().join("pid");
+    std::fs::write(&file, "1\n").unwrap();
+    let start = Start::new().listen("127.0.0.1:0").upstream(UPSTREAM).config(&write(directory.path(), ""));
+    let mut daemon = start.argument("--pid-file").argument(&file).start();
+    assert_eq!(std::fs::read_to_string(&file).unwrap(), format!("{}\n", daemon.pid()));
+    daemon.signal("TERM");
+    assert!(daemon.wait().success());
+    assert!(!file.exists());
+    assert!(daemon.said(0, &["stopped"]).contains("drained=0 abandoned=0"), "{}", daemon.log());
+}
+
+#[test]
+fn a_daemon_that_has_given_up_root_s_rights_has_none_in_any_thread() {
+    if !is_root() {
+        eprintln!("SKIPPED: only root can become another user");
+        return;
+    }
+    let directory = public_directory();
+    let config = write(directory.path(), LOCAL);
+    let (file, socket) = (directory.path().join("pid"), directory.path().join("run/control.sock"));
+    let start = Start::new().listen("127.0.0.1:0").upstream(UPSTREAM).config(&config).socket(&socket);
+    let start = start.argument("--user").argument("65534:65533").argument("--pid-file").argument(&file);
+    let mut daemon = start.start();
+    daemon.said(0, &["root's rights are given up"]);
+    let tasks = std::fs::read_dir(format!("/proc/{}/task", daemon.pid())).unwrap();
+    let statuses: Vec<String> =
+        tasks.map(|task| std::fs::read_to_string(task.unwrap().path().join("status")).unwrap()).collect();
+    // The loop, two workers, the log and the watch.
+    assert!(statuses.len() >= 5, "{} threads", statuses.len());
+    for status in &statuses {
+        for (field, expected) in [
+            ("Uid:", "65534 65534 65534 65534"),
+            ("Gid:", "65533 65533 65533 65533"),
+            ("Groups:", "65533"),
+            ("CapPrm:", "0000000000000000"),
+            ("CapEff:", "0000000000000000"),
+            ("CapAmb:", "0000000000000000"),
+        ] {
+            let found = status.lines().find_map(|line| line.strip_prefix(field)).unwrap();
+            assert_eq!(found.split_whitespace().collect::<Vec<_>>().join(" "), expected, "{status}");
+        }
+    }
+
+    let from = daemon.lines();
+    daemon.signal("HUP");
+    daemon.said(from, &["reloaded: nothing changed"]);
+    assert_eq!(ask(daemon.address(), "here.test").addresses(), ["192.0.2.1"]);
+    let owner = |path: &std::path::Path| std::fs::metadata(path).unwrap().uid();
+    until("its control socket", || socket.exists().then_some(()));
+    assert_eq!((owner(&socket), owner(&directory.path().join("run"))), (65534, 65534));
+
+    // It may not remove what root has made in root's directory.
+    daemon.signal("TERM");
+    assert!(daemon.wait().success());
+    assert_eq!(std::fs::read_to_string(&file).unwrap(), "");
+}
+
+#[test]
+fn a_user_that_cannot_be_had_keeps_the_daemon_from_starting() {
+    let directory = public_directory();
+    let config = write(directory.path(), "");
+    let start = || Start::new().listen("127.0.0.1:0").upstream(UPSTREAM).config(&config).argument("--user");
+    for (user, expected) in [
+        ("no-such-user-here", "there is no user no-such-user-here"),
+        ("0:65534", "that is root, who has nothing to give up"),
+    ] {
+        let ended = start().argument(user).fail();
+        assert_eq!(ended.code, Some(2));
+        assert!(ended.said.contains(expected), "{}", ended.said);
+    }
+    if !is_root() {
+        eprintln!("SKIPPED in part: only root can start it as somebody who is not");
+        return;
+    }
+    // Whoever is not root has nothing to give up.
+    let other = ["setpriv", "--reuid=65533", "--regid=65533", "--clear-groups", PROGRAM];
+    let ended = start().program(other).argument("65534:65534").fail();
+    assert_eq!(ended.code, Some(2));
+    assert!(ended.said.contains("only root can"), "{}", ended.said);
 }

@@ -8,7 +8,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::build::Built;
 use super::run::{RunError, system};
-use crate::listen::{Connections, Passed, Pulses, Service, bind, work};
+use crate::listen::{Connections, Drained, Passed, Pulses, Service, bind, work};
 use crate::resolve::{Resolver, Snapshot};
 use crate::telemetry::Telemetry;
 use crate::upstream::Servers;
@@ -17,7 +17,7 @@ use crate::upstream::Servers;
 pub struct Inside {
     address: SocketAddr,
     stop: CancellationToken,
-    worker: Option<JoinHandle<std::io::Result<usize>>>,
+    worker: Option<JoinHandle<std::io::Result<Drained>>>,
 }
 
 impl Inside {

@@ -18,11 +18,13 @@ use super::addresses::OwnAddresses;
 use super::build::{BuildError, Built, Environment, Source};
 use super::nat64::learn;
 use super::notify::Notifier;
+use super::pid_file::PidFile;
+use super::privileges::{PrivilegesError, User};
 use super::watch::{WatchOptions, Watcher};
 use super::watchdog::Watchdog;
 use crate::config::Config;
 use crate::control::{self, Call, Control};
-use crate::listen::{BindError, Bound, Connections, Passed, Pulses, Service, bind, work};
+use crate::listen::{BindError, Bound, Connections, Drained, Passed, Pulses, Service, bind, work};
 use crate::metrics;
 use crate::resolve::{Ingredients, Resolver, Snapshot};
 use crate::telemetry::{Level, LogError, LogHandle, Logging, Telemetry};
@@ -54,10 +56,13 @@ pub enum RunError {
     /// Sockets were passed that are of no use.
     #[error(transparent)]
     Activation(#[from] ActivationError),
+    /// Another user is to be had, and cannot.
+    #[error(transparent)]
+    Privileges(#[from] PrivilegesError),
     /// The log cannot be written.
     #[error("{0}")]
     Log(#[from] LogError),
-    /// Threads, signals, or the ready file.
+    /// Threads, signals, the ready file, or the pid file.
     #[error("{what}: {source}")]
     System {
         /// What was tried.
@@ -71,11 +76,22 @@ pub(super) fn system(what: &'static str) -> impl Fn(std::io::Error) -> RunError 
     move |source| RunError::System { what, source }
 }
 
-/// Runs the daemon until SIGTERM or SIGINT. With `ready`, writes the bound addresses to that file once it answers.
+/// What is to be done around the service.
+#[derive(Debug, Clone, Default)]
+pub struct Options {
+    /// A file for the bound addresses, written once it answers.
+    pub ready_file: Option<PathBuf>,
+    /// A file for the number of the process, there from when the addresses are bound until the end.
+    pub pid_file: Option<PathBuf>,
+    /// `NAME` or `NAME:GROUP`: whom to become once the addresses are bound.
+    pub user: Option<String>,
+}
+
+/// Runs the daemon until SIGTERM or SIGINT.
 ///
 /// # Errors
 /// What keeps it from starting; once it answers, nothing but a signal ends it.
-pub fn run(source: Source, ready: Option<&Path>) -> Result<(), RunError> {
+pub fn run(source: Source, options: &Options) -> Result<(), RunError> {
     // Before anything else has a descriptor.
     let passed = passed_sockets()?;
     let runtime = tokio::runtime::Builder::new_current_thread()
@@ -83,10 +99,10 @@ pub fn run(source: Source, ready: Option<&Path>) -> Result<(), RunError> {
         .build()
         .map_err(system("cannot start the runtime"))?;
     LocalSet::new().block_on(&runtime, async {
-        let daemon = Daemon::start(source, passed)?;
+        let daemon = Daemon::start(source, passed, options)?;
         // Before anybody is told that it answers: SIGHUP means reload from then on.
         let signals = Signals::handle()?;
-        if let Some(path) = ready {
+        if let Some(path) = &options.ready_file {
             daemon.write_ready_file(path).map_err(system("cannot write the ready file"))?;
         }
         daemon.keep(signals).await
@@ -113,13 +129,16 @@ pub(super) struct Daemon {
     calls: mpsc::Receiver<Call>,
     pub(super) notifier: Notifier,
     watchdog: Watchdog,
-    pub(super) workers: Vec<JoinHandle<std::io::Result<usize>>>,
+    /// Gone with the daemon.
+    _pid_file: Option<PidFile>,
+    pub(super) workers: Vec<JoinHandle<std::io::Result<Drained>>>,
     stop: CancellationToken,
 }
 
 impl Daemon {
-    fn start(mut source: Source, passed: Passed) -> Result<Self, RunError> {
+    fn start(mut source: Source, passed: Passed, options: &Options) -> Result<Self, RunError> {
         source.hold_stream();
+        let user = options.user.as_deref().map(User::find).transpose()?;
         let own = OwnAddresses::start();
         let mut environment = Environment { listening: passed.addresses(), ..Environment::default() };
         if let Ok(own) = &own {
@@ -144,6 +163,12 @@ impl Daemon {
 
         let Bound { workers: sockets, addresses } = bind(&listen, worker_count(&config), passed)?;
         environment.listening = addresses;
+        let pid_file = options.pid_file.as_deref().map(PidFile::write).transpose();
+        let pid_file = pid_file.map_err(system("cannot write the pid file"))?;
+        if let Some(user) = user {
+            config.control.socket.iter().for_each(|socket| user.make_place(socket));
+            user.assume()?;
+        }
         let servers = Servers::default();
         let snapshot = Snapshot::new(1, &ingredients, &servers);
         log_start(
@@ -204,6 +229,7 @@ impl Daemon {
             calls,
             notifier: Notifier::from_environment(),
             watchdog: Watchdog::new(pulses),
+            _pid_file: pid_file,
             workers,
             stop,
         })
@@ -275,16 +301,19 @@ impl Daemon {
         tracing::info!(signal, "stopping");
         self.notifier.stopping();
         self.stop.cancel();
-        let mut abandoned = 0;
+        let (mut drained, mut abandoned) = (0, 0);
         for worker in self.workers {
             match worker.join() {
-                Ok(Ok(left)) => abandoned += left,
+                Ok(Ok(worker)) => {
+                    drained += worker.drained;
+                    abandoned += worker.abandoned;
+                }
                 Ok(Err(error)) => tracing::error!(%error, "a worker could not run"),
                 Err(_) => tracing::error!("a worker panicked: this is a bug, please report it"),
             }
         }
         self.service.telemetry.finish(Instant::now());
-        tracing::info!(abandoned, "stopped");
+        tracing::info!(drained, abandoned, "stopped");
         drop(self.logging);
         Ok(())
     }

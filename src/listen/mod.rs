@@ -46,8 +46,17 @@ pub struct Service {
     pub tcp_idle_timeout: Duration,
 }
 
-/// A worker: serves its sockets on this thread until `stop`, and answers its `pulse` from there. Returns how many queries it
-/// abandoned.
+/// What became of the queries that were under way when a worker was to stop.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Drained {
+    /// How many ended in time.
+    pub drained: usize,
+    /// How many did not.
+    pub abandoned: usize,
+}
+
+/// A worker: serves its sockets on this thread until `stop`, and answers its `pulse` from there. Returns what became of
+/// the queries under way.
 ///
 /// # Errors
 /// When the thread's runtime cannot be set up.
@@ -56,7 +65,7 @@ pub fn work(
     service: &Service,
     pulse: Pulse,
     stop: &CancellationToken,
-) -> io::Result<usize> {
+) -> io::Result<Drained> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let local = LocalSet::new();
     local.block_on(&runtime, async {
@@ -82,8 +91,9 @@ pub fn work(
     })
 }
 
-/// Lets queries under way end; returns how many did not in time.
-async fn drain(handler: &Handler) -> usize {
+/// Lets queries under way end.
+async fn drain(handler: &Handler) -> Drained {
+    let under_way = handler.waiting();
     let drained = async {
         while handler.waiting() > 0 {
             tokio::time::sleep(Duration::from_millis(5)).await;
@@ -95,5 +105,6 @@ async fn drain(handler: &Handler) -> usize {
         }
     };
     let _ = tokio::time::timeout(GRACE, drained).await;
-    handler.waiting()
+    let abandoned = handler.waiting();
+    Drained { drained: under_way.saturating_sub(abandoned), abandoned }
 }

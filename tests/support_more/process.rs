@@ -4,6 +4,7 @@ use std::ffi::{OsStr, OsString};
 use std::io::{BufRead, BufReader};
 use std::net::SocketAddr;
 use std::os::fd::OwnedFd;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::mpsc::{Receiver, channel};
@@ -113,6 +114,9 @@ impl Start {
     #[track_caller]
     pub fn start(self) -> Process {
         let directory = TempDir::new().unwrap();
+        // It may write as another user.
+        let anybody = std::fs::Permissions::from_mode(0o777);
+        std::fs::set_permissions(directory.path(), anybody).unwrap();
         let ready = directory.path().join("ready");
         let (appears, _watcher) = watch(directory.path());
         let mut child = self.spawn(&["--ready-file".as_ref(), ready.as_os_str()]);
