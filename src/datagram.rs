@@ -110,15 +110,26 @@ impl Inbox {
     /// The received datagram of this number with where it came from. One that did not fit, or of an unknown address
     /// family, is none.
     pub(crate) fn datagram(&mut self, index: usize) -> Option<(&mut [u8], Peer)> {
-        let head = &self.rest.heads.get(index)?.msg_hdr;
-        if head.msg_flags & libc::MSG_TRUNC != 0 {
+        if self.is_cut_off(index) {
             return None;
         }
         let address = read_name(self.rest.names.get(index)?)?;
-        let peer = Peer { address, local: read_control(head) };
+        let peer = Peer { address, local: read_control(&self.rest.heads.get(index)?.msg_hdr) };
+        Some((self.octets(index)?, peer))
+    }
+
+    /// What fitted of a received datagram that did not.
+    pub(crate) fn cut_off(&mut self, index: usize) -> Option<&mut [u8]> {
+        if self.is_cut_off(index) { self.octets(index) } else { None }
+    }
+
+    fn is_cut_off(&self, index: usize) -> bool {
+        self.rest.heads.get(index).is_some_and(|head| head.msg_hdr.msg_flags & libc::MSG_TRUNC != 0)
+    }
+
+    fn octets(&mut self, index: usize) -> Option<&mut [u8]> {
         let start = index * self.room;
-        let data = self.data.get_mut(start..start + *self.lengths.get(index)?)?;
-        Some((data, peer))
+        self.data.get_mut(start..start + *self.lengths.get(index)?)
     }
 }
 

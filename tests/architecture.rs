@@ -74,7 +74,7 @@ const EDGES: &[(&str, &[(&str, Use)])] = &[
             ("resolve", Only(&["LocalName", "NamesSettings", "Route"])),
             ("listen", Only(&["ListenSettings", "group"])),
             ("metrics", Only(&["MetricsSettings"])),
-            ("telemetry", Only(&["Format", "Level", "LogSettings"])),
+            ("telemetry", Only(&["Format", "Level", "LogSettings", "QueryLog"])),
         ],
     ),
     (

@@ -1,7 +1,14 @@
 //! The operator's commands as the operator runs them: the built program, its output, its exit codes, and a running daemon that
 //! takes what they write.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::print_stderr,
+    reason = "a test may end where it stands, and shows a log then"
+)]
 
 mod support;
 
@@ -122,6 +129,19 @@ fn allowing_twice_changes_nothing_the_second_time() {
         );
     }
     assert_eq!((fs::read_to_string(&path).unwrap(), fs::metadata(&path).unwrap().ino()), before);
+}
+
+#[test]
+fn a_last_line_without_an_end_is_no_hindrance() {
+    let config =
+        TempConfig::new("[[exception]]\r\ndomain = \"nas.example.org\"\r\nnetworks = [\"192.168.1.20\"]");
+    on(&config.path(), "allow nas.example.org --to 192.168.1.21", 0);
+    on(&config.path(), "allow tv.example.org", 0);
+    on(&config.path(), "disallow nas.example.org", 0);
+    assert_eq!(
+        fs::read_to_string(config.path()).unwrap(),
+        "[[exception]]\r\ndomain = \"tv.example.org\"\r\n"
+    );
 }
 
 #[test]
@@ -360,6 +380,11 @@ fn a_configuration_from_a_pipe_is_read_once() {
     daemon.signal("HUP");
     daemon.wait_for_line(from, &["reloaded: nothing changed"]);
     daemon.ask(NAS, code::A).assert_addresses(&[INSIDE]);
+    let twice = ["explain", NAS, "--answer", INSIDE, "--answer", "fd00::1", "--config", "/dev/stdin"];
+    let output = with_input(&twice, "[[exception]]\ndomain = \"nas.example.org\"\n");
+    assert!(!said(&output, 0).contains("removed"));
+    let output = with_input(&["allow", NAS, "--config", "/dev/stdin"], "");
+    assert!(said(&output, 2).contains("it is no file"));
     let output = with_input(&["check", "--config", "/dev/stdin"], "[guard]\nmode = \"mnitor\"\n");
     assert!(said(&output, 1).contains("did you mean \"monitor\"?"));
 }

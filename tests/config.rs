@@ -14,7 +14,7 @@ use proptest::prelude::*;
 use stubborn::config::{self, Config, ConfigErrors, Disk, Files, Loaded, TABLES};
 use stubborn::dns::Name;
 use stubborn::policy::{self, ExceptionMode, Mode, OnBlock, PRESETS, Profile, Shape};
-use stubborn::telemetry::{Format, Level};
+use stubborn::telemetry::{Format, Level, QueryLog};
 use stubborn::upstream::Server;
 
 /// 2026-11-21T00:00:00Z
@@ -196,6 +196,7 @@ fn every_key_reaches_its_setting() {
     assert_eq!((cache.size, cache.max_ttl, cache.negative_max_ttl), (1 << 30, seconds(7200), seconds(60)));
     assert_eq!((cache.serve_stale, cache.prefetch), (seconds(0), false));
     assert_eq!((config.log.level, config.log.format), (Level::Debug, Format::Journald));
+    assert_eq!(config.log.queries, QueryLog::WithoutNames);
 
     assert_eq!(config.control.socket, Some(PathBuf::from("/run/user/1000/stubborn.sock")));
     assert_eq!(accepted("[control]\nsocket = \"off\"").control.socket, None);

@@ -173,21 +173,77 @@ fn what_was_blocked_is_shown_with_what_would_allow_it() {
         ("rule", "private-use"),
         ("origin", "built-in"),
         ("carrier", "A"),
-        ("allow", "[[exception]] domain = \"rebind.example\" exact = true networks = [\"192.168.1.20/32\"]"),
+        ("allow", "stubborn allow rebind.example --exact --to 192.168.1.20"),
     ] {
         assert_eq!(block[key], value, "{key}");
     }
-    assert_eq!((&block["times"], &block["allow_networks"][0]), (&2.into(), &"192.168.1.20/32".into()));
+    assert_eq!((&block["times"], &block["addresses"]), (&2.into(), &serde_json::json!(["192.168.1.20"])));
 
     let said = stubborn(&daemon.control(), &["blocked"]);
     assert!(said.out.contains("rebind.example") && said.out.contains("×2"), "{}", said.out);
-    assert!(said.out.contains("  to allow: [[exception]] domain = \"rebind.example\""), "{}", said.out);
+    assert!(
+        said.out.contains("  to allow: stubborn allow rebind.example --exact --to 192.168.1.20"),
+        "{}",
+        said.out
+    );
     assert!(!said.out.contains("ads.example"), "{}", said.out);
     let said = stubborn(&daemon.control(), &["blocked", "--all"]);
     assert!(said.out.contains("sinkhole") && said.out.contains("ads.example"), "{}", said.out);
     assert!(!said.out.contains('\u{1b}'), "{}", said.out);
     assert_eq!(stubborn(&daemon.control(), &["blocked", "--since", "0"]).out, "nothing was blocked\n");
     assert_eq!(stubborn(&daemon.control(), &["blocked", "--since", "soon"]).code, 2);
+}
+
+#[test]
+fn the_exception_that_the_last_block_asks_for_is_proposed_and_written_where_that_is_said() {
+    let upstream = zone().addresses("two.example", &["10.0.0.1", "10.0.0.2", "198.51.101.9"]).serve();
+    let daemon = TestDaemon::start(upstream.address(), "# The house.\n");
+    let config = daemon.config().path();
+    let allow = |more: &[&str]| {
+        let words = [&["allow", "--last", "--config", config.to_str().unwrap()], more].concat();
+        stubborn(&daemon.control(), &words)
+    };
+    let said = allow(&[]);
+    assert_eq!((said.code, said.err.as_str()), (1, "error: nothing was blocked since the daemon started\n"));
+    daemon.ask("two.example", code::A);
+    daemon.ask("rebind.example", code::A);
+    daemon.ask("two.example", code::A);
+    let said = allow(&[]);
+    let command = "stubborn allow two.example --exact --to 10.0.0.1/32 --to 10.0.0.2/32\n";
+    assert_eq!((said.code, said.out.as_str()), (0, command), "{said:?}");
+    assert!(said.err.contains("10.0.0.1 is in private-use"), "{}", said.err);
+    assert_eq!(std::fs::read_to_string(&config).unwrap(), "# The house.\n", "only proposed");
+    let said = allow(&["--yes", "--reason", "the printer"]);
+    assert_eq!(said.code, 0, "{said:?}");
+    until("it is in use", || (daemon.ask("two.example", code::A).addresses().len() == 3).then_some(()));
+    daemon.ask("rebind.example", code::A).assert_blocked();
+    let text = std::fs::read_to_string(&config).unwrap();
+    assert!(text.starts_with("# The house.\n") && text.contains("reason = \"the printer\""), "{text}");
+    for wrong in [&["--last", "--exact"][..], &["--last", "a.example"], &["a.example", "--yes"], &[]] {
+        let mut command = Command::new(PROGRAM);
+        let output = command.arg("allow").args(wrong).arg("--config").arg(&config).output().unwrap();
+        assert_eq!(output.status.code(), Some(2), "{wrong:?}");
+    }
+}
+
+#[test]
+fn every_request_of_the_page_is_taken() {
+    let upstream = zone().serve();
+    let daemon = TestDaemon::start(upstream.address(), "");
+    let page =
+        std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/control.md")).unwrap();
+    let (_, block) = page.split_once("```json\n").unwrap();
+    let requests: Vec<&str> = block.split_once("\n```").unwrap().0.lines().collect();
+    assert_eq!(requests.len(), 7);
+    for request in requests {
+        let mut client = UnixStream::connect(daemon.control()).unwrap();
+        client.write_all(format!("{request}\n").as_bytes()).unwrap();
+        let mut reply = String::new();
+        client.read_to_string(&mut reply).unwrap();
+        let reply: Value = serde_json::from_str(reply.lines().next().unwrap()).unwrap();
+        let name = reply["reply"].as_str().unwrap();
+        assert!(name != "refused" && page.contains(&format!("`{name}`")), "{request}: {reply}");
+    }
 }
 
 /// A command that goes on, ended when dropped.
@@ -300,6 +356,33 @@ fn a_reload_is_waited_for_and_its_errors_are_those_of_check() {
         2
     );
     daemon.ask("rebind.example", code::A).assert_addresses(&["192.168.1.20"]);
+}
+
+#[test]
+fn queries_are_logged_where_that_is_asked_for_and_names_where_they_are() {
+    let upstream = zone().serve();
+    let daemon = TestDaemon::start(upstream.address(), "");
+    daemon.ask("first.example", code::A);
+    for (mode, name) in [("without-names", "second.example"), ("with-names", "third.example")] {
+        daemon.config().write(&format!("[log]\nformat = \"text\"\nqueries = \"{mode}\"\n"));
+        assert_eq!(stubborn(&daemon.control(), &["reload"]).code, 0);
+        daemon.ask(name, code::A);
+    }
+    daemon.ask("rebind.example", code::A);
+    let (_, line) = daemon.wait_for_line(0, &["query", "rebind.example", "verdict=blocked"]);
+    assert!(
+        line.contains("client=127.0.0.1 name=rebind.example type=A rcode=NOERROR source=upstream"),
+        "{line}"
+    );
+    let log = daemon.log();
+    let queries: Vec<&str> = log.lines().filter(|line| line.contains("INFO  query ")).collect();
+    assert_eq!(queries.len(), 3, "{log}");
+    assert!(
+        queries[0].contains("client=127.0.0.1 type=A rcode=NXDOMAIN source=upstream verdict=clean"),
+        "{log}"
+    );
+    assert!(queries[1].contains("name=third.example"), "{log}");
+    assert!(!log.contains("first.example") && !log.contains("second.example"), "{log}");
 }
 
 /// Memory in use, in octets.
@@ -439,7 +522,7 @@ fn without_file_descriptors_the_daemon_answers_and_comes_back_by_itself() {
     let mut reply = String::new();
     client.read_to_string(&mut reply).unwrap();
     assert!(reply.starts_with("{\"version\":1,\"reply\":\"status\""), "{reply}");
-    assert_eq!(stubborn(&socket, &["status"]).code, 0);
+    until("all is well again", || (stubborn(&socket, &["status"]).code == 0).then_some(()));
 }
 
 #[test]

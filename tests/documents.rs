@@ -14,12 +14,20 @@ use stubborn::config::{self, Disk};
 use stubborn::policy::{
     PRESETS, SPECIAL_DOMAINS, SPECIAL_RANGES, Scope, Shape, SpecialUse, Treatment, built_in_exceptions,
 };
+use stubborn::telemetry::MESSAGE_IDS;
 
 /// 2026-11-21T00:00:00Z
 const NOW: i64 = 1_795_219_200;
 
 /// The pages with examples in them.
-const PAGES: &[&str] = &["README.md", "CONTRIBUTING.md", "docs/ranges.md", "docs/presets.md"];
+const PAGES: &[&str] = &[
+    "README.md",
+    "CONTRIBUTING.md",
+    "docs/ranges.md",
+    "docs/presets.md",
+    "docs/metrics.md",
+    "docs/control.md",
+];
 
 fn path(below: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join(below)
@@ -151,6 +159,21 @@ fn the_page_of_ranges_is_what_the_table_says() {
 #[test]
 fn the_page_of_presets_is_what_the_table_says() {
     golden("docs/presets.md", &presets());
+}
+
+#[test]
+fn every_message_with_an_id_is_explained_to_the_journal() {
+    let catalog = text("packaging/systemd/stubborn.catalog");
+    let ids: Vec<&str> = catalog.lines().filter_map(|line| line.strip_prefix("-- ")).collect();
+    assert_eq!(ids, MESSAGE_IDS.iter().map(|(_, id)| *id).collect::<Vec<_>>());
+    for entry in catalog.split("\n-- ").skip(1) {
+        let lines: Vec<&str> = entry.lines().collect();
+        assert!(
+            lines[1].starts_with("Subject: ") && lines[2] == "Defined-By: stubborn" && lines[3].is_empty(),
+            "{entry}"
+        );
+        assert!(!lines[4].is_empty(), "{entry}");
+    }
 }
 
 fn golden(page: &str, made: &str) {

@@ -11,6 +11,7 @@
 
 mod support;
 
+use std::collections::{BTreeSet, HashMap};
 use std::net::IpAddr;
 use std::sync::Mutex;
 use std::time::Instant;
@@ -71,19 +72,32 @@ impl Stage {
         Self { cases, upstream, daemon }
     }
 
-    /// Everything that goes wrong, over UDP and TCP, first and again.
+    /// Everything that goes wrong, over UDP and TCP, first and again; and rows of which no second answer came without
+    /// the upstream, so that what is kept was not seen.
     fn findings(&self) -> Vec<String> {
         let doubts = Mutex::new(Vec::new());
         let mut findings = Vec::new();
+        let mut lines = Vec::new();
         for transport in [Transport::Udp, Transport::Tcp] {
+            let (asked, kept) = (Mutex::new(HashMap::new()), Mutex::new(BTreeSet::new()));
             let watch = |case: &Case, exchange: &Exchange| {
                 let found = disagreement(case, exchange);
                 doubts.lock().unwrap().extend(found.map(|doubt| format!("{case}, {transport}: {doubt}")));
+                let (qname, qtype) = (exchange.query.qname.to_ascii_lowercase(), exchange.query.qtype);
+                let count = self.upstream.asked_for(&qname, qtype);
+                let before = asked.lock().unwrap().insert((case.slug.clone(), qname, qtype), count);
+                if before == Some(count) {
+                    kept.lock().unwrap().insert(case.id);
+                }
             };
             let target = self.daemon.target();
             findings.extend(play_and_watch(target, &self.cases, &self.upstream, transport, true, watch));
+            let kept = kept.into_inner().unwrap();
+            let rows: BTreeSet<&str> = self.cases.iter().map(|case| case.id).collect();
+            let unseen = rows.difference(&kept);
+            lines.extend(unseen.map(|row| format!("{row}, {transport}: no answer is kept")));
         }
-        let mut lines: Vec<String> = findings.iter().map(Finding::to_string).collect();
+        lines.extend(findings.iter().map(Finding::to_string));
         lines.extend(doubts.into_inner().unwrap());
         lines
     }
@@ -194,6 +208,7 @@ rows! {
     more_messages_than_asked_for_stay_there: "M26";
     a_second_datagram_changes_nothing: "M27";
     large_sets_are_judged_before_they_are_cut: "M28";
+    translated_addresses_are_judged_like_plain_ones: "M29";
     aliases_to_localhost_are_blocked: "N01" "N02";
     exceptions_are_not_reached_through_aliases: "N04" "X04";
     dnames_are_aliases: "N05";

@@ -429,3 +429,38 @@ fn without_any_argument_it_listens_on_port_53_of_both_loopback_addresses() {
     // Nothing is left behind.
     until("the port is free again", || UdpSocket::bind("127.0.0.1:53").ok());
 }
+
+/// The lines to write are told where they cannot be written.
+#[test]
+fn a_file_that_cannot_be_replaced_is_left_as_it_is() {
+    if !isolated() {
+        return;
+    }
+    let directory = TempDir::new().unwrap();
+    let at = |name: &str| directory.path().join(name);
+    let text = |path: &Path| path.to_str().unwrap().to_owned();
+    fs::create_dir(at("read-only")).unwrap();
+    for file in ["read-only/a.toml", "real.toml", "a.toml"] {
+        fs::write(at(file), "# as it was\n").unwrap();
+    }
+    let read_only = text(&at("read-only"));
+    run("mount", &["--bind", &read_only, &read_only]);
+    run("mount", &["-o", "remount,ro,bind", &read_only]);
+    // As a container has one file of the host's.
+    run("mount", &["--bind", &text(&at("real.toml")), &text(&at("a.toml"))]);
+    for (file, why) in [("read-only/a.toml", "mounted read-only"), ("a.toml", "a mount of its own")] {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_stubborn"));
+        let output =
+            command.args(["allow", "nas.example.org", "--config", &text(&at(file))]).output().unwrap();
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(2), "{said}");
+        assert!(
+            said.contains(why) && said.contains("\n[[exception]]\ndomain = \"nas.example.org\"\n"),
+            "{said}"
+        );
+        assert_eq!(fs::read_to_string(at(file)).unwrap(), "# as it was\n");
+    }
+    assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 3, "something was left beside it");
+    run("umount", &[&text(&at("a.toml"))]);
+    run("umount", &[&read_only]);
+}

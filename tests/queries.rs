@@ -20,7 +20,7 @@ use stubborn::audit::cases::Action;
 use stubborn::audit::run::Transport;
 use stubborn::audit::wire::{self, Message, Query, Record, code, flag, name, question};
 use support::daemon::DEADLINE;
-use support::{Reply, TestDaemon, Zone, address, forwarded};
+use support::{Reply, TestDaemon, Zone, address, forwarded, over_both};
 
 /// A query for www.example, to be bent.
 fn message() -> Message {
@@ -543,12 +543,14 @@ fn special_names_stay_here_for_every_type() {
 /// N18: servers accept the machine's own name as a Host, so its address comes from here.
 #[test]
 fn the_machine_s_own_name_stays_here() {
-    let Ok(hostname) = std::fs::read_to_string("/proc/sys/kernel/hostname") else { return };
-    let hostname = hostname.trim();
-    let upstream = Zone::new().addresses(hostname, &["127.0.0.1"]).serve();
-    let daemon = TestDaemon::start(upstream.address(), "");
-    daemon.ask(hostname, code::A);
-    assert_eq!(upstream.asked(hostname), 0, "{hostname}");
+    over_both(|ask| {
+        let Ok(hostname) = std::fs::read_to_string("/proc/sys/kernel/hostname") else { return };
+        let hostname = hostname.trim();
+        let upstream = Zone::new().addresses(hostname, &["127.0.0.1"]).serve();
+        let daemon = TestDaemon::start(upstream.address(), "");
+        ask(&daemon, hostname, code::A);
+        assert_eq!(upstream.asked(hostname), 0, "{hostname}");
+    });
 }
 
 #[test]
@@ -570,30 +572,35 @@ fn canaries_are_forwarded_when_the_configuration_says_so() {
 /// T04: there is one guard, whichever upstream answered.
 #[test]
 fn the_next_upstream_is_judged_like_the_first() {
-    let hostile =
-        || Zone::new().addresses("evil.example", &["192.168.1.1"]).addresses("good.example", &["1.1.1.1"]);
-    type Fail = fn(Zone) -> Zone;
-    let failing: [(&str, Fail); 3] = [
-        ("silent", |zone| zone.script("evil.example", |_| Vec::new()).script("good.example", |_| Vec::new())),
-        ("refusing", |zone| {
-            zone.reply("evil.example", |asked| asked.reply().rcode(code::REFUSED))
-                .reply("good.example", |asked| asked.reply().rcode(code::REFUSED))
-        }),
-        ("failing", |zone| {
-            zone.reply("evil.example", |asked| asked.reply().rcode(code::SERVFAIL))
-                .reply("good.example", |asked| asked.reply().rcode(code::SERVFAIL))
-        }),
-    ];
-    for (what, first) in failing {
-        let first = first(Zone::new()).serve();
-        let second = hostile().serve();
-        let upstreams = [first.address(), second.address()];
-        let daemon = TestDaemon::start_with(&upstreams, "[upstream]\ntimeout = \"300ms\"\n");
-        let reply = daemon.ask("evil.example", code::A);
-        assert!(reply.addresses().is_empty(), "{what}: {reply:?}");
-        reply.assert_blocked();
-        daemon.ask("good.example", code::A).assert_addresses(&["1.1.1.1"]);
-    }
+    over_both(|ask| {
+        let hostile = || {
+            Zone::new().addresses("evil.example", &["192.168.1.1"]).addresses("good.example", &["1.1.1.1"])
+        };
+        type Fail = fn(Zone) -> Zone;
+        let failing: [(&str, Fail); 3] = [
+            ("silent", |zone| {
+                zone.script("evil.example", |_| Vec::new()).script("good.example", |_| Vec::new())
+            }),
+            ("refusing", |zone| {
+                zone.reply("evil.example", |asked| asked.reply().rcode(code::REFUSED))
+                    .reply("good.example", |asked| asked.reply().rcode(code::REFUSED))
+            }),
+            ("failing", |zone| {
+                zone.reply("evil.example", |asked| asked.reply().rcode(code::SERVFAIL))
+                    .reply("good.example", |asked| asked.reply().rcode(code::SERVFAIL))
+            }),
+        ];
+        for (what, first) in failing {
+            let first = first(Zone::new()).serve();
+            let second = hostile().serve();
+            let upstreams = [first.address(), second.address()];
+            let daemon = TestDaemon::start_with(&upstreams, "[upstream]\ntimeout = \"300ms\"\n");
+            let reply = ask(&daemon, "evil.example", code::A);
+            assert!(reply.addresses().is_empty(), "{what}: {reply:?}");
+            reply.assert_blocked();
+            ask(&daemon, "good.example", code::A).assert_addresses(&["1.1.1.1"]);
+        }
+    });
 }
 
 #[test]

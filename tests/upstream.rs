@@ -176,6 +176,24 @@ fn a_truncated_reply_is_asked_for_again_over_tcp() {
     assert_eq!(transports, [false, true]);
 }
 
+/// A server that does not mind how much was announced (1232 octets), with or without TC.
+#[test]
+fn a_reply_too_large_for_a_datagram_is_asked_for_again_over_tcp() {
+    for flags in [0, flag::TC] {
+        let upstream = ScriptedUpstream::start(move |call| {
+            let address = Record::address("1.1.1.1".parse().unwrap());
+            let filler = Record::new(65_300, vec![0; if call.stream { 0 } else { 30_000 }]);
+            let reply = call.asked().reply().answer([address]).additional([filler]);
+            let reply = if call.stream { reply } else { reply.with(flags) };
+            vec![Action::Send(reply.encode())]
+        });
+        let daemon = TestDaemon::start(upstream.address(), "[upstream]\ntimeout = \"30s\"\n");
+        ask(daemon.udp(), "a.example").assert_addresses(&["1.1.1.1"]);
+        let transports: Vec<_> = upstream.calls_for("a.example").iter().map(|call| call.stream).collect();
+        assert_eq!(transports, [false, true], "flags {flags:04x}");
+    }
+}
+
 #[test]
 fn a_server_that_truncates_and_has_no_tcp_is_a_failure() {
     let socket = UdpSocket::bind("127.0.0.1:0").unwrap();

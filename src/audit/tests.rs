@@ -156,7 +156,7 @@ fn the_catalogue_covers_its_rows() {
     for case in catalogue(&everything()) {
         *rows.entry(case.id).or_default() += 1;
     }
-    let ranges = [('A', 1..=24), ('W', 1..=3), ('M', 1..=28), ('P', 1..=3)];
+    let ranges = [('A', 1..=24), ('W', 1..=3), ('M', 1..=29), ('P', 1..=3)];
     // A client with several questions never reaches the upstream.
     let elsewhere = ["M22"];
     for (letter, numbers) in ranges {

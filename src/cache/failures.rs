@@ -28,9 +28,8 @@ struct Failure<A> {
     until: u64,
 }
 
-impl<A: Clone> Failures<A> {
-    /// Without any.
-    pub fn new() -> Self {
+impl<A: Clone> Default for Failures<A> {
+    fn default() -> Self {
         let entries = Cache::with(
             256,
             MAX_FAILURES as u64,
@@ -40,7 +39,9 @@ impl<A: Clone> Failures<A> {
         );
         Self { last: AtomicU64::new(0), entries }
     }
+}
 
+impl<A: Clone> Failures<A> {
     /// What came of `key` by `route` a moment ago.
     pub fn get(&self, key: &Key, route: u64, now: u64) -> Option<A> {
         if now >= self.last.load(Relaxed) {
@@ -73,7 +74,7 @@ mod tests {
 
     #[test]
     fn a_failure_is_remembered_for_its_time_and_its_route() {
-        let failures = Failures::new();
+        let failures = Failures::default();
         let key = Key::new(&Question::new(NameRef::ROOT, RecordType::A), false, false);
         failures.insert(&key, 7, "refused", 1000, Duration::from_secs(5));
         for (route, now, expected) in
@@ -89,7 +90,7 @@ mod tests {
 
     #[test]
     fn their_number_is_bounded() {
-        let failures = Failures::new();
+        let failures = Failures::default();
         for number in 0..20_000_u16 {
             let question = Question::new(NameRef::ROOT, RecordType(number));
             failures.insert(&Key::new(&question, false, false), 0, (), 0, Duration::from_secs(5));

@@ -145,7 +145,7 @@ pub(crate) struct Audit {
 /// What it serves, whom it asks and how they answer, what it blocked, and what is wrong with it.
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Exit codes: 0 all is well; 1 something is wrong, such as a configuration that was refused or \
+    after_help = "Examples:\n  stubborn status\n  stubborn status --json\n\nExit codes: 0 all is well; 1 something is wrong, such as a configuration that was refused or \
                         upstreams that do not answer; 2 no daemon answers. So it serves as a health check."
 )]
 pub(crate) struct Status {
@@ -208,7 +208,7 @@ pub(crate) struct Flush {
 
 /// Let a domain answer with inside addresses
 ///
-/// Writes an [[exception]] into the configuration file, and keeps its comments and its order. The file is changed only if it
+/// Writes an exception into the configuration file, and keeps its comments and its order. The file is changed only if it
 /// is fine then, by the code of `stubborn check`, and in one step; a running daemon takes it by itself. Where an exception
 /// for the domain is there already, it is widened or gets the new networks, or the new one is written beside it; where the
 /// domain may already, nothing is changed.
@@ -226,14 +226,24 @@ Exit codes: 0 written, or there was nothing to do; 1 refused, as `stubborn check
 What to write by hand is printed then.")]
 pub(crate) struct Allow {
     /// The domain: this name and, without --exact, every name below it
-    #[arg(value_name = "DOMAIN")]
-    pub(crate) domain: String,
+    #[arg(value_name = "DOMAIN", required_unless_present = "last")]
+    pub(crate) domain: Option<String>,
     /// Only the name itself, nothing below it
     #[arg(long)]
     pub(crate) exact: bool,
     /// A network or an address it may answer with; may be given several times [default: RFC 1918 and unique-local]
     #[arg(long, value_name = "NET")]
     pub(crate) to: Vec<String>,
+    /// What the running daemon blocked last: that name, those addresses; shows it, and asks
+    #[arg(long, conflicts_with_all = ["domain", "exact", "to"])]
+    pub(crate) last: bool,
+    /// With --last: do not ask
+    #[arg(long, conflicts_with = "domain")]
+    pub(crate) yes: bool,
+    /// With --last: the daemon's control socket [default: that of /etc/stubborn/stubborn.toml, else
+    /// /run/stubborn/control.sock]
+    #[arg(long, value_name = "PATH", conflicts_with = "domain")]
+    pub(crate) socket: Option<PathBuf>,
     /// A network or an address of clients it holds for; may be given several times [default: all clients]
     #[arg(long, value_name = "NET")]
     pub(crate) client: Vec<String>,
@@ -252,7 +262,7 @@ pub(crate) struct Allow {
 
 /// End the exceptions for a domain
 ///
-/// Takes every [[exception]] for exactly this domain out of the configuration file, or out of the files it includes; a comment
+/// Takes every exception for exactly this domain out of the configuration file, or out of the files it includes; a comment
 /// right above one goes with it. Says who else lets the domain through, and how that is ended.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
@@ -261,7 +271,7 @@ pub(crate) struct Allow {
 
 Exit codes: 0 taken out; 1 there is none for this domain; 2 the file cannot be written here.")]
 pub(crate) struct Disallow {
-    /// The domain as it stands in the [[exception]]
+    /// The domain as it stands in the exception
     #[arg(value_name = "DOMAIN", value_parser = domain)]
     pub(crate) domain: Name,
     #[command(flatten)]
@@ -328,6 +338,7 @@ pub(crate) struct Show {
 ///
 /// Until the next start, or until the level in the file changes.
 #[derive(Debug, Args)]
+#[command(after_help = "Example:\n  stubborn log-level debug")]
 pub(crate) struct LogLevel {
     /// error, warn, info, debug or trace; names that are asked are written from debug on
     #[arg(value_parser = level)]
@@ -390,7 +401,7 @@ pub(crate) struct EditArguments {
 /// nothing.
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Exit codes: 0 it is in use; 1 it has errors, and the one before stays; 2 no daemon answers."
+    after_help = "Example:\n  stubborn reload\n\nExit codes: 0 it is in use; 1 it has errors, and the one before stays; 2 no daemon answers."
 )]
 pub(crate) struct Reload {
     #[command(flatten)]

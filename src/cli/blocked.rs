@@ -137,7 +137,7 @@ mod tests {
             more: 0,
             text: String::new(),
             allow: "[[exception]] …".to_owned(),
-            allow_networks: Vec::new(),
+            addresses: Vec::new(),
         }
     }
 

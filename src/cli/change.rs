@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::args::{Allow, Disallow, EditArguments};
 use super::check::json_errors;
-use super::{FINE, NO, TROUBLE, complain, say};
+use super::{FINE, NO, TROUBLE, complain, last, say};
 use crate::config::printable;
 use crate::edit::{self, EditError, Hunk, Line, Plan, Request};
 
@@ -18,14 +18,21 @@ pub(super) fn allow(arguments: &Allow) -> u8 {
         }
         None => arguments.until.clone(),
     };
-    let request = Request {
-        domain: arguments.domain.clone(),
-        exact: arguments.exact,
-        networks: arguments.to.clone(),
-        clients: arguments.client.clone(),
-        until,
-        reason: arguments.reason.clone(),
+    let wanted = match &arguments.domain {
+        Some(domain) => Request {
+            domain: domain.clone(),
+            exact: arguments.exact,
+            networks: arguments.to.clone(),
+            ..Request::default()
+        },
+        None => match last::proposed(arguments) {
+            Ok(Some(request)) => request,
+            Ok(None) => return FINE,
+            Err(code) => return code,
+        },
     };
+    let request =
+        Request { clients: arguments.client.clone(), until, reason: arguments.reason.clone(), ..wanted };
     let file = &arguments.file;
     told(file, edit::edit(file.config.as_deref(), file.dry_run, |editor| editor.allow(&request)))
 }

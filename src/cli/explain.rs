@@ -83,11 +83,17 @@ pub(super) fn explain(arguments: &Explain) -> u8 {
 /// Addresses of both families without a type are what two questions would bring: both are explained as one.
 fn try_explain(arguments: &Explain) -> Result<Explanation, BuildError> {
     let (v4, v6): (Vec<IpAddr>, Vec<IpAddr>) = arguments.answer.iter().partition(|address| address.is_ipv4());
+    let mut source = Source {
+        config: arguments.config.clone(),
+        upstream: arguments.upstream.clone(),
+        ..Source::default()
+    };
+    source.hold_stream();
     if arguments.rtype.is_some() || v4.is_empty() || v6.is_empty() {
-        return explain_one(arguments);
+        return explain_one(arguments, source);
     }
-    let mut both = explain_one(&Explain { answer: v4, ..arguments.clone() })?;
-    let second = explain_one(&Explain { answer: v6, ..arguments.clone() })?;
+    let mut both = explain_one(&Explain { answer: v4, ..arguments.clone() }, source.clone())?;
+    let second = explain_one(&Explain { answer: v6, ..arguments.clone() }, source)?;
     both.r#type = format!("{} and {}", both.r#type, second.r#type);
     if second.verdict != Category::Clean.label() {
         both.verdict = second.verdict;
@@ -98,13 +104,8 @@ fn try_explain(arguments: &Explain) -> Result<Explanation, BuildError> {
     Ok(both)
 }
 
-fn explain_one(arguments: &Explain) -> Result<Explanation, BuildError> {
+fn explain_one(arguments: &Explain, mut source: Source) -> Result<Explanation, BuildError> {
     let own: Vec<IpAddr> = own_addresses();
-    let mut source = Source {
-        config: arguments.config.clone(),
-        upstream: arguments.upstream.clone(),
-        ..Source::default()
-    };
     if !arguments.answer.is_empty() && source.upstream.is_empty() {
         // Nothing is asked: no server has to be found either.
         source

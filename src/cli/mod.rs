@@ -8,6 +8,7 @@ mod check;
 mod config;
 mod explain;
 mod import;
+mod last;
 mod man;
 mod operate;
 mod show;

@@ -12,13 +12,18 @@ use crate::control::{self, ClientError, Command, Conversation, DEFAULT_SOCKET, R
 
 /// Asks the daemon that is meant.
 pub(super) fn ask(daemon: &DaemonArguments, command: &Command) -> Result<Conversation, ClientError> {
-    control::ask(&socket(daemon), command)
+    ask_at(daemon.socket.as_deref(), command)
+}
+
+/// The same, where the socket is given by itself.
+pub(super) fn ask_at(path: Option<&Path>, command: &Command) -> Result<Conversation, ClientError> {
+    control::ask(&socket(path), command)
 }
 
 /// Where the daemon is: as said, or as the configuration in its place says. One with errors says nothing.
-fn socket(daemon: &DaemonArguments) -> PathBuf {
+fn socket(path: Option<&Path>) -> PathBuf {
     let configured = || config::load(None).ok().and_then(|loaded| loaded.config.control.socket);
-    daemon.socket.clone().or_else(configured).unwrap_or_else(|| Path::new(DEFAULT_SOCKET).to_owned())
+    path.map(Path::to_owned).or_else(configured).unwrap_or_else(|| Path::new(DEFAULT_SOCKET).to_owned())
 }
 
 /// Says why there is no reply; the exit code for it.

@@ -9,6 +9,8 @@ use super::show::{Ink, Paint, columns, count, duration, milliseconds, number, oc
 use super::{FINE, NO, say};
 use crate::control::{Command, PolicyStatus, Reply, Status, UpstreamStatus};
 
+/// Servers that are shown.
+const UPSTREAMS: usize = 20;
 /// Rules that are shown.
 const RULES: usize = 8;
 
@@ -130,10 +132,15 @@ impl Screen {
         let mut rows = vec![
             ["upstream", "for", "state", "answers in", "queries", "errors", "timeouts"].map(str::to_owned),
         ];
-        rows.extend(upstreams.iter().map(|upstream| {
+        // Those that do not answer first, where there are too many to be shown.
+        let mut shown: Vec<&UpstreamStatus> = upstreams.iter().collect();
+        if shown.len() > UPSTREAMS {
+            shown.sort_by_key(|upstream| upstream.up);
+        }
+        rows.extend(shown.iter().take(UPSTREAMS).map(|upstream| {
             [
                 visible(&upstream.server),
-                visible(if upstream.route == "default" { "all other names" } else { &upstream.route }),
+                visible(upstream.route.as_deref().unwrap_or("all other names")),
                 if upstream.up { "up" } else { "down" }.to_owned(),
                 upstream.round_trip_ms.map_or("unknown".to_owned(), milliseconds),
                 number(upstream.queries),
@@ -146,6 +153,9 @@ impl Screen {
             "down" => Some(Ink::Red),
             _ => None,
         });
+        if let Some(more) = shown.len().checked_sub(UPSTREAMS).filter(|more| *more > 0) {
+            self.lines.push(format!("  and {} more", number(more as u64)));
+        }
     }
 
     fn rules(&mut self, rules: &BTreeMap<String, BTreeMap<String, u64>>) {
@@ -183,4 +193,133 @@ fn listed(counts: &BTreeMap<String, u64>, by_number: bool) -> String {
     let shown: Vec<String> =
         counts.iter().map(|(label, count)| format!("{label} {}", number(*count))).collect();
     if shown.is_empty() { "none".to_owned() } else { shown.join(", ") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::control::{CacheStatus, TopBlocked};
+
+    fn counts(rows: &[(&str, u64)]) -> BTreeMap<String, u64> {
+        rows.iter().map(|(label, count)| ((*label).to_owned(), *count)).collect()
+    }
+
+    fn upstream(server: &str, route: Option<&str>, up: bool) -> UpstreamStatus {
+        UpstreamStatus {
+            route: route.map(str::to_owned),
+            server: server.to_owned(),
+            up,
+            round_trip_ms: up.then_some(12.4),
+            queries: 1_234,
+            errors: 3,
+            timeouts: 2,
+        }
+    }
+
+    fn status() -> Status {
+        Status {
+            program: "0.1.0".to_owned(),
+            pid: 4321,
+            started: "2026-11-21T10:00:00Z".to_owned(),
+            uptime_seconds: 11_530,
+            healthy: true,
+            problems: Vec::new(),
+            log_level: "info".to_owned(),
+            policy: PolicyStatus {
+                generation: 7,
+                since: "2026-11-21T13:00:00Z".to_owned(),
+                age_seconds: 730,
+                mode: "enforce".to_owned(),
+                ranges: 63,
+                exceptions: 2,
+                routes: 1,
+                local_names: 4,
+                files: vec!["/etc/stubborn/stubborn.toml".to_owned()],
+                failed_reloads: 0,
+                reload_error: Vec::new(),
+                reload_error_at: None,
+            },
+            listeners: vec!["127.0.0.1:53".to_owned(), "[::1]:53".to_owned()],
+            workers: 2,
+            tcp_connections: 1,
+            upstreams: vec![
+                upstream("9.9.9.9:53", None, true),
+                upstream("149.112.112.112:53", None, false),
+                upstream("10.0.0.53:53", Some("corp.example"), true),
+            ],
+            cache: CacheStatus {
+                entries: 1_234,
+                octets: 1_258_291,
+                size: 16 << 20,
+                hits: 10_000,
+                misses: 2_345,
+                evictions: 0,
+            },
+            queries: counts(&[("udp", 12_300), ("tcp", 45)]),
+            malformed: 3,
+            shed: 0,
+            answers: counts(&[("cache", 10_000), ("upstream", 2_345), ("local", 300), ("stale", 0)]),
+            rcodes: counts(&[("noerror", 12_000), ("nxdomain", 345)]),
+            guard: counts(&[("blocked", 12), ("sinkhole", 3), ("monitored", 0)]),
+            rules: BTreeMap::from([("private-use".to_owned(), counts(&[("blocked", 12)]))]),
+            top_blocked: vec![
+                TopBlocked { name: "rebind.example".to_owned(), count: 9, error: 0 },
+                TopBlocked { name: "a\u{1b}[2J.example".to_owned(), count: 3, error: 1 },
+            ],
+        }
+    }
+
+    fn shown(status: &Status) -> String {
+        Screen { paint: Paint::none(), lines: Vec::new() }.show(status)
+    }
+
+    #[test]
+    fn all_there_is_to_know_is_on_one_screen() {
+        assert_eq!(
+            shown(&status()),
+            "\
+stubborn 0.1.0: all is well
+
+  running    for 3 h 12 min, process 4321, 2 workers, log level info
+  policy     enforce, generation 7, in use for 12 min 10 s
+             63 ranges, 2 exceptions, 1 route, 4 local names
+             /etc/stubborn/stubborn.toml
+  listening  127.0.0.1:53, [::1]:53
+             1 TCP connection open
+  cache      1,234 answers, 1.2 MiB of 16 MiB; 10,000 of 12,345 questions hit (81.0 %); 0 made room
+  queries    12,345 (tcp 45, udp 12,300); 3 malformed, 0 dropped
+  answers    cache 10,000, upstream 2,345, local 300
+             noerror 12,000, nxdomain 345
+  guard      12 blocked, 3 blocked by upstreams, 0 let through and reported
+
+  upstream            for              state  answers in  queries  errors  timeouts
+  9.9.9.9:53          all other names  up          12 ms    1,234       3         2
+  149.112.112.112:53  all other names  down      unknown    1,234       3         2
+  10.0.0.53:53        corp.example     up          12 ms    1,234       3         2
+
+  times  rule that was met
+     12  private-use
+
+  times  name that was blocked
+      9  rebind.example
+    ≤ 3  a\\u{1b}[2J.example"
+        );
+    }
+
+    #[test]
+    fn what_is_wrong_comes_first() {
+        let problems = vec!["no upstream answers".to_owned(), "a\nb".to_owned()];
+        let text = shown(&Status { healthy: false, problems, ..status() });
+        let head = "stubborn 0.1.0: something is wrong\n  ! no upstream answers\n  ! a\\nb\n\n";
+        assert!(text.starts_with(head), "{text}");
+    }
+
+    #[test]
+    fn of_many_servers_those_that_do_not_answer_are_shown() {
+        let mut upstreams = vec![upstream("192.0.2.1:53", Some("many.example"), true); 99];
+        upstreams.push(upstream("192.0.2.99:53", None, false));
+        let text = shown(&Status { upstreams, ..status() });
+        assert_eq!(text.matches("192.0.2.1:53").count(), UPSTREAMS - 1);
+        assert!(text.contains("192.0.2.99:53") && text.contains("\n  and 80 more\n"), "{text}");
+    }
 }

@@ -76,7 +76,7 @@ pub(super) static NAMES: TableKeys =
     TableKeys::one("names", &["hosts-files", "firefox-canary", "private-relay", "designated-resolver"]);
 pub(super) static CACHE: TableKeys =
     TableKeys::one("cache", &["size", "max-ttl", "negative-max-ttl", "serve-stale", "prefetch"]);
-pub(super) static LOG: TableKeys = TableKeys::one("log", &["level", "format"]);
+pub(super) static LOG: TableKeys = TableKeys::one("log", &["level", "format", "queries"]);
 pub(super) static CONTROL: TableKeys = TableKeys::one("control", &["socket"]);
 pub(super) static METRICS: TableKeys = TableKeys::one("metrics", &["listen", "allow-clients", "hosts"]);
 

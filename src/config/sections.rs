@@ -18,7 +18,7 @@ use crate::listen::ListenSettings;
 use crate::metrics::MetricsSettings;
 use crate::policy::{GuardSettings, Mode, OnBlock, Origin, Profile};
 use crate::resolve::NamesSettings;
-use crate::telemetry::{Format, Level, LogSettings};
+use crate::telemetry::{Format, Level, LogSettings, QueryLog};
 use crate::upstream::{Endpoint, Server, UpstreamSettings};
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -39,6 +39,9 @@ pub(super) const LEVELS: &[(&str, Level)] = &[
 ];
 pub(super) const FORMATS: &[(&str, Format)] =
     &[("text", Format::Text), ("json", Format::Json), ("journald", Format::Journald)];
+
+pub(super) const QUERY_LOGS: &[(&str, QueryLog)] =
+    &[("off", QueryLog::Off), ("without-names", QueryLog::WithoutNames), ("with-names", QueryLog::WithNames)];
 
 pub(super) fn server(table: &Table<'_>) -> ListenSettings {
     let mut settings = ListenSettings::default();
@@ -233,6 +236,7 @@ pub(super) fn log(table: &Table<'_>) -> LogSettings {
     let mut settings = LogSettings::default();
     set(&mut settings.level, table.text("level", level));
     set(&mut settings.format, table.text("format", values::choice("log format", FORMATS)));
+    set(&mut settings.queries, table.text("queries", values::choice("query log", QUERY_LOGS)));
     settings
 }
 

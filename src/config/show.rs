@@ -8,7 +8,9 @@ use toml::Value;
 use super::load::Loaded;
 use super::{keys, sections, units};
 use crate::cache::CacheSettings;
+use crate::control::ControlSettings;
 use crate::listen::{ListenSettings, group};
+use crate::metrics::MetricsSettings;
 use crate::policy::{Exception, ExceptionMode, GuardSettings, Origin, Shape};
 use crate::resolve::{LocalName, NamesSettings, Route};
 use crate::telemetry::LogSettings;
@@ -48,6 +50,8 @@ pub fn show(loaded: &Loaded) -> Vec<Shown> {
         (keys::NAMES.table, names(&config.names)),
         (keys::CACHE.table, cache(&config.cache)),
         (keys::LOG.table, log(config.log)),
+        (keys::CONTROL.table, control(&config.control)),
+        (keys::METRICS.table, metrics(&config.metrics)),
     ];
     let once = once.into_iter().map(|(table, rows)| {
         let key = |(key, value)| ShownKey { key, value, origin: origin_of(loaded, table, key) };
@@ -165,8 +169,26 @@ fn cache(settings: &CacheSettings) -> Vec<Row> {
 }
 
 fn log(settings: LogSettings) -> Vec<Row> {
-    let LogSettings { level, format } = settings;
-    vec![("level", word(sections::LEVELS, &level)), ("format", word(sections::FORMATS, &format))]
+    let LogSettings { level, format, queries } = settings;
+    vec![
+        ("level", word(sections::LEVELS, &level)),
+        ("format", word(sections::FORMATS, &format)),
+        ("queries", word(sections::QUERY_LOGS, &queries)),
+    ]
+}
+
+fn control(settings: &ControlSettings) -> Vec<Row> {
+    let ControlSettings { socket } = settings;
+    vec![("socket", socket.as_ref().map_or_else(|| "off".into(), |path| path.display().to_string().into()))]
+}
+
+fn metrics(settings: &MetricsSettings) -> Vec<Row> {
+    let MetricsSettings { listen, allow_clients, hosts } = settings;
+    vec![
+        ("listen", listen.map_or_else(|| "off".into(), |address| address.to_string().into())),
+        ("allow-clients", texts(&clients(allow_clients))),
+        ("hosts", texts(hosts)),
+    ]
 }
 
 /// One exception; of a preset that stands for several, this one of them.

@@ -148,10 +148,10 @@ pub struct Block {
     pub more: usize,
     /// All that in words.
     pub text: String,
-    /// What would allow it, as it is written in the configuration.
+    /// What would allow it, in one line.
     pub allow: String,
-    /// The networks an exception would have to name; none where it is no address.
-    pub allow_networks: Vec<String>,
+    /// The inside addresses in the answer, and those within which they were hidden; no more than a few of very many.
+    pub addresses: Vec<String>,
 }
 
 /// How the daemon is. Counts are since its start.
@@ -233,8 +233,8 @@ pub struct PolicyStatus {
 /// A server that is asked.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct UpstreamStatus {
-    /// The domain of the route it is asked for; `default` for all other names.
-    pub route: String,
+    /// The domain of the route it is asked for; none for all other names.
+    pub route: Option<String>,
     /// Where it is.
     pub server: String,
     /// It is not avoided.

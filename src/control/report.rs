@@ -1,5 +1,7 @@
 //! What is told of a block.
 
+use std::net::IpAddr;
+
 use super::protocol::Block;
 use crate::policy::Subject;
 use crate::telemetry::BlockEvent;
@@ -10,8 +12,9 @@ pub(super) fn block(event: &BlockEvent) -> Block {
     let (address, range) = subject.map(Subject::parts).unwrap_or_default();
     let text = |show: &dyn Fn(&Subject) -> String| subject.map(show).unwrap_or_default();
     Block {
-        time: event.first.to_string(),
-        last: event.last.to_string(),
+        // All as long as each other, so that they sort as text.
+        time: format!("{:.6}", event.first),
+        last: format!("{:.6}", event.last),
         times: event.times,
         category: event.category().label().to_owned(),
         client: event.client.to_string(),
@@ -25,18 +28,24 @@ pub(super) fn block(event: &BlockEvent) -> Block {
         more: event.more,
         text: text(&ToString::to_string),
         allow: text(&|subject| subject.allow_line(name.as_ref())),
-        allow_networks: subject.map(networks).unwrap_or_default(),
+        addresses: addresses(event),
     }
 }
 
-/// Where the outer address is blocked too, both have to be named; one more network does no harm.
-fn networks(subject: &Subject) -> Vec<String> {
-    match subject {
-        Subject::Address { address, reaches, .. } => {
-            let mut networks = vec![ipnet::IpNet::from(*reaches), ipnet::IpNet::from(*address)];
-            networks.dedup();
-            networks.iter().map(ToString::to_string).collect()
+/// An address and the one it is hidden in, since both would have to be allowed.
+fn addresses(event: &BlockEvent) -> Vec<String> {
+    let mut addresses: Vec<IpAddr> = Vec::new();
+    for finding in event.findings() {
+        if let Subject::Address { address, reaches, .. } = &finding.subject {
+            addresses.extend([reaches, address]);
         }
-        Subject::Alias { .. } | Subject::Port(_) => Vec::new(),
     }
+    let mut seen = Vec::new();
+    addresses.retain(|address| {
+        !seen.contains(address) && {
+            seen.push(*address);
+            true
+        }
+    });
+    addresses.iter().map(ToString::to_string).collect()
 }

@@ -26,7 +26,7 @@ pub struct Source {
     pub upstream: Vec<Server>,
     /// `--socket`, in place of the file's; none with "off".
     pub socket: Option<Option<PathBuf>>,
-    /// What [`hold_stream`] read.
+    /// What [`Source::hold_stream`] read.
     pub held: Option<Vec<u8>>,
 }
 
@@ -182,7 +182,7 @@ impl Source {
     }
 
     /// Keeps what comes out of `config` where that is a pipe or a device: it comes out once, and each reload reads again.
-    pub(super) fn hold_stream(&mut self) {
+    pub fn hold_stream(&mut self) {
         let Some(path) = &self.config else { return };
         if std::fs::metadata(path).is_ok_and(|file| !file.is_file() && !file.is_dir()) {
             // What cannot be read is told by the reading that follows.

@@ -64,6 +64,7 @@ impl Daemon {
             self.file_level = built.config.log.level;
             self.level.set_level(self.file_level);
         }
+        self.service.telemetry.log_queries(built.config.log.queries);
         self.files = built.files;
         let changes = difference(&self.ingredients, &built.ingredients);
         if changes.is_none() && !say_unchanged {
@@ -74,8 +75,8 @@ impl Daemon {
         self.ingredients = built.ingredients;
         self.replace(generation);
         match &changes {
-            Some(changes) => tracing::info!(generation, cause, "reloaded: {changes}"),
-            None => tracing::info!(generation, cause, "reloaded: nothing changed"),
+            Some(changes) => tracing::info!(name: "reloaded", generation, cause, "reloaded: {changes}"),
+            None => tracing::info!(name: "reloaded", generation, cause, "reloaded: nothing changed"),
         }
         Ok(Reloaded { changes, warnings: built.warnings, restart })
     }
@@ -128,7 +129,7 @@ impl Daemon {
 
 fn log_reload_error(cause: &str, lines: &[String], generation: u64) {
     for line in lines {
-        tracing::error!(cause, "{line}");
+        tracing::error!(name: "reload-refused", cause, "{line}");
     }
-    tracing::error!(cause, generation, "not reloaded: the policy in use stays as it is");
+    tracing::error!(name: "reload-refused", cause, generation, "not reloaded: the policy in use stays as it is");
 }

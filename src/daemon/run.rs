@@ -197,6 +197,7 @@ impl Daemon {
                     .map_err(system("cannot start a worker"))?,
             );
         }
+        service.telemetry.log_queries(config.log.queries);
         if let Some(address) = config.metrics.listen {
             let sources = metrics::Sources {
                 resolver: Arc::clone(&service.resolver),
@@ -298,7 +299,7 @@ impl Daemon {
     }
 
     fn finish(self, signal: &str) -> Result<(), RunError> {
-        tracing::info!(signal, "stopping");
+        tracing::info!(name: "stopping", signal, "stopping");
         self.notifier.stopping();
         self.stop.cancel();
         let (mut drained, mut abandoned) = (0, 0);
@@ -313,7 +314,7 @@ impl Daemon {
             }
         }
         self.service.telemetry.finish(Instant::now());
-        tracing::info!(drained, abandoned, "stopped");
+        tracing::info!(name: "stopped", drained, abandoned, "stopped");
         drop(self.logging);
         Ok(())
     }
@@ -378,6 +379,7 @@ fn log_start(
     let upstream = list(ingredients.servers.iter().map(ToString::to_string).collect());
     let found_in = found_in.map_or("the configuration".to_owned(), |path| path.display().to_string());
     tracing::info!(
+        name: "started",
         listening,
         upstream,
         upstream_from = found_in,

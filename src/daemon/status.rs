@@ -128,17 +128,17 @@ fn policy(daemon: &Daemon, snapshot: &Snapshot, history: History) -> PolicyStatu
 
 fn upstreams(snapshot: &Snapshot) -> Vec<UpstreamStatus> {
     let of_route = |route: &ChosenRoute| -> Vec<UpstreamStatus> {
-        let name = route.trust.as_ref().map_or("default".to_owned(), |trust| trust.domain.to_string());
-        route.group.servers.iter().map(|server| upstream(&name, server)).collect()
+        let domain = route.trust.as_ref().map(|trust| trust.domain.to_string());
+        route.group.servers.iter().map(|server| upstream(domain.clone(), server)).collect()
     };
     snapshot.routes().iter().flat_map(of_route).collect()
 }
 
-fn upstream(route: &str, server: &ServerState) -> UpstreamStatus {
+fn upstream(route: Option<String>, server: &ServerState) -> UpstreamStatus {
     let totals = server.totals();
     let timeouts = ExchangeError::LABELS.iter().position(|label| *label == "timeout");
     UpstreamStatus {
-        route: route.to_owned(),
+        route,
         server: server.endpoint.to_string(),
         up: server.is_up(),
         round_trip_ms: server.round_trip().map(|took| took.as_secs_f64() * 1e3),

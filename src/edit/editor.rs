@@ -58,8 +58,8 @@ impl<'a> Editor<'a> {
         }
         let covered = covered_by(&loaded.config, &wanted, self.now);
         for path in &loaded.files {
-            let Some(mut document) = self.document(path)? else { continue };
-            let old = document.text();
+            let Some(old) = self.text(path)? else { continue };
+            let mut document = self.parsed(path, &old)?;
             for entry in document.entries(self.now) {
                 let Some(change) = self.change_of(&entry, &wanted, covered.is_some()) else { continue };
                 let what = apply(&mut document, &entry, &change, &request);
@@ -177,10 +177,6 @@ impl<'a> Editor<'a> {
         let empty = Overlay { below: self.files, texts: [(self.main, "")].into() };
         let files: &dyn Files = if text.is_some() { self.files } else { &empty };
         config::load_from(Some(self.main), files).map_err(EditError::Broken)
-    }
-
-    fn document(&self, path: &Path) -> Result<Option<Document>, EditError> {
-        self.text(path)?.map(|text| self.parsed(path, &text)).transpose()
     }
 
     fn parsed(&self, path: &Path, text: &str) -> Result<Document, EditError> {

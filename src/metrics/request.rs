@@ -109,6 +109,7 @@ fn is_token(text: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
 
     #[test]
     fn what_is_odd_is_refused() {
@@ -166,5 +167,23 @@ mod tests {
             assert_eq!(answered, status, "{head:?}");
         }
         assert_eq!(judge(b"\xff", &settings, local), Verdict::Refused(BAD_REQUEST, "this is no text"));
+    }
+
+    proptest! {
+        /// Whatever else is in a request: without a host that is ours it gets nothing.
+        #[test]
+        fn nothing_is_given_to_another_name(before in "[ -~\\r\\n]{0,60}", host in "[a-z0-9.:@\\[\\]/-]{0,30}", after in "\\PC{0,40}") {
+            let head = format!("GET /metrics HTTP/1.1\r\n{before}\r\nHost: {host}\r\nX: {after}");
+            let (settings, local) = (MetricsSettings::default(), IpAddr::from([127, 0, 0, 1]));
+            if matches!(judge(head.as_bytes(), &settings, local), Verdict::Metrics { .. }) {
+                let bare = host.trim_start_matches('[').split([':', ']']).next().unwrap_or_default();
+                prop_assert!(bare.starts_with("localhost") || bare.starts_with("127.") || host.starts_with("[:"), "{}", head);
+            }
+        }
+
+        #[test]
+        fn no_octets_make_it_panic(head in proptest::collection::vec(any::<u8>(), 0..200)) {
+            judge(&head, &MetricsSettings::default(), IpAddr::from([127, 0, 0, 1]));
+        }
     }
 }

@@ -184,7 +184,7 @@ impl Resolver {
         Self {
             snapshots: ArcSwap::from_pointee(snapshot),
             cache: Store::new(cache),
-            failures: Failures::new(),
+            failures: Failures::default(),
             in_flight: Arc::default(),
             epoch: Instant::now(),
         }

@@ -5,6 +5,7 @@
 //! message itself gives up the last of the three.
 
 mod escape;
+mod journal;
 mod line;
 mod queue;
 #[cfg(test)]
@@ -24,8 +25,11 @@ use tracing_subscriber::registry::LookupSpan;
 use tracing_subscriber::{Registry, reload};
 
 use super::{Format, Level, LogSettings};
-use line::{Fields, Style};
+use journal::{Journal, event_name};
+use line::{Fields, Kind, Style};
 use queue::Queue;
+
+pub use journal::MESSAGE_IDS;
 
 /// How long the end of the program waits for lines not yet written.
 const LAST_WORDS: Duration = Duration::from_secs(1);
@@ -89,30 +93,38 @@ impl Logging {
     pub fn install(settings: LogSettings) -> Result<Self, LogError> {
         let unwanted = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
         let colour = settings.format == Format::Text && !unwanted && io::stderr().is_terminal();
-        let (subscriber, logging) =
-            Self::start(settings, colour, Timestamp::now, stderr().map_err(LogError::Output)?)?;
+        let journal = (settings.format == Format::Journald).then(Journal::of_stderr).flatten();
+        let style = Style { format: settings.format, colour, native: journal.is_some() };
+        let output: Box<dyn Write + Send> = match journal {
+            Some(journal) => Box::new(journal),
+            None => Box::new(stderr().map_err(LogError::Output)?),
+        };
+        let (subscriber, logging) = Self::start(settings.level, style, Timestamp::now, output)?;
         tracing::subscriber::set_global_default(subscriber)?;
         Ok(logging)
     }
 
     fn start(
-        settings: LogSettings,
-        colour: bool,
+        level: Level,
+        style: Style,
         clock: fn() -> Timestamp,
         output: impl Write + Send + 'static,
     ) -> Result<(impl Subscriber + Send + Sync, Self), LogError> {
-        let style = Style { format: settings.format, colour };
         let queue = Arc::new(Queue::default());
         let writing = Arc::clone(&queue);
         let notice = move |dropped: u64| {
             let mut fields = Fields::default();
             fields.text("message", &format!("the log's output was stuck, {dropped} lines are missing here"));
-            style.line(clock(), tracing::Level::WARN, module_path!(), &fields)
+            style.line(
+                clock(),
+                Kind { level: tracing::Level::WARN, target: module_path!(), name: None },
+                &fields,
+            )
         };
         let thread = std::thread::Builder::new().name("log".into());
         thread.spawn(move || writing.run(output, notice)).map_err(LogError::Thread)?;
-        let (filter, handle) = reload::Layer::new(filter(settings.level));
-        let level = LogHandle { filter: handle, level: Arc::new(Mutex::new(settings.level)) };
+        let (filter, handle) = reload::Layer::new(filter(level));
+        let level = LogHandle { filter: handle, level: Arc::new(Mutex::new(level)) };
         let lines = Lines { style, clock, queue: Arc::clone(&queue) };
         let subscriber = tracing_subscriber::registry().with(filter).with(lines);
         Ok((subscriber, Self { level, queue }))
@@ -193,7 +205,8 @@ impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for Lines {
         }
         fields.extend(own);
         let metadata = event.metadata();
-        let line = self.style.line((self.clock)(), *metadata.level(), metadata.target(), &fields);
-        self.queue.push(line.as_bytes());
+        let (level, target) = (*metadata.level(), metadata.target());
+        let kind = Kind { level, target, name: event_name(metadata.name()) };
+        self.queue.push(&self.style.line((self.clock)(), kind, &fields));
     }
 }

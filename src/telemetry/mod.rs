@@ -10,6 +10,7 @@ mod settings;
 use std::hash::{Hash, Hasher};
 use std::net::IpAddr;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU8, Ordering};
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
@@ -24,10 +25,10 @@ use recorder::Counts;
 
 pub use fold::{Fold, FoldDecision, Folded};
 pub use history::{History, RefusedReload};
-pub use logging::{LogError, LogHandle, Logging};
+pub use logging::{LogError, LogHandle, Logging, MESSAGE_IDS};
 pub use recent::{BlockEvent, TopName};
 pub use recorder::{CATEGORIES, RCODES, RULES, Recorder, SOURCES, TRANSPORTS, Totals, Transport};
-pub use settings::{Format, Level, LogSettings};
+pub use settings::{Format, Level, LogSettings, QueryLog};
 
 /// How long repeated reports are folded.
 const FOLD_INTERVAL: Duration = Duration::from_secs(60);
@@ -41,7 +42,12 @@ pub struct Telemetry {
     fold: Fold<ReportKey>,
     recent: Recent,
     chronicle: Chronicle,
+    /// A [`QueryLog`]: read for each answer, written by a reload.
+    query_log: AtomicU8,
 }
+
+/// Findings that are kept of one reply.
+const KEPT_FINDINGS: usize = 8;
 
 /// What makes two reports the same one to a reader: category, client, question, and what is reported first. Made without
 /// an allocation, since a page that tries to rebind asks for what is cached.
@@ -61,7 +67,7 @@ impl ReportKey {
     /// of them.
     fn to_kept(&self) -> Self {
         let verdict = Verdict {
-            findings: self.verdict.leading().cloned().into_iter().collect(),
+            findings: self.verdict.reported().take(KEPT_FINDINGS).cloned().collect(),
             category: self.verdict.category,
         };
         Self { client: self.client, question: self.question, verdict: Arc::new(verdict) }
@@ -97,6 +103,7 @@ impl Default for Telemetry {
             fold: Fold::new(FOLD_INTERVAL, FOLD_KEYS),
             recent: Recent::default(),
             chronicle: Chronicle::default(),
+            query_log: AtomicU8::new(0),
         }
     }
 }
@@ -110,6 +117,19 @@ impl Telemetry {
     /// What all workers counted so far.
     pub fn totals(&self) -> Totals {
         Totals::of(&self.counts)
+    }
+
+    /// Logs each query from now on, or none.
+    pub fn log_queries(&self, log: QueryLog) {
+        self.query_log.store(log as u8, Ordering::Relaxed);
+    }
+
+    fn logs_queries(&self) -> QueryLog {
+        match self.query_log.load(Ordering::Relaxed) {
+            0 => QueryLog::Off,
+            1 => QueryLog::WithoutNames,
+            _ => QueryLog::WithNames,
+        }
     }
 
     /// Another policy is in use.
@@ -166,12 +186,15 @@ impl Telemetry {
         match verdict.category {
             Category::Clean => {}
             Category::Blocked => tracing::warn!(
+                name: "blocked",
                 category, %client, %name, r#type = %rtype, address, range, rule, %carrier, more, allow, "blocked: {subject}"
             ),
             Category::Monitored => tracing::warn!(
+                name: "monitored",
                 category, %client, %name, r#type = %rtype, address, range, rule, %carrier, more, allow, "would be blocked: {subject}"
             ),
             Category::Sinkhole => tracing::info!(
+                name: "sinkhole",
                 category, %client, %name, r#type = %rtype, address, range, rule, %carrier, "blocked by the upstream: {subject}"
             ),
         }
@@ -194,7 +217,7 @@ impl Telemetry {
                     let Some(subject) = key.subject() else { continue };
                     let (category, seconds) = (key.verdict.category.label(), within.as_secs());
                     let (client, question) = (key.client, key.question.to_string());
-                    tracing::warn!(category, %client, question, more, seconds, "{more} more in {seconds} s: {subject}");
+                    tracing::warn!(name: "repeated", category, %client, question, more, seconds, "{more} more in {seconds} s: {subject}");
                 }
                 Folded::Overflow { events, within } => {
                     let seconds = within.as_secs();

@@ -52,9 +52,14 @@ impl BlockEvent {
         self.verdict.category
     }
 
-    /// What led inside; the first where there were more.
+    /// What led inside; the first where there was more.
     pub fn finding(&self) -> Option<&Finding> {
         self.verdict.leading()
+    }
+
+    /// What led inside, or the first of it where there was very much.
+    pub fn findings(&self) -> impl Iterator<Item = &Finding> {
+        self.verdict.reported()
     }
 }
 

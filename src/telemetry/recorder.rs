@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 use std::sync::{Arc, LazyLock};
 
-use super::Telemetry;
+use super::{QueryLog, Telemetry};
 use crate::count::{Counter, Writer};
 use crate::dns::{Query, Rcode};
 use crate::policy::{Category, Verdict, range_names};
@@ -106,6 +106,10 @@ impl Recorder {
     pub fn answered(&self, client: IpAddr, query: &Query, outcome: &Outcome) {
         self.count(outcome.source, outcome.response().rcode());
         tracing::debug!(%client, question = %query.question, rcode = %outcome.response().rcode(), source = outcome.source.label(), "answered");
+        match self.shared.logs_queries() {
+            QueryLog::Off => {}
+            log => log_query(client, query, outcome, log == QueryLog::WithNames),
+        }
         if let Some(verdict) = outcome.verdict().filter(|verdict| verdict.category != Category::Clean) {
             self.count_verdict(verdict);
             self.shared.report(client, &query.question, verdict);
@@ -140,6 +144,13 @@ impl Recorder {
             add(rule, category);
         }
     }
+}
+
+fn log_query(client: IpAddr, query: &Query, outcome: &Outcome, with_name: bool) {
+    let (rtype, rcode, source) = (query.question.rtype, outcome.response().rcode(), outcome.source.label());
+    let verdict = outcome.verdict().map_or(Category::Clean, |verdict| verdict.category).label();
+    let name = with_name.then(|| tracing::field::display(query.question.name()));
+    tracing::info!(name: "query", %client, name, r#type = %rtype, %rcode, source, verdict, "query");
 }
 
 #[inline]

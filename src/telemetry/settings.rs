@@ -7,6 +7,8 @@ pub struct LogSettings {
     pub level: Level,
     /// `format`
     pub format: Format,
+    /// `queries`
+    pub queries: QueryLog,
 }
 
 /// The least severe lines that are written.
@@ -36,6 +38,18 @@ impl Level {
             Self::Trace => "trace",
         }
     }
+}
+
+/// Whether each query is logged.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum QueryLog {
+    /// None is.
+    #[default]
+    Off,
+    /// Who asked for which type, and what came of it.
+    WithoutNames,
+    /// Also the name.
+    WithNames,
 }
 
 /// The form of a log line.

@@ -46,8 +46,7 @@ pub struct Ask {
 /// The sockets and connections of one worker. Lives on its thread.
 pub struct Exchanger {
     pub(super) links: RefCell<HashMap<Endpoint, Rc<Link>, RandomState>>,
-    /// How long a link is kept that nothing is asked over, and when that was last looked after.
-    idle: Duration,
+    /// When links were last looked for that nothing is asked over.
     swept: Cell<Instant>,
     epoch: Instant,
     /// A task looks for questions without a reply.
@@ -100,7 +99,7 @@ impl Exchanger {
     /// Without a socket so far. `epoch` is the zero of the clock that all workers' exchangers share.
     pub fn new(epoch: Instant) -> Self {
         let (links, swept) = (RefCell::default(), Cell::new(Instant::now()));
-        Self { links, idle: LINK_IDLE, swept, epoch, sweeping: Cell::new(false) }
+        Self { links, swept, epoch, sweeping: Cell::new(false) }
     }
 
     /// Asks the servers of `group` in turn until one gives an answer of use.
@@ -159,7 +158,7 @@ impl Exchanger {
         match &outcome {
             Err(error) if error.is_about_server() => {
                 if server.failed(millis, asked_at) {
-                    tracing::warn!(server = %server.endpoint, %error, "server avoided until it answers a probe");
+                    tracing::warn!(name: "server-avoided", server = %server.endpoint, %error, "server avoided until it answers a probe");
                     self.probe(server);
                 }
             }
@@ -170,7 +169,7 @@ impl Exchanger {
 
     pub(super) fn note_answer(&self, server: &ServerState, millis: u64) {
         if server.answered(millis) {
-            tracing::info!(server = %server.endpoint, "server answers again");
+            tracing::info!(name: "server-back", server = %server.endpoint, "server answers again");
         }
     }
 
@@ -205,9 +204,9 @@ impl Exchanger {
     /// The link to a server. Those that a reload has left behind go, now and then.
     pub(super) fn link(&self, server: &Arc<ServerState>, now: Instant) -> Rc<Link> {
         let mut links = self.links.borrow_mut();
-        if now.duration_since(self.swept.get()) >= self.idle {
+        if now.duration_since(self.swept.get()) >= LINK_IDLE {
             self.swept.set(now);
-            links.retain(|_, link| now.duration_since(link.used.get()) <= self.idle);
+            links.retain(|_, link| now.duration_since(link.used.get()) < LINK_IDLE);
         }
         if let Some(link) = links.get(&server.endpoint) {
             link.used.set(now);

@@ -3,8 +3,9 @@
 //! Against forged replies stand: the kernel's random port of a socket chosen at random, a random id, the letter case of the
 //! question (0x20), and the connection itself, by which the kernel drops whatever comes from another address. A forged
 //! datagram has to come from the server's address and hit the port of the very socket the question went out on: the ports
-//! are drawn from the same range as a fresh one for each query would be, and a socket is given up after [`USES`] questions,
-//! so that a port found out is soon worth nothing.
+//! are drawn from the same range as a fresh one for each query would be, and a socket is given up after 512 questions, so
+//! that a port found out is soon worth nothing. Questions read in one go leave from one socket: each has its id and letter
+//! case, and which of them share a port helps nobody to guess it.
 
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
@@ -28,11 +29,13 @@ use crate::dns::{Question, Rcode, UDP_PAYLOAD};
 
 /// Sockets to one server.
 const SOCKETS: usize = 16;
-/// Questions a socket is used for.
-const USES: u32 = 512;
+/// Questions after which a socket is given up; those that leave together with the last are the most it may have more.
+const USES: u32 = 512 - BATCH as u32;
 /// Room for a reply; more than we announce, for servers that do not listen.
 const ROOM: usize = 4096;
 const _: () = assert!(ROOM > UDP_PAYLOAD as usize);
+/// TC in the first octet of the flags.
+const TRUNCATED: u8 = 0x02;
 
 /// What came for a question.
 pub(super) type Reply = Result<Vec<u8>, ExchangeError>;
@@ -382,6 +385,10 @@ async fn receive(socket: Rc<Socket>, inbox: Rc<RefCell<Option<Inbox>>>) {
                     for index in 0..received {
                         if let Some((datagram, _)) = inbox.datagram(index) {
                             socket.deliver(datagram);
+                        } else if let Some(part) = inbox.cut_off(index) {
+                            // More than we announced, and more than there is room for: to be asked for over TCP.
+                            part.get_mut(2).into_iter().for_each(|flags| *flags |= TRUNCATED);
+                            socket.deliver(part);
                         }
                     }
                     if received < BATCH {

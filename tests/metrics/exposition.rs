@@ -4,22 +4,22 @@ use std::collections::{BTreeMap, BTreeSet};
 
 /// A family as it was read.
 #[derive(Debug, Default, Clone)]
-pub struct Family {
-    pub help: String,
-    pub kind: String,
-    pub samples: Vec<Sample>,
+pub(crate) struct Family {
+    pub(crate) help: String,
+    pub(crate) kind: String,
+    pub(crate) samples: Vec<Sample>,
 }
 
 /// A sample as it was read.
 #[derive(Debug, Clone)]
-pub struct Sample {
-    pub name: String,
-    pub labels: BTreeMap<String, String>,
-    pub value: f64,
+pub(crate) struct Sample {
+    pub(crate) name: String,
+    pub(crate) labels: BTreeMap<String, String>,
+    pub(crate) value: f64,
 }
 
 /// All families by name; panics at the first thing that is not as it has to be.
-pub fn read(text: &str) -> BTreeMap<String, Family> {
+pub(crate) fn read(text: &str) -> BTreeMap<String, Family> {
     assert!(text.ends_with('\n'), "the last line has no end");
     let mut families: BTreeMap<String, Family> = BTreeMap::new();
     let mut present = String::new();

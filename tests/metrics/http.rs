@@ -7,21 +7,21 @@ use crate::support_more::DEADLINE;
 
 /// A response as it came.
 #[derive(Debug)]
-pub struct Response {
-    pub status: u16,
-    pub head: String,
-    pub body: String,
+pub(crate) struct Response {
+    pub(crate) status: u16,
+    pub(crate) head: String,
+    pub(crate) body: String,
 }
 
 impl Response {
     /// The value of a header field.
-    pub fn field(&self, name: &str) -> Option<&str> {
+    pub(crate) fn field(&self, name: &str) -> Option<&str> {
         let lines = self.head.lines().skip(1).filter_map(|line| line.split_once(": "));
         lines.into_iter().find(|(field, _)| field.eq_ignore_ascii_case(name)).map(|(_, value)| value)
     }
 }
 
-pub fn connect(address: SocketAddr) -> TcpStream {
+pub(crate) fn connect(address: SocketAddr) -> TcpStream {
     let stream = TcpStream::connect(address).unwrap();
     stream.set_read_timeout(Some(DEADLINE)).unwrap();
     stream.set_write_timeout(Some(DEADLINE)).unwrap();
@@ -29,7 +29,7 @@ pub fn connect(address: SocketAddr) -> TcpStream {
 }
 
 /// Sends these octets and reads until the connection ends; nothing came back if there is no response.
-pub fn say(address: SocketAddr, octets: &[u8]) -> Option<Response> {
+pub(crate) fn say(address: SocketAddr, octets: &[u8]) -> Option<Response> {
     let mut stream = connect(address);
     // It may be refused before all of it was read.
     let _ = stream.write_all(octets);
@@ -37,7 +37,7 @@ pub fn say(address: SocketAddr, octets: &[u8]) -> Option<Response> {
 }
 
 /// What comes back on this connection.
-pub fn response(stream: &mut TcpStream) -> Option<Response> {
+pub(crate) fn response(stream: &mut TcpStream) -> Option<Response> {
     let mut octets = Vec::new();
     // A reset after the response takes nothing of it away.
     let _ = stream.read_to_end(&mut octets);
@@ -51,7 +51,7 @@ pub fn response(stream: &mut TcpStream) -> Option<Response> {
 }
 
 /// Asks for a path as most programs do, by this name.
-pub fn get(address: SocketAddr, host: &str, path: &str) -> Option<Response> {
+pub(crate) fn get(address: SocketAddr, host: &str, path: &str) -> Option<Response> {
     say(
         address,
         format!("GET {path} HTTP/1.1\r\nHost: {host}\r\nUser-Agent: test\r\nAccept: */*\r\n\r\n").as_bytes(),

@@ -15,8 +15,9 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use stubborn::audit::cases::{Action, Asked, Script};
+use stubborn::audit::run::Transport;
 use stubborn::audit::upstream::AttackUpstream;
-use stubborn::audit::wire::{Message, Record, code};
+use stubborn::audit::wire::{Message, Record, code, flag};
 
 /// An upstream that answers by name.
 #[derive(Default)]
@@ -68,6 +69,23 @@ impl Zone {
 /// An A or AAAA record.
 pub fn address(text: &str) -> Record {
     Record::address(text.parse().unwrap())
+}
+
+/// Runs a test over UDP and over TCP, each with a daemon of its own. What it asks is asked twice: the first answer and the
+/// one that was kept have to say the same.
+pub fn over_both(test: impl Fn(&dyn Fn(&TestDaemon, &str, u16) -> Reply)) {
+    for transport in [Transport::Udp, Transport::Tcp] {
+        test(&|daemon, name, qtype| {
+            let ask = || daemon.ask_as(name, qtype, Some((1232, false)), flag::RD, transport);
+            let (first, again) = (ask(), ask());
+            let said = |reply: &Reply| {
+                let codes: Vec<u16> = reply.errors().into_iter().map(|(code, _)| code).collect();
+                (reply.rcode(), reply.types(), reply.addresses(), reply.aliases(), codes)
+            };
+            assert_eq!(said(&first), said(&again), "{name} TYPE{qtype} over {transport}");
+            first
+        });
+    }
 }
 
 /// The names that reached `upstream`, but for the one by which the daemon itself looks for a NAT64 prefix.

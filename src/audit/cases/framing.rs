@@ -144,18 +144,20 @@ fn sections() -> Vec<Case> {
                 .leaves([Record::new(qtype, rdata)]),
         );
     }
-    cases.push(
-        case("N21", "a referral to a server inside")
-            .reply(|asked| {
-                let ns =
-                    Record::new(code::NS, name("ns.rebind-audit.example")).owned_by("rebind-audit.example");
-                asked
-                    .reply()
-                    .authority([ns])
-                    .additional([a("192.168.3.5").owned_by("ns.rebind-audit.example")])
-            })
-            .forbid(["192.168.3.5"]),
-    );
+    // With an SOA it is an answer that may be kept.
+    for (variant, kept) in [("", false), ("beside an SOA", true)] {
+        cases.push(
+            case("N21", "a referral to a server inside")
+                .variant(variant)
+                .reply(move |asked| {
+                    let server = "ns.rebind-audit.example";
+                    let ns = Record::new(code::NS, name(server)).owned_by("rebind-audit.example");
+                    let reply = if kept { asked.nodata() } else { asked.reply() };
+                    reply.authority([ns]).additional([a("192.168.3.5").owned_by(server)])
+                })
+                .forbid(["192.168.3.5"]),
+        );
+    }
     cases
 }
 

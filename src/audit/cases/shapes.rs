@@ -1,6 +1,6 @@
-//! M01–M08, M17, M20: records in the answer where a filter does not look and a client does.
+//! M01–M08, M17, M20, M29: records in the answer where a filter does not look and a client does.
 
-use super::{Case, Expect, Group, PUBLIC4, PUBLIC6, ip};
+use super::{Case, Expect, Group, Kept, PUBLIC4, PUBLIC6, ip};
 use crate::audit::wire::{self, Record, code, flag, name};
 
 fn case(id: &'static str, title: &'static str) -> Case {
@@ -21,6 +21,7 @@ pub(super) fn cases() -> Vec<Case> {
         low_octets(),
         rare_types(),
         signed(),
+        translated(),
     ];
     parts.into_iter().flatten().collect()
 }
@@ -338,4 +339,24 @@ fn signed() -> Vec<Case> {
             .leaves_addresses([PUBLIC4]),
     );
     cases
+}
+
+/// M29: what DNS64 makes of an inside address, where the address itself is held back.
+fn translated() -> Vec<Case> {
+    let pairs = [("192.168.1.1", "64:ff9b::192.168.1.1", true), (PUBLIC4, "64:ff9b::1.1.1.1", false)];
+    let row = |(plain, translated, inside): (&'static str, &'static str, bool)| {
+        let fate = |address: &str| match inside {
+            true => Expect::Blocked,
+            false => Expect::Answer(vec![Kept::address(address)]),
+        };
+        let case = case("M29", "an address that DNS64 has translated")
+            .variant(if inside { "inside" } else { "public" })
+            .reply(move |asked| {
+                asked.reply().answer([a(if asked.qtype() == code::A { plain } else { translated })])
+            })
+            .expect(fate(plain))
+            .then(code::AAAA, fate(translated));
+        if inside { case.forbid([plain, translated]) } else { case }
+    };
+    pairs.into_iter().map(row).collect()
 }

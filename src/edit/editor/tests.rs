@@ -1,6 +1,8 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
+use proptest::prelude::*;
+
 use super::*;
 
 const NOW: i64 = 1_795_219_200;
@@ -252,4 +254,49 @@ fn a_configuration_that_is_not_there_is_made() {
     let plan = Two::default().allow(&request("a.example", "")).unwrap();
     assert_eq!((plan.files.len(), &plan.files[0].old), (1, &None));
     assert_eq!(plan.files[0].new, "[[exception]]\ndomain = \"a.example\"\n");
+}
+
+/// Pieces of configurations, in any order.
+const PIECES: &[&str] = &[
+    "# a comment\n",
+    "\n",
+    "\n\n# two\n# lines\n\n",
+    "[log]\nlevel = \"info\" # why\n",
+    "[cache]\n# within\nsize = \"1MiB\"\n\n",
+    "[[exception]]\ndomain = \"a.example\"\n",
+    "\n# about b\n[[exception]]\ndomain = \"b.example\" # b\nnetworks = [\n    \"10.0.0.1\", # one\n]\n",
+    "[[exception]]\npreset = \"plex\"\n# after plex\n",
+    "[[local]]\nname = \"pc\"\naddresses = [\"10.0.0.1\"]\n",
+    "#[[exception]]\n#domain = \"c.example\"\n",
+    "[guard]\nblock = [ \"203.0.113.0/24\", ]  \n",
+];
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 400, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn what_is_written_and_taken_away_again_leaves_no_trace(
+        pieces in proptest::collection::vec(proptest::sample::select(PIECES), 0..9),
+        crlf in any::<bool>(),
+        mark in any::<bool>(),
+    ) {
+        let text = pieces.concat();
+        let text = if crlf { text.replace('\n', "\r\n") } else { text };
+        let text = if mark { format!("\u{feff}{text}") } else { text };
+        let two = Two::main(&text);
+        // A table that stands twice is an error.
+        let Ok(plan) = two.allow(&request("new.example", "exact to=10.0.0.9")) else { return Ok(()) };
+        let written = plan.files[0].new.clone();
+        let bare = |text: &str| text.trim_start_matches('\u{feff}').to_owned();
+        let (before, after) = (bare(&text), bare(&written));
+        let mut left = after.lines();
+        for line in before.lines() {
+            prop_assert!(left.any(|other| other == line), "{line:?} is gone, or elsewhere:\n{written}");
+        }
+        prop_assert_eq!(written.matches("\r\n").count() > 0, crlf && text.contains('\n'));
+        prop_assert_eq!(plan.files[0].hunks[0].to_string().lines().count(), 4, "{}", plan.files[0].hunks[0]);
+        let plan = two.after(&plan).disallow("new.example").unwrap();
+        // Empty lines at the very end are nobody's.
+        prop_assert_eq!(plan.files[0].new.trim_end(), text.trim_end());
+    }
 }

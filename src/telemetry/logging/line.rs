@@ -8,6 +8,7 @@ use tracing::Level;
 use tracing::field::{Field, Visit};
 
 use super::escape::{push_json, push_value, push_visible};
+use super::journal::{Entry, MESSAGE_IDS};
 use crate::telemetry::Format;
 
 /// The target's first part of our own events, which need not be named.
@@ -94,15 +95,30 @@ impl Visit for Fields {
 pub(super) struct Style {
     pub(super) format: Format,
     pub(super) colour: bool,
+    /// For the journal itself, in place of a line.
+    pub(super) native: bool,
+}
+
+/// What kind of event it is.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Kind<'a> {
+    pub(super) level: Level,
+    pub(super) target: &'a str,
+    /// Its name, where it has one that is its own.
+    pub(super) name: Option<&'a str>,
 }
 
 impl Style {
     /// The line, with its end; nothing in between can end it.
-    pub(super) fn line(self, time: Timestamp, level: Level, target: &str, fields: &Fields) -> String {
+    pub(super) fn line(self, time: Timestamp, kind: Kind<'_>, fields: &Fields) -> Vec<u8> {
         let mut out = String::with_capacity(160);
+        let Kind { level, target, .. } = kind;
         let foreign = Some(target).filter(|target| target.split("::").next() != Some(OURS));
+        if self.native {
+            return entry(kind, foreign, fields);
+        }
         match self.format {
-            Format::Json => json(&mut out, time, level, target, fields),
+            Format::Json => json(&mut out, time, kind, fields),
             Format::Text => {
                 let _ = write!(out, "{time:.3} ");
                 let (on, off) = if self.colour { (colour(level), "\x1b[0m") } else { ("", "") };
@@ -115,8 +131,29 @@ impl Style {
             }
         }
         out.push('\n');
-        out
+        out.into_bytes()
     }
+}
+
+/// `journalctl` shows the message only, so that has all of it in words.
+fn entry(kind: Kind<'_>, foreign: Option<&str>, fields: &Fields) -> Vec<u8> {
+    let mut message = String::with_capacity(160);
+    text(&mut message, foreign, fields);
+    let mut entry = Entry::new();
+    entry.put("MESSAGE", &message);
+    entry.put("PRIORITY", &priority(kind.level).to_string());
+    entry.put("SYSLOG_IDENTIFIER", OURS);
+    entry.put("CODE_MODULE", kind.target);
+    if let Some((name, id)) = MESSAGE_IDS.iter().find(|(name, _)| kind.name == Some(name)) {
+        entry.put("MESSAGE_ID", id);
+        entry.put_own("event", name);
+    }
+    for (name, value) in &fields.rest {
+        match value {
+            Value::Text(text) | Value::Plain(text) => entry.put_own(name, text),
+        }
+    }
+    entry.finish()
 }
 
 fn text(out: &mut String, target: Option<&str>, fields: &Fields) {
@@ -134,16 +171,21 @@ fn text(out: &mut String, target: Option<&str>, fields: &Fields) {
     }
 }
 
-fn json(out: &mut String, time: Timestamp, level: Level, target: &str, fields: &Fields) {
+fn json(out: &mut String, time: Timestamp, kind: Kind<'_>, fields: &Fields) {
+    let Kind { level, target, name } = kind;
     let _ =
         write!(out, r#"{{"time":"{time:.6}","level":"{}","target":"#, level.as_str().to_ascii_lowercase());
     push_json(out, target);
+    if let Some(name) = name {
+        out.push_str(r#","event":"#);
+        push_json(out, name);
+    }
     out.push_str(r#","message":"#);
     push_json(out, &fields.message);
     for (name, value) in &fields.rest {
         out.push(',');
         // RFC 8259 §4: "The names within an object SHOULD be unique."
-        let taken = matches!(*name, "time" | "level" | "target" | "message");
+        let taken = matches!(*name, "time" | "level" | "target" | "event" | "message");
         push_json(out, &format!("{name}{}", if taken { "_" } else { "" }));
         out.push(':');
         match value {

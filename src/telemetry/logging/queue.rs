@@ -49,7 +49,7 @@ impl Queue {
     }
 
     /// Writes until the queue is closed and empty. `notice` words the line that says how many were dropped.
-    pub(super) fn run(&self, mut output: impl Write, notice: impl Fn(u64) -> String) {
+    pub(super) fn run(&self, mut output: impl Write, notice: impl Fn(u64) -> Vec<u8>) {
         let mut octets = Vec::new();
         loop {
             octets.clear();
@@ -70,7 +70,7 @@ impl Queue {
             pending.writing = true;
             drop(pending);
             if dropped > 0 {
-                octets.extend_from_slice(notice(dropped).as_bytes());
+                octets.extend_from_slice(&notice(dropped));
             }
             write(&mut output, &octets);
         }
@@ -123,7 +123,12 @@ mod tests {
     fn start(output: impl Write + Send + 'static) -> (Arc<Queue>, std::thread::JoinHandle<()>) {
         let queue = Arc::new(Queue::default());
         let running = Arc::clone(&queue);
-        (queue, std::thread::spawn(move || running.run(output, |count| format!("dropped {count}\n"))))
+        (
+            queue,
+            std::thread::spawn(move || {
+                running.run(output, |count| format!("dropped {count}\n").into_bytes())
+            }),
+        )
     }
 
     #[test]

@@ -9,7 +9,8 @@ fn clock() -> Timestamp {
 /// What a program that does `say` writes.
 fn written(level: Level, format: Format, colour: bool, say: impl FnOnce(&LogHandle)) -> String {
     let (reader, writer): (PipeReader, _) = io::pipe().unwrap();
-    let (subscriber, logging) = Logging::start(LogSettings { level, format }, colour, clock, writer).unwrap();
+    let (subscriber, logging) =
+        Logging::start(level, Style { format, colour, native: false }, clock, writer).unwrap();
     let reading = std::thread::spawn(move || io::read_to_string(reader).unwrap());
     tracing::subscriber::with_default(subscriber, || say(&logging.handle()));
     drop(logging);
@@ -51,10 +52,33 @@ fn journald_gets_a_priority_and_no_time() {
 }
 
 #[test]
+fn the_journal_gets_fields_and_the_id_of_what_is_known_by_name() {
+    let (reader, writer) = io::pipe().unwrap();
+    let style = Style { format: Format::Journald, colour: false, native: true };
+    let (subscriber, logging) = Logging::start(Level::Info, style, clock, writer).unwrap();
+    tracing::subscriber::with_default(subscriber, || {
+        warn!(name: "blocked", client = "127.0.0.1", r#type = "A\nPRIORITY=0", more = 2, "blocked: it");
+        info!("anything");
+    });
+    drop(logging);
+    let mut octets = Vec::new();
+    io::Read::read_to_end(&mut { reader }, &mut octets).unwrap();
+    let entries: [&[u8]; 2] = [
+        b"MESSAGE=blocked: it client=127.0.0.1 type=\"A\\nPRIORITY=0\" more=2\nPRIORITY=4\nSYSLOG_IDENTIFIER=stubborn\n\
+          CODE_MODULE=stubborn::telemetry::logging::tests\nMESSAGE_ID=d54f41f95238431b9baa9f1992f44565\n\
+          STUBBORN_EVENT=blocked\nSTUBBORN_CLIENT=127.0.0.1\nSTUBBORN_TYPE=A\\nPRIORITY=0\nSTUBBORN_MORE=2\n",
+        b"MESSAGE=anything\nPRIORITY=6\nSYSLOG_IDENTIFIER=stubborn\nCODE_MODULE=stubborn::telemetry::logging::tests\n",
+    ];
+    let frame = |entry: &&[u8]| [&u32::try_from(entry.len()).unwrap().to_le_bytes()[..], entry].concat();
+    let wanted: Vec<u8> = entries.iter().flat_map(frame).collect();
+    assert_eq!(String::from_utf8_lossy(&octets), String::from_utf8_lossy(&wanted));
+}
+
+#[test]
 fn json_is_one_object_a_line() {
     let text = written(Level::Info, Format::Json, false, |handle| {
         say_one_of_each(handle);
-        info!(level = "mine", time = 1, "fields that have the names of ours");
+        info!(name: "reloaded", level = "mine", time = 1, "fields that have the names of ours");
     });
     let objects: Vec<serde_json::Value> = text
         .lines()
@@ -68,7 +92,7 @@ fn json_is_one_object_a_line() {
     assert_eq!(objects[2]["none"], "NaN");
     assert_eq!(objects[2]["delta"], -3);
     assert_eq!(objects[4]["level"], "info");
-    assert_eq!(objects[4]["level_"], "mine");
+    assert_eq!((&objects[4]["level_"], &objects[4]["event"]), (&"mine".into(), &"reloaded".into()));
 }
 
 #[test]
@@ -133,8 +157,8 @@ fn the_level_changes_at_run_time_and_the_library_stays_quiet() {
 #[test]
 fn lost_lines_are_announced_in_the_same_form() {
     let (reader, writer) = io::pipe().unwrap();
-    let settings = LogSettings { level: Level::Info, format: Format::Json };
-    let (subscriber, logging) = Logging::start(settings, false, clock, writer).unwrap();
+    let style = Style { format: Format::Json, colour: false, native: false };
+    let (subscriber, logging) = Logging::start(Level::Info, style, clock, writer).unwrap();
     tracing::subscriber::with_default(subscriber, || {
         // Nobody reads yet: these fill the pipe and both buffers, and come back nevertheless.
         (0..20_000).for_each(|number| info!(number, "a line of a flood"));
@@ -151,8 +175,8 @@ fn lost_lines_are_announced_in_the_same_form() {
 /// What a disabled line costs is one comparison, as long as the subscriber says what it will never take.
 #[test]
 fn a_line_that_is_not_written_is_not_even_made() {
-    let settings = LogSettings { level: Level::Info, format: Format::Text };
-    let (subscriber, logging) = Logging::start(settings, false, clock, io::sink()).unwrap();
+    let style = Style { format: Format::Text, colour: false, native: false };
+    let (subscriber, logging) = Logging::start(Level::Info, style, clock, io::sink()).unwrap();
     assert_eq!(subscriber.max_level_hint(), Some(LevelFilter::INFO));
     tracing::subscriber::with_default(subscriber, || {
         let made = std::cell::Cell::new(false);
