@@ -888,7 +888,7 @@ fn sigterm_lets_queries_under_way_end_and_exits_with_0() {
         stream.read_to_end(&mut received).unwrap();
         assert_eq!(replies(&received), TCP, "replies over TCP after SIG{signal}");
         assert_eq!(daemon.wait().code(), Some(0), "{}", daemon.log());
-        daemon.said(0, &["stopped", "abandoned=0"]);
+        daemon.said(0, &["stopped", "drained=", "abandoned=0"]);
     }
 }
 
@@ -914,5 +914,5 @@ fn what_never_ends_is_abandoned_after_a_while_and_that_is_said() {
     upstream.wait_for("a.example", 1);
     daemon.signal("TERM");
     assert_eq!(daemon.wait().code(), Some(0), "{}", daemon.log());
-    daemon.said(0, &["stopped", "abandoned=1"]);
+    daemon.said(0, &["stopped", "drained=0 abandoned=1"]);
 }

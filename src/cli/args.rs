@@ -7,7 +7,7 @@ use std::time::Duration;
 use clap::{Args, Parser, Subcommand};
 
 use crate::config::{self, Wrong, control_socket, listen_address, log_level, upstream_server};
-use crate::daemon::Source;
+use crate::daemon::{Options, Source};
 use crate::dns::{Name, RecordType};
 use crate::edit;
 use crate::import::Format;
@@ -56,14 +56,20 @@ pub(crate) enum Command {
 /// loopback addresses and asks the servers of resolv.conf.
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Examples:\n  stubborn run --listen 127.0.0.1:5335\n  stubborn run --config my.toml --upstream 9.9.9.9"
+    after_help = "Examples:\n  stubborn run --listen 127.0.0.1:5335\n  stubborn run --config my.toml --upstream 9.9.9.9\n  stubborn run --user nobody --pid-file /run/stubborn.pid"
 )]
 pub(crate) struct Run {
     #[command(flatten)]
     source: SourceArguments,
     /// Write the bound addresses to this file once the daemon answers, one `udp ADDRESS:PORT` or `tcp ADDRESS:PORT` a line
     #[arg(long, value_name = "FILE")]
-    pub(crate) ready_file: Option<PathBuf>,
+    ready_file: Option<PathBuf>,
+    /// Write the number of the process to this file once the ports are bound, and remove it at the end; a stale one is replaced
+    #[arg(long, value_name = "FILE")]
+    pid_file: Option<PathBuf>,
+    /// Become this user once the ports are bound, for good: files that a reload or the ready file needs have to be this user's
+    #[arg(long, value_name = "NAME[:GROUP]")]
+    user: Option<String>,
 }
 
 /// Check the configuration, by the same code as start and reload
@@ -429,14 +435,15 @@ pub(crate) struct SourceArguments {
     socket: Option<Socket>,
 }
 
-/// `None` is "off".
-type Socket = Option<PathBuf>;
-
-impl From<Run> for Source {
-    fn from(arguments: Run) -> Self {
-        arguments.source.into()
+impl Run {
+    pub(crate) fn parts(self) -> (Source, Options) {
+        let Self { source, ready_file, pid_file, user } = self;
+        (source.into(), Options { ready_file, pid_file, user })
     }
 }
+
+/// `None` is "off".
+type Socket = Option<PathBuf>;
 
 impl From<SourceArguments> for Source {
     fn from(arguments: SourceArguments) -> Self {

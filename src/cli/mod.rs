@@ -51,8 +51,8 @@ pub fn main() -> ExitCode {
 }
 
 fn run(arguments: args::Run) -> u8 {
-    let ready = arguments.ready_file.clone();
-    match crate::daemon::run(arguments.into(), ready.as_deref()) {
+    let (source, options) = arguments.parts();
+    match crate::daemon::run(source, &options) {
         Ok(()) => FINE,
         Err(error) => {
             let code = match &error {

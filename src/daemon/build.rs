@@ -90,6 +90,8 @@ impl BuildError {
 pub struct Built {
     /// The configuration, the command line worked in.
     pub config: Config,
+    /// Somebody has said where to listen.
+    pub listen_given: bool,
     /// What a snapshot is made of.
     pub ingredients: Ingredients,
     /// What was found for `system`, if that was asked for.
@@ -191,7 +193,8 @@ impl Source {
     pub fn build(&self, environment: &Environment) -> Result<Built, BuildError> {
         let held = self.config.as_deref().zip(self.held.as_deref());
         let reading = Reading { held, ..Reading::default() };
-        let Loaded { config, files, directories, warnings, written: _ } = self.load_from(&reading)?;
+        let Loaded { config, files, directories, warnings, written } = self.load_from(&reading)?;
+        let listen_given = written.iter().any(|(key, _)| key == "server.listen");
         let read = files.iter().filter(|file| file.exists()).cloned().collect();
         let mut warnings: Vec<String> = warnings.iter().map(config::ConfigError::one_line).collect();
         let listening = match environment.listening.as_slice() {
@@ -233,7 +236,7 @@ impl Source {
             nat64: environment.nat64.clone(),
         };
         let watch = watch.into_iter().map(|path| reading.watched(path)).collect();
-        Ok(Built { config, ingredients, system, files: read, warnings, hosts_unread, watch })
+        Ok(Built { config, listen_given, ingredients, system, files: read, warnings, hosts_unread, watch })
     }
 }
 

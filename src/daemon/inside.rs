@@ -8,7 +8,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::build::Built;
 use super::run::{RunError, system};
-use crate::listen::{Connections, Service, bind, work};
+use crate::listen::{Connections, Drained, Passed, Pulses, Service, bind, work};
 use crate::resolve::{Resolver, Snapshot};
 use crate::telemetry::Telemetry;
 use crate::upstream::Servers;
@@ -17,7 +17,7 @@ use crate::upstream::Servers;
 pub struct Inside {
     address: SocketAddr,
     stop: CancellationToken,
-    worker: Option<JoinHandle<std::io::Result<usize>>>,
+    worker: Option<JoinHandle<std::io::Result<Drained>>>,
 }
 
 impl Inside {
@@ -26,7 +26,7 @@ impl Inside {
     /// # Errors
     /// When no port or no thread can be had.
     pub fn start(built: &Built) -> Result<Self, RunError> {
-        let bound = bind(&[SocketAddr::from((Ipv4Addr::LOCALHOST, 0))], 1)?;
+        let bound = bind(&[SocketAddr::from((Ipv4Addr::LOCALHOST, 0))], 1, Passed::default())?;
         let snapshot = Snapshot::new(1, &built.ingredients, &Servers::default());
         let server = &built.config.server;
         let service = Service {
@@ -42,9 +42,11 @@ impl Inside {
             return Err(system("no socket was bound")(std::io::ErrorKind::AddrNotAvailable.into()));
         };
         let until = stop.clone();
+        // Nobody asks how it is.
+        let pulse = Pulses::default().worker();
         let worker = std::thread::Builder::new()
             .name("audited".into())
-            .spawn(move || work(sockets, &service, &until))
+            .spawn(move || work(sockets, &service, pulse, &until))
             .map_err(system("cannot start a worker"))?;
         Ok(Self { address, stop, worker: Some(worker) })
     }

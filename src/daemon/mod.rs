@@ -1,5 +1,6 @@
 //! The daemon's life: settings to policy, policy to workers, and what keeps both up to date with the machine.
 
+mod activation;
 mod addresses;
 mod build;
 mod difference;
@@ -7,14 +8,21 @@ mod inside;
 mod nat64;
 #[cfg(unix)]
 mod netlink;
+mod notify;
 mod operate;
+mod pid_file;
+mod privileges;
 mod reload;
 mod run;
 mod status;
+mod system;
 mod watch;
+mod watchdog;
 
+pub use activation::ActivationError;
 pub use addresses::{AddressesError, OwnAddresses, own_addresses};
 pub use build::{BuildError, Built, Environment, Source};
 pub use inside::Inside;
-pub use run::{RunError, run};
+pub use privileges::PrivilegesError;
+pub use run::{Options, RunError, run};
 pub use watch::{Content, Digest, WatchError, WatchOptions, Watched, Watcher};

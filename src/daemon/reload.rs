@@ -23,9 +23,19 @@ pub(super) struct Reloaded {
 }
 
 impl Daemon {
+    /// Reads everything anew, as [`Daemon::read_anew`] does, and has the service manager know.
+    pub(super) fn reload(&mut self, cause: &str, say_unchanged: bool) -> Result<Reloaded, BuildError> {
+        self.notifier.reloading();
+        let outcome = self.read_anew(cause, say_unchanged);
+        // The daemon answers in either case; what became of the reload is in the log.
+        self.notifier.ready();
+        self.tell_status();
+        outcome
+    }
+
     /// Reads everything anew, builds all of it, and only then puts it in use. An error changes nothing. What comes of it is
     /// logged.
-    pub(super) fn reload(&mut self, cause: &str, say_unchanged: bool) -> Result<Reloaded, BuildError> {
+    pub(super) fn read_anew(&mut self, cause: &str, say_unchanged: bool) -> Result<Reloaded, BuildError> {
         let built = match self.build_watched() {
             Ok(built) => built,
             Err(error) => {

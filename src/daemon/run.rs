@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::io::Write;
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::thread::JoinHandle;
@@ -13,13 +13,18 @@ use tokio::sync::mpsc;
 use tokio::task::LocalSet;
 use tokio_util::sync::CancellationToken;
 
+use super::activation::{ActivationError, passed_sockets};
 use super::addresses::OwnAddresses;
 use super::build::{BuildError, Built, Environment, Source};
 use super::nat64::learn;
+use super::notify::Notifier;
+use super::pid_file::PidFile;
+use super::privileges::{PrivilegesError, User};
 use super::watch::{WatchOptions, Watcher};
+use super::watchdog::Watchdog;
 use crate::config::Config;
 use crate::control::{self, Call, Control};
-use crate::listen::{BindError, Bound, Connections, Service, bind, work};
+use crate::listen::{BindError, Bound, Connections, Drained, Passed, Pulses, Service, bind, work};
 use crate::metrics;
 use crate::resolve::{Ingredients, Resolver, Snapshot};
 use crate::telemetry::{Level, LogError, LogHandle, Logging, Telemetry};
@@ -36,6 +41,9 @@ const MAX_CALLS: usize = 4;
 /// How often folded reports are looked through.
 const FOLD_TICK: Duration = Duration::from_secs(1);
 
+/// How often the service manager is told how the service is.
+const STATUS_INTERVAL: Duration = Duration::from_secs(10);
+
 /// Why the daemon does not run.
 #[derive(Debug, thiserror::Error)]
 pub enum RunError {
@@ -45,10 +53,16 @@ pub enum RunError {
     /// An address cannot be had.
     #[error(transparent)]
     Bind(#[from] BindError),
+    /// Sockets were passed that are of no use.
+    #[error(transparent)]
+    Activation(#[from] ActivationError),
+    /// Another user is to be had, and cannot.
+    #[error(transparent)]
+    Privileges(#[from] PrivilegesError),
     /// The log cannot be written.
     #[error("{0}")]
     Log(#[from] LogError),
-    /// Threads, signals, or the ready file.
+    /// Threads, signals, the ready file, or the pid file.
     #[error("{what}: {source}")]
     System {
         /// What was tried.
@@ -62,20 +76,33 @@ pub(super) fn system(what: &'static str) -> impl Fn(std::io::Error) -> RunError 
     move |source| RunError::System { what, source }
 }
 
-/// Runs the daemon until SIGTERM or SIGINT. With `ready`, writes the bound addresses to that file once it answers.
+/// What is to be done around the service.
+#[derive(Debug, Clone, Default)]
+pub struct Options {
+    /// A file for the bound addresses, written once it answers.
+    pub ready_file: Option<PathBuf>,
+    /// A file for the number of the process, there from when the addresses are bound until the end.
+    pub pid_file: Option<PathBuf>,
+    /// `NAME` or `NAME:GROUP`: whom to become once the addresses are bound.
+    pub user: Option<String>,
+}
+
+/// Runs the daemon until SIGTERM or SIGINT.
 ///
 /// # Errors
 /// What keeps it from starting; once it answers, nothing but a signal ends it.
-pub fn run(source: Source, ready: Option<&Path>) -> Result<(), RunError> {
+pub fn run(source: Source, options: &Options) -> Result<(), RunError> {
+    // Before anything else has a descriptor.
+    let passed = passed_sockets()?;
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
         .map_err(system("cannot start the runtime"))?;
     LocalSet::new().block_on(&runtime, async {
-        let daemon = Daemon::start(source)?;
+        let daemon = Daemon::start(source, passed, options)?;
         // Before anybody is told that it answers: SIGHUP means reload from then on.
         let signals = Signals::handle()?;
-        if let Some(path) = ready {
+        if let Some(path) = &options.ready_file {
             daemon.write_ready_file(path).map_err(system("cannot write the ready file"))?;
         }
         daemon.keep(signals).await
@@ -100,20 +127,26 @@ pub(super) struct Daemon {
     /// As the file has it: what an operator sets holds until that changes.
     pub(super) file_level: Level,
     calls: mpsc::Receiver<Call>,
-    pub(super) workers: Vec<JoinHandle<std::io::Result<usize>>>,
+    pub(super) notifier: Notifier,
+    watchdog: Watchdog,
+    /// Gone with the daemon.
+    _pid_file: Option<PidFile>,
+    pub(super) workers: Vec<JoinHandle<std::io::Result<Drained>>>,
     stop: CancellationToken,
 }
 
 impl Daemon {
-    fn start(mut source: Source) -> Result<Self, RunError> {
+    fn start(mut source: Source, passed: Passed, options: &Options) -> Result<Self, RunError> {
         source.hold_stream();
+        let user = options.user.as_deref().map(User::find).transpose()?;
         let own = OwnAddresses::start();
-        let mut environment = Environment::default();
+        let mut environment = Environment { listening: passed.addresses(), ..Environment::default() };
         if let Ok(own) = &own {
             environment.own = own.current().iter().copied().collect();
         }
-        let Built { config, ingredients, system: found, files, warnings, watch, hosts_unread: _ } =
-            source.build(&environment)?;
+        let built = source.build(&environment)?;
+        let listen = where_to_listen(&built, &passed)?;
+        let Built { config, ingredients, system: found, files, warnings, watch, .. } = built;
         source.hold_default();
         let watched: BTreeSet<PathBuf> = watch.iter().map(|watched| watched.path.clone()).collect();
         let logging = Logging::install(config.log)?;
@@ -128,8 +161,14 @@ impl Daemon {
             super::WatchError::Thread(source) => RunError::System { what: "cannot watch files", source },
         })?;
 
-        let Bound { workers: sockets, addresses } = bind(&config.server.listen, worker_count(&config))?;
+        let Bound { workers: sockets, addresses } = bind(&listen, worker_count(&config), passed)?;
         environment.listening = addresses;
+        let pid_file = options.pid_file.as_deref().map(PidFile::write).transpose();
+        let pid_file = pid_file.map_err(system("cannot write the pid file"))?;
+        if let Some(user) = user {
+            config.control.socket.iter().for_each(|socket| user.make_place(socket));
+            user.assume()?;
+        }
         let servers = Servers::default();
         let snapshot = Snapshot::new(1, &ingredients, &servers);
         log_start(
@@ -148,13 +187,13 @@ impl Daemon {
             tcp_idle_timeout: config.server.tcp_idle_timeout,
         };
         let stop = CancellationToken::new();
-        let mut workers = Vec::new();
+        let (mut workers, mut pulses) = (Vec::new(), Pulses::default());
         for (number, sockets) in sockets.into_iter().enumerate() {
-            let (service, stop) = (service.clone(), stop.clone());
+            let (service, pulse, stop) = (service.clone(), pulses.worker(), stop.clone());
             let thread = std::thread::Builder::new().name(format!("worker-{number}"));
             workers.push(
                 thread
-                    .spawn(move || work(sockets, &service, &stop))
+                    .spawn(move || work(sockets, &service, pulse, &stop))
                     .map_err(system("cannot start a worker"))?,
             );
         }
@@ -189,6 +228,9 @@ impl Daemon {
             level,
             file_level,
             calls,
+            notifier: Notifier::from_environment(),
+            watchdog: Watchdog::new(pulses),
+            _pid_file: pid_file,
             workers,
             stop,
         })
@@ -211,11 +253,13 @@ impl Daemon {
     /// Follows files, addresses and signals until it is to stop.
     async fn keep(mut self, mut signals: Signals) -> Result<(), RunError> {
         let mut fold_tick = tokio::time::interval(FOLD_TICK);
+        let mut status_tick = tokio::time::interval(STATUS_INTERVAL);
         let mut learn_tick = tokio::time::interval(LEARN_INTERVAL);
         let (learned_sender, mut learned) = mpsc::unbounded_channel();
         // What changed between the first reading and the start of the watch.
         // Its outcome is in the log.
-        let _ = self.reload("start", false);
+        let _ = self.read_anew("start", false);
+        self.notifier.ready();
         loop {
             tokio::select! {
                 changed = self.watcher.changed() => {
@@ -246,6 +290,8 @@ impl Daemon {
                     }
                 },
                 _ = fold_tick.tick() => self.service.telemetry.write_folded(Instant::now()),
+                () = self.watchdog.alive() => self.notifier.alive(),
+                _ = status_tick.tick(), if self.notifier.is_on() => self.tell_status(),
                 _ = signals.terminate.recv() => return self.finish("SIGTERM"),
                 _ = signals.interrupt.recv() => return self.finish("SIGINT"),
             }
@@ -254,17 +300,21 @@ impl Daemon {
 
     fn finish(self, signal: &str) -> Result<(), RunError> {
         tracing::info!(name: "stopping", signal, "stopping");
+        self.notifier.stopping();
         self.stop.cancel();
-        let mut abandoned = 0;
+        let (mut drained, mut abandoned) = (0, 0);
         for worker in self.workers {
             match worker.join() {
-                Ok(Ok(left)) => abandoned += left,
+                Ok(Ok(worker)) => {
+                    drained += worker.drained;
+                    abandoned += worker.abandoned;
+                }
                 Ok(Err(error)) => tracing::error!(%error, "a worker could not run"),
                 Err(_) => tracing::error!("a worker panicked: this is a bug, please report it"),
             }
         }
         self.service.telemetry.finish(Instant::now());
-        tracing::info!(name: "stopped", abandoned, "stopped");
+        tracing::info!(name: "stopped", drained, abandoned, "stopped");
         drop(self.logging);
         Ok(())
     }
@@ -300,6 +350,16 @@ async fn next_addresses(own: Option<&mut OwnAddresses>) -> Vec<IpAddr> {
 
 fn is_global_v6(address: &IpAddr) -> bool {
     matches!(address, IpAddr::V6(v6) if !v6.is_loopback() && !v6.is_unicast_link_local())
+}
+
+/// What the settings say; where they say nothing, wherever sockets were passed for.
+fn where_to_listen(built: &Built, passed: &Passed) -> Result<Vec<SocketAddr>, ActivationError> {
+    let addresses = passed.addresses();
+    if !addresses.is_empty() && !built.listen_given {
+        return Ok(addresses);
+    }
+    passed.check(&built.config.server.listen)?;
+    Ok(built.config.server.listen.clone())
 }
 
 fn worker_count(config: &Config) -> usize {

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use super::run::Daemon;
 use crate::control::{CacheStatus, PolicyStatus, Status, TopBlocked, UpstreamStatus};
+use crate::policy::Category;
 use crate::resolve::{ChosenRoute, Snapshot};
 use crate::telemetry::{CATEGORIES, History, RCODES, SOURCES, TRANSPORTS, Totals};
 use crate::upstream::{ExchangeError, ServerState};
@@ -52,6 +53,29 @@ pub(super) fn status(daemon: &Daemon) -> Status {
             .into_iter()
             .map(|top| TopBlocked { name: top.name.to_string(), count: top.count, error: top.error })
             .collect(),
+    }
+}
+
+impl Daemon {
+    /// Tells the service manager on a line how the daemon is.
+    pub(super) fn tell_status(&self) {
+        if !self.notifier.is_on() {
+            return;
+        }
+        let snapshot = self.service.resolver.snapshot();
+        let blocked = self.service.telemetry.totals().of_category(Category::Blocked);
+        let servers: Vec<bool> = snapshot
+            .routes()
+            .iter()
+            .flat_map(|route| &route.group.servers)
+            .map(|server| server.is_up())
+            .collect();
+        let up = servers.iter().filter(|up| **up).count();
+        self.notifier.status(&format!(
+            "policy generation {}, {blocked} blocked so far, {up} of {} upstreams answer",
+            snapshot.generation,
+            servers.len(),
+        ));
     }
 }
 

@@ -5,6 +5,8 @@ mod contain;
 mod handler;
 mod holder;
 mod limits;
+mod passed;
+mod pulse;
 mod settings;
 mod sockets;
 mod tcp;
@@ -23,6 +25,8 @@ use crate::telemetry::Telemetry;
 use handler::Handler;
 
 pub use limits::Connections;
+pub use passed::{Passed, PassedError};
+pub use pulse::{Pulse, Pulses};
 pub use settings::{ListenSettings, group};
 pub use sockets::{BindError, Bound, WorkerSockets, bind};
 
@@ -42,11 +46,26 @@ pub struct Service {
     pub tcp_idle_timeout: Duration,
 }
 
-/// A worker: serves its sockets on this thread until `stop`. Returns how many queries it abandoned.
+/// What became of the queries that were under way when a worker was to stop.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Drained {
+    /// How many ended in time.
+    pub drained: usize,
+    /// How many did not.
+    pub abandoned: usize,
+}
+
+/// A worker: serves its sockets on this thread until `stop`, and answers its `pulse` from there. Returns what became of
+/// the queries under way.
 ///
 /// # Errors
 /// When the thread's runtime cannot be set up.
-pub fn work(sockets: WorkerSockets, service: &Service, stop: &CancellationToken) -> io::Result<usize> {
+pub fn work(
+    sockets: WorkerSockets,
+    service: &Service,
+    pulse: Pulse,
+    stop: &CancellationToken,
+) -> io::Result<Drained> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let local = LocalSet::new();
     local.block_on(&runtime, async {
@@ -64,14 +83,17 @@ pub fn work(sockets: WorkerSockets, service: &Service, stop: &CancellationToken)
                 Ok(())
             });
         }
+        let beating = tokio::task::spawn_local(pulse.beat());
         stop.cancelled().await;
+        beating.abort();
         drop(serving);
         Ok(drain(&handler).await)
     })
 }
 
-/// Lets queries under way end; returns how many did not in time.
-async fn drain(handler: &Handler) -> usize {
+/// Lets queries under way end.
+async fn drain(handler: &Handler) -> Drained {
+    let under_way = handler.waiting();
     let drained = async {
         while handler.waiting() > 0 {
             tokio::time::sleep(Duration::from_millis(5)).await;
@@ -83,5 +105,6 @@ async fn drain(handler: &Handler) -> usize {
         }
     };
     let _ = tokio::time::timeout(GRACE, drained).await;
-    handler.waiting()
+    let abandoned = handler.waiting();
+    Drained { drained: under_way.saturating_sub(abandoned), abandoned }
 }

@@ -7,6 +7,7 @@ use std::os::fd::AsFd;
 use socket2::{Domain, Protocol, Socket, Type};
 
 use super::holder::holder_of;
+use super::passed::{Passed, deal};
 use crate::datagram::{never_fragment, report_local_address};
 
 /// What the kernel may queue while a worker is busy, in octets; it gives less where it is told to.
@@ -71,11 +72,11 @@ pub struct Bound {
     pub addresses: Vec<SocketAddr>,
 }
 
-/// Binds every address over UDP and TCP, once for each of `workers`.
+/// Binds every address over UDP and TCP, once for each of `workers`; what was passed for an address is taken instead.
 ///
 /// # Errors
 /// The first address that cannot be had, with who has it and what to do.
-pub fn bind(addresses: &[SocketAddr], workers: usize) -> Result<Bound, BindError> {
+pub fn bind(addresses: &[SocketAddr], workers: usize, mut passed: Passed) -> Result<Bound, BindError> {
     let mut bound = Bound {
         workers: (0..workers.max(1)).map(|_| WorkerSockets::default()).collect(),
         addresses: Vec::new(),
@@ -84,7 +85,7 @@ pub fn bind(addresses: &[SocketAddr], workers: usize) -> Result<Bound, BindError
         let attempts = if address.port() == 0 { ANY_PORT_ATTEMPTS } else { 1 };
         let mut result = Ok(());
         for _ in 0..attempts {
-            result = bind_address(*address, &mut bound);
+            result = bind_address(*address, &mut passed, &mut bound);
             if result.is_ok() {
                 break;
             }
@@ -94,7 +95,10 @@ pub fn bind(addresses: &[SocketAddr], workers: usize) -> Result<Bound, BindError
     Ok(bound)
 }
 
-fn bind_address(address: SocketAddr, bound: &mut Bound) -> io::Result<()> {
+fn bind_address(address: SocketAddr, passed: &mut Passed, bound: &mut Bound) -> io::Result<()> {
+    if passed.has(address) {
+        return take_passed(address, passed, bound);
+    }
     let share = bound.workers.len() > 1;
     // Sockets that share a port would share it with a second daemon too: first see that nobody has it.
     let udp = udp_socket(address, false)?;
@@ -119,16 +123,43 @@ fn bind_address(address: SocketAddr, bound: &mut Bound) -> io::Result<()> {
     Ok(())
 }
 
+/// Takes what was passed; of UDP and TCP what was not is bound. All workers share each socket.
+fn take_passed(address: SocketAddr, passed: &mut Passed, bound: &mut Bound) -> io::Result<()> {
+    let (mut udp, mut tcp) = passed.take(address);
+    for socket in &udp {
+        prepare_udp(&Socket::from(socket.try_clone()?), address)?;
+    }
+    if udp.is_empty() {
+        udp.push(udp_socket(address, false)?);
+    }
+    if tcp.is_empty() {
+        tcp.push(tcp_socket(address, false)?);
+    }
+    let count = bound.workers.len();
+    let (udp, tcp) = (deal(udp, count, UdpSocket::try_clone)?, deal(tcp, count, TcpListener::try_clone)?);
+    for ((worker, udp), tcp) in bound.workers.iter_mut().zip(udp).zip(tcp) {
+        worker.udp.extend(udp);
+        worker.tcp.extend(tcp);
+    }
+    bound.addresses.push(address);
+    Ok(())
+}
+
 fn udp_socket(address: SocketAddr, share: bool) -> io::Result<UdpSocket> {
     let socket = Socket::new(Domain::for_address(address), Type::DGRAM, Some(Protocol::UDP))?;
     prepare(&socket, address, share)?;
+    prepare_udp(&socket, address)?;
+    socket.bind(&address.into())?;
+    Ok(socket.into())
+}
+
+fn prepare_udp(socket: &Socket, address: SocketAddr) -> io::Result<()> {
     let _ = socket.set_recv_buffer_size(RECEIVE_BUFFER);
     never_fragment(socket.as_fd(), address.is_ipv6())?;
     if address.ip().is_unspecified() {
         report_local_address(socket.as_fd(), address.is_ipv6())?;
     }
-    socket.bind(&address.into())?;
-    Ok(socket.into())
+    Ok(())
 }
 
 fn tcp_socket(address: SocketAddr, share: bool) -> io::Result<TcpListener> {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 
 use stubborn::daemon::{Environment, Source};
-use stubborn::listen::{Connections, Service, bind, work};
+use stubborn::listen::{Connections, Drained, Passed, Pulses, Service, bind, work};
 use stubborn::resolve::{Resolver, Snapshot};
 use stubborn::telemetry::Telemetry;
 use stubborn::upstream::{Endpoint, Server, Servers};
@@ -15,13 +15,13 @@ use tokio_util::sync::CancellationToken;
 use super::daemon::TempConfig;
 
 /// What a worker does, to be called on its thread.
-pub type Job = Box<dyn FnOnce() -> io::Result<usize> + Send>;
+pub type Job = Box<dyn FnOnce() -> io::Result<Drained> + Send>;
 
 /// Running workers; told to stop and waited for when dropped.
 pub struct Workers {
     address: SocketAddr,
     stop: CancellationToken,
-    threads: Vec<JoinHandle<io::Result<usize>>>,
+    threads: Vec<JoinHandle<io::Result<Drained>>>,
 }
 
 impl Workers {
@@ -30,7 +30,7 @@ impl Workers {
         count: usize,
         upstream: SocketAddr,
         config: &TempConfig,
-        within: impl Fn(Job) -> io::Result<usize> + Clone + Send + 'static,
+        within: impl Fn(Job) -> io::Result<Drained> + Clone + Send + 'static,
     ) -> Self {
         let source = Source {
             config: Some(config.path()),
@@ -40,7 +40,7 @@ impl Workers {
         };
         let built = source.build(&Environment::default()).unwrap();
         let settings = built.config.server;
-        let bound = bind(&settings.listen, count).unwrap();
+        let bound = bind(&settings.listen, count, Passed::default()).unwrap();
         let snapshot = Snapshot::new(1, &built.ingredients, &Servers::default());
         let service = Service {
             resolver: Arc::new(Resolver::new(snapshot, &built.config.cache)),
@@ -51,7 +51,8 @@ impl Workers {
         let stop = CancellationToken::new();
         let threads = bound.workers.into_iter().map(|sockets| {
             let (service, stop, within) = (service.clone(), stop.clone(), within.clone());
-            thread::spawn(move || within(Box::new(move || work(sockets, &service, &stop))))
+            let pulse = Pulses::default().worker();
+            thread::spawn(move || within(Box::new(move || work(sockets, &service, pulse, &stop))))
         });
         Self { address: bound.addresses[0], threads: threads.collect(), stop }
     }

@@ -3,6 +3,8 @@
 use std::ffi::{OsStr, OsString};
 use std::io::{BufRead, BufReader};
 use std::net::SocketAddr;
+use std::os::fd::OwnedFd;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::mpsc::{Receiver, channel};
@@ -24,6 +26,8 @@ pub struct Start {
     arguments: Vec<OsString>,
     /// None where the command has no such argument.
     socket: Option<OsString>,
+    /// What it has as standard input and output, if not nothing.
+    passed: Option<(OwnedFd, OwnedFd)>,
 }
 
 /// How a command ended that was not to go on.
@@ -41,7 +45,8 @@ impl Default for Start {
 
 impl Start {
     pub fn new() -> Self {
-        Self { words: vec![PROGRAM.into()], arguments: vec!["run".into()], socket: Some("off".into()) }
+        let (words, arguments) = (vec![PROGRAM.into()], vec!["run".into()]);
+        Self { words, arguments, socket: Some("off".into()), passed: None }
     }
 
     /// Another program in place of the built one: a copy of it, or one that starts it.
@@ -79,6 +84,17 @@ impl Start {
         self.argument("--upstream").argument(address.to_string())
     }
 
+    /// Two sockets passed as a service manager does it (sd_listen_fds(3)), with these names.
+    pub fn passed(mut self, first: impl Into<OwnedFd>, second: impl Into<OwnedFd>, names: &str) -> Self {
+        let script = format!(
+            "LISTEN_FDS=2 LISTEN_FDNAMES={names} LISTEN_PID=$$ exec \"$@\" 3<&0 4<&1 </dev/null >/dev/null"
+        );
+        let shell = ["sh", "-c", &script, "sh"].map(OsString::from);
+        self.words.splice(0..0, shell);
+        self.passed = Some((first.into(), second.into()));
+        self
+    }
+
     fn spawn(&self, more: &[&OsStr]) -> Child {
         let (program, words) = self.words.split_first().unwrap();
         let mut command = Command::new(program);
@@ -86,7 +102,11 @@ impl Start {
         if let Some(socket) = &self.socket {
             command.arg("--socket").arg(socket);
         }
-        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
+        let (input, output) = match &self.passed {
+            None => (Stdio::null(), Stdio::null()),
+            Some((first, second)) => (first.try_clone().unwrap().into(), second.try_clone().unwrap().into()),
+        };
+        command.stdin(input).stdout(output).stderr(Stdio::piped());
         command.spawn().unwrap_or_else(|error| panic!("{}: {error}", program.display()))
     }
 
@@ -94,6 +114,9 @@ impl Start {
     #[track_caller]
     pub fn start(self) -> Process {
         let directory = TempDir::new().unwrap();
+        // It may write as another user.
+        let anybody = std::fs::Permissions::from_mode(0o777);
+        std::fs::set_permissions(directory.path(), anybody).unwrap();
         let ready = directory.path().join("ready");
         let (appears, _watcher) = watch(directory.path());
         let mut child = self.spawn(&["--ready-file".as_ref(), ready.as_os_str()]);
