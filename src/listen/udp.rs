@@ -2,6 +2,7 @@
 //! reply goes out with whatever else is ready by then.
 
 use std::cell::RefCell;
+use std::collections::VecDeque;
 use std::io;
 use std::os::fd::AsFd;
 use std::rc::Rc;
@@ -17,6 +18,9 @@ use crate::policy::Wire;
 
 /// The longest query that is read; queries are far shorter.
 const ROOM: usize = 1500;
+
+/// Questions that are put to upstreams after a read that left more to be read; after others it is a batch.
+const STARTS_BEHIND: usize = 8;
 
 /// A socket with the replies that are ready to go.
 struct Port {
@@ -40,11 +44,15 @@ pub(super) async fn serve(socket: std::net::UdpSocket, handler: Rc<Handler>) -> 
 
 async fn receive(port: &Rc<Port>, handler: &Rc<Handler>) -> io::Result<()> {
     let (mut inbox, mut outbox) = (Inbox::new(ROOM), Outbox::new());
+    // Bounded by the handler's waiting room.
+    let mut backlog = VecDeque::new();
     loop {
-        port.socket.readable().await?;
+        if backlog.is_empty() {
+            port.socket.readable().await?;
+        }
         let received = port.socket.try_io(Interest::READABLE, || inbox.receive(port.socket.as_fd()));
         // Nothing there after all, or an error of an earlier reply whose client is gone; the socket is sound.
-        let Ok(received) = received else { continue };
+        let received = received.unwrap_or(0);
         let turn = handler.turn();
         for index in 0..received {
             let Some((message, peer)) = inbox.datagram(index) else { continue };
@@ -52,16 +60,19 @@ async fn receive(port: &Rc<Port>, handler: &Rc<Handler>) -> io::Result<()> {
             match handler.handle(&turn, incoming, outbox.room()) {
                 Handled::Replied => outbox.keep(Some(peer)),
                 Handled::Ignored => {}
-                Handled::Later(waiting) => {
-                    let port = Rc::clone(port);
-                    handler.resolve(waiting, None, move |finished| port.send_soon(peer, finished));
-                }
+                Handled::Later(waiting) => backlog.push_back((waiting, peer)),
             }
         }
         if !outbox.is_empty() {
             let _ = outbox.flush(port.socket.as_fd());
         }
-        if received == BATCH {
+        // What is known is read and answered before anything new is asked: it must not wait behind a flood of new names.
+        let starts = if received == BATCH { STARTS_BEHIND } else { BATCH };
+        for (waiting, peer) in backlog.drain(..starts.min(backlog.len())) {
+            let port = Rc::clone(port);
+            handler.resolve(waiting, None, move |finished| port.send_soon(peer, finished));
+        }
+        if received == BATCH || !backlog.is_empty() {
             // There is more; the replies of upstreams get their turn first.
             tokio::task::yield_now().await;
         }

@@ -4,7 +4,7 @@
 //! who asks ─ local names ─ route ─ cache ─ coalesce ─ upstream ─ guard ─ cache ─▶ Outcome
 //! ```
 //!
-//! Every way out is a [`ClientResponse`]. Cached replies lie below the decision: each is judged by the generation the
+//! Every way out is a [`ClientResponse`](crate::policy::ClientResponse). Cached replies lie below the decision: each is judged by the generation the
 //! query found, and the judgement is kept beside it only to be reused by that generation.
 
 mod asking;
