@@ -23,7 +23,6 @@ pub struct Failures<A> {
 #[derive(Clone)]
 struct Failure<A> {
     answer: A,
-    route: u64,
     /// Milliseconds on the caller's clock.
     until: u64,
 }
@@ -42,13 +41,13 @@ impl<A: Clone> Default for Failures<A> {
 }
 
 impl<A: Clone> Failures<A> {
-    /// What came of `key` by `route` a moment ago.
-    pub fn get(&self, key: &Key, route: u64, now: u64) -> Option<A> {
+    /// What came of `key` a moment ago.
+    pub fn get(&self, key: &Key, now: u64) -> Option<A> {
         if now >= self.last.load(Relaxed) {
             return None;
         }
         let failure = self.entries.get(key.as_bytes())?;
-        (failure.route == route && now < failure.until).then_some(failure.answer)
+        (now < failure.until).then_some(failure.answer)
     }
 
     /// Forgets what is known of `name` and the names below it, or everything.
@@ -60,10 +59,10 @@ impl<A: Clone> Failures<A> {
     }
 
     /// Remembers a failure for as long as it `lasts`.
-    pub fn insert(&self, key: &Key, route: u64, answer: A, now: u64, lasts: Duration) {
+    pub fn insert(&self, key: &Key, answer: A, now: u64, lasts: Duration) {
         let until = now.saturating_add(u64::try_from(lasts.as_millis()).unwrap_or(u64::MAX));
         self.last.fetch_max(until, Relaxed);
-        self.entries.insert(key.as_bytes().into(), Failure { answer, route, until });
+        self.entries.insert(key.as_bytes().into(), Failure { answer, until });
     }
 }
 
@@ -73,19 +72,18 @@ mod tests {
     use crate::dns::{NameRef, Question, RecordType};
 
     #[test]
-    fn a_failure_is_remembered_for_its_time_and_its_route() {
+    fn a_failure_is_remembered_for_its_time() {
         let failures = Failures::default();
-        let key = Key::new(&Question::new(NameRef::ROOT, RecordType::A), false, false);
-        failures.insert(&key, 7, "refused", 1000, Duration::from_secs(5));
-        for (route, now, expected) in
-            [(7, 1000, Some("refused")), (7, 5999, Some("refused")), (7, 6000, None), (8, 1000, None)]
-        {
-            assert_eq!(failures.get(&key, route, now), expected, "{route} {now}");
+        let key = |rtype| Key::new(&Question::new(NameRef::ROOT, rtype), false, false, 7);
+        failures.insert(&key(RecordType::A), "refused", 1000, Duration::from_secs(5));
+        for (rtype, now, expected) in [
+            (RecordType::A, 1000, Some("refused")),
+            (RecordType::A, 5999, Some("refused")),
+            (RecordType::A, 6000, None),
+            (RecordType::NS, 1000, None),
+        ] {
+            assert_eq!(failures.get(&key(rtype), now), expected, "{rtype} {now}");
         }
-        assert_eq!(
-            failures.get(&Key::new(&Question::new(NameRef::ROOT, RecordType::NS), false, false), 7, 1000),
-            None
-        );
     }
 
     #[test]
@@ -93,7 +91,7 @@ mod tests {
         let failures = Failures::default();
         for number in 0..20_000_u16 {
             let question = Question::new(NameRef::ROOT, RecordType(number));
-            failures.insert(&Key::new(&question, false, false), 0, (), 0, Duration::from_secs(5));
+            failures.insert(&Key::new(&question, false, false, 0), (), 0, Duration::from_secs(5));
         }
         assert!(failures.entries.len() <= MAX_FAILURES, "{}", failures.entries.len());
     }

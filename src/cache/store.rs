@@ -27,8 +27,6 @@ pub struct Entry<J> {
     pub upstream: UpstreamResponse,
     /// What the policy made of it.
     pub judged: J,
-    /// The route it came by.
-    pub route: u64,
     /// Milliseconds on the caller's clock.
     stored: u64,
     /// Seconds.
@@ -129,19 +127,17 @@ impl<J> Store<J> {
         })
     }
 
-    /// Keeps a reply that came by `route` for as long as its TTL and the settings say; gives it back as it will be
-    /// found.
+    /// Keeps a reply for as long as its TTL and the settings say; gives it back as it will be found.
     pub fn insert(
         &self,
         key: &Key,
-        route: u64,
         upstream: UpstreamResponse,
         judged: J,
         weight: usize,
         now: u64,
     ) -> Arc<Entry<J>> {
         let ttl = self.lifetime(&upstream);
-        let entry = Arc::new(Entry::new(route, upstream, judged, now, ttl, weight));
+        let entry = Arc::new(Entry::new(upstream, judged, now, ttl, weight));
         if ttl > 0 && self.settings.size > 0 {
             self.entries.insert(key.as_bytes().into(), Arc::clone(&entry));
         }
@@ -154,7 +150,7 @@ impl<J> Store<J> {
         if !self.entries.peek(key.as_bytes()).is_some_and(is_there) {
             return;
         }
-        let entry = Entry::new(old.route, old.upstream.clone(), judged, old.stored, old.ttl, weight);
+        let entry = Entry::new(old.upstream.clone(), judged, old.stored, old.ttl, weight);
         entry.uses.store(old.uses.load(Relaxed), Relaxed);
         // `replace` and not `insert`: an entry evicted meanwhile stays out.
         let _ = self.entries.replace(key.as_bytes().into(), Arc::new(entry), true);
@@ -190,9 +186,8 @@ impl<J> Store<J> {
 }
 
 impl<J> Entry<J> {
-    fn new(route: u64, upstream: UpstreamResponse, judged: J, stored: u64, ttl: u32, weight: usize) -> Self {
+    fn new(upstream: UpstreamResponse, judged: J, stored: u64, ttl: u32, weight: usize) -> Self {
         Self {
-            route,
             weight: u32::try_from(upstream.weight() + weight).unwrap_or(u32::MAX),
             upstream,
             judged,
@@ -250,8 +245,8 @@ mod tests {
     fn an_entry_lives_to_the_second_and_then_goes_stale() {
         let store = store(CacheSettings { serve_stale: Duration::from_secs(60), ..CacheSettings::default() });
         let question = question("a.example");
-        let key = Key::new(&question, false, false);
-        store.insert(&key, 0, reply(&question, 5, true), (), 0, 10_500);
+        let key = Key::new(&question, false, false, 0);
+        store.insert(&key, reply(&question, 5, true), (), 0, 10_500);
         for (now, expected) in [
             (10_500, Some((0, false))),
             (15_499, Some((4, false))),
@@ -277,8 +272,8 @@ mod tests {
         {
             let store = store(settings.clone());
             let question = question("a.example");
-            let key = Key::new(&question, false, false);
-            store.insert(&key, 0, reply(&question, ttl, positive), (), 0, 0);
+            let key = Key::new(&question, false, false, 0);
+            store.insert(&key, reply(&question, ttl, positive), (), 0, 0);
             assert_eq!(store.get(&key, lives * 1000).map(|_| ()), None, "{ttl} {positive}");
             assert_eq!(
                 lives > 0,
@@ -292,8 +287,8 @@ mod tests {
     fn a_name_asked_often_is_refreshed_once_before_it_runs_out() {
         let store = store(CacheSettings::default());
         let question = question("a.example");
-        let key = Key::new(&question, false, false);
-        store.insert(&key, 0, reply(&question, 100, true), (), 0, 0);
+        let key = Key::new(&question, false, false, 0);
+        store.insert(&key, reply(&question, 100, true), (), 0, 0);
         let refreshes = |now| store.get(&key, now).is_some_and(|found| found.refresh);
         assert!(!refreshes(91_000), "asked once");
         assert!(!refreshes(0) && !refreshes(0));
@@ -308,7 +303,7 @@ mod tests {
         let store = store(CacheSettings { size, ..CacheSettings::default() });
         for number in 0..20_000 {
             let question = question(&format!("n{number}.example"));
-            store.insert(&Key::new(&question, false, false), 0, reply(&question, 100, true), (), 0, 0);
+            store.insert(&Key::new(&question, false, false, 0), reply(&question, 100, true), (), 0, 0);
         }
         let (entries, octets) = store.usage();
         assert!(octets <= size && entries > 100, "{entries} entries, {octets} octets");
@@ -322,11 +317,11 @@ mod tests {
         for name in names {
             let question = question(name);
             for dnssec in [true, false] {
-                store.insert(&Key::new(&question, dnssec, false), 0, reply(&question, 9, true), (), 0, 0);
+                store.insert(&Key::new(&question, dnssec, false, 0), reply(&question, 9, true), (), 0, 0);
             }
         }
         let kept = || -> Vec<&str> {
-            let found = |name: &&str| store.get(&Key::new(&question(name), true, false), 0).is_some();
+            let found = |name: &&str| store.get(&Key::new(&question(name), true, false, 0), 0).is_some();
             names.into_iter().filter(found).collect()
         };
         assert_eq!(store.flush(Some(Name::from_text("A.example").unwrap().as_ref())), 4);

@@ -12,23 +12,19 @@ use crate::upstream::ExchangeError;
 pub(super) struct Asking<T: FnOnce(&Lookup, Outcome)> {
     pub(super) resolver: Arc<Resolver>,
     pub(super) lookup: Box<Lookup>,
-    /// Where it asks for others too.
-    pub(super) duty: Option<Duty<Answer>>,
     then: Option<T>,
 }
 
 impl<T: FnOnce(&Lookup, Outcome)> Asking<T> {
     pub(super) fn new(resolver: Arc<Resolver>, lookup: Box<Lookup>, then: T) -> Self {
-        Self { resolver, lookup, duty: None, then: Some(then) }
+        Self { resolver, lookup, then: Some(then) }
     }
 
-    /// The upstream answered.
-    pub(super) fn answered(mut self, response: Result<UpstreamResponse, ExchangeError>) {
+    /// The upstream answered, for others too.
+    pub(super) fn answered(self, response: Result<UpstreamResponse, ExchangeError>, duty: Duty<Answer>) {
         let now = self.resolver.now();
         let answer = self.resolver.keep(&self.lookup, response, now);
-        if let Some(duty) = self.duty.take() {
-            duty.fulfil(&answer);
-        }
+        duty.fulfil(&answer);
         let outcome = self.resolver.conclude(&self.lookup, answer, Source::Upstream, now);
         self.finish(outcome);
     }

@@ -18,22 +18,14 @@ pub(super) struct InFlight<T> {
     waiting: Mutex<Waiting<T>>,
 }
 
-type Waiting<T> = HashMap<Box<[u8]>, Queue<T>, foldhash::quality::RandomState>;
-
-/// Who waits for a question that was asked by `route`.
-struct Queue<T> {
-    route: u64,
-    senders: Vec<oneshot::Sender<T>>,
-}
+type Waiting<T> = HashMap<Box<[u8]>, Vec<oneshot::Sender<T>>, foldhash::quality::RandomState>;
 
 /// A place in a question's queue.
-pub(super) enum Place<T> {
-    /// Nobody asks yet: the caller is to ask for all who come behind.
-    First,
+pub(super) enum Place<T: Clone> {
+    /// Nobody asks yet: it is the caller's duty to ask for all who come behind.
+    First(Duty<T>),
     /// Somebody asks already.
     Behind(oneshot::Receiver<T>),
-    /// Somebody asks already, other servers: the caller is to ask for itself.
-    Alone,
     /// Too many questions, or too many who wait for this one.
     Full,
 }
@@ -45,25 +37,22 @@ impl<T> Default for InFlight<T> {
 }
 
 impl<T: Clone> InFlight<T> {
-    /// Joins those who ask `key` by `route`.
-    pub(super) fn join(&self, key: &Key, route: u64) -> Place<T> {
+    /// Joins those who ask `key`.
+    pub(super) fn join(self: &Arc<Self>, key: &Key) -> Place<T> {
         let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(queue) = waiting.get_mut(key.as_bytes()) {
-            if queue.route != route {
-                return Place::Alone;
-            }
-            if queue.senders.len() >= MAX_WAITERS {
+            if queue.len() >= MAX_WAITERS {
                 return Place::Full;
             }
             let (sender, receiver) = oneshot::channel();
-            queue.senders.push(sender);
+            queue.push(sender);
             return Place::Behind(receiver);
         }
         if waiting.len() >= MAX_QUESTIONS {
             return Place::Full;
         }
-        waiting.insert(key.as_bytes().into(), Queue { route, senders: Vec::new() });
-        Place::First
+        waiting.insert(key.as_bytes().into(), Vec::new());
+        Place::First(Duty { questions: Arc::clone(self), key: *key, answer: None })
     }
 
     /// Gives the answer to all who wait.
@@ -73,7 +62,7 @@ impl<T: Clone> InFlight<T> {
         drop(waiting);
         // Without an answer the senders are dropped, and every receiver learns that.
         let (Some(answer), Some(queue)) = (answer, queue) else { return };
-        for sender in queue.senders {
+        for sender in queue {
             let _ = sender.send(answer.clone());
         }
     }
@@ -87,10 +76,6 @@ pub(super) struct Duty<T: Clone> {
 }
 
 impl<T: Clone> Duty<T> {
-    pub(super) fn new(questions: Arc<InFlight<T>>, key: Key) -> Self {
-        Self { questions, key, answer: None }
-    }
-
     pub(super) fn fulfil(mut self, answer: &T) {
         self.answer = Some(answer.clone());
     }
@@ -107,29 +92,29 @@ mod tests {
     use super::*;
     use crate::dns::{NameRef, Question, RecordType};
 
-    fn key(rtype: RecordType) -> Key {
-        Key::new(&Question::new(NameRef::ROOT, rtype), false, false)
+    fn key(rtype: RecordType, route: u64) -> Key {
+        Key::new(&Question::new(NameRef::ROOT, rtype), false, false, route)
     }
 
     #[test]
     fn everybody_behind_the_first_gets_its_answer() {
         let questions = Arc::<InFlight<u8>>::default();
-        assert!(matches!(questions.join(&key(RecordType::A), 0), Place::First));
-        let Place::Behind(mut second) = questions.join(&key(RecordType::A), 0) else { panic!("not behind") };
-        assert!(matches!(questions.join(&key(RecordType::AAAA), 0), Place::First), "another question");
-        assert!(matches!(questions.join(&key(RecordType::A), 1), Place::Alone), "other servers");
-        Duty::new(Arc::clone(&questions), key(RecordType::A)).fulfil(&7);
+        let Place::First(duty) = questions.join(&key(RecordType::A, 0)) else { panic!("not the first") };
+        let Place::Behind(mut second) = questions.join(&key(RecordType::A, 0)) else { panic!("not behind") };
+        assert!(matches!(questions.join(&key(RecordType::AAAA, 0)), Place::First(_)), "another question");
+        assert!(matches!(questions.join(&key(RecordType::A, 1)), Place::First(_)), "other servers");
+        duty.fulfil(&7);
         assert_eq!(second.try_recv(), Ok(7));
-        assert!(matches!(questions.join(&key(RecordType::A), 0), Place::First));
+        assert!(matches!(questions.join(&key(RecordType::A, 0)), Place::First(_)));
     }
 
     #[test]
     fn a_duty_that_is_dropped_releases_all_who_wait() {
-        let questions: Arc<InFlight<u8>> = Arc::default();
-        assert!(matches!(questions.join(&key(RecordType::A), 0), Place::First));
-        let Place::Behind(mut second) = questions.join(&key(RecordType::A), 0) else { panic!("not behind") };
-        drop(Duty::new(Arc::clone(&questions), key(RecordType::A)));
+        let questions = Arc::<InFlight<u8>>::default();
+        let first = questions.join(&key(RecordType::A, 0));
+        let Place::Behind(mut second) = questions.join(&key(RecordType::A, 0)) else { panic!("not behind") };
+        drop(first);
         assert!(matches!(second.try_recv(), Err(oneshot::error::TryRecvError::Closed)));
-        assert!(matches!(questions.join(&key(RecordType::A), 0), Place::First));
+        assert!(matches!(questions.join(&key(RecordType::A, 0)), Place::First(_)));
     }
 }

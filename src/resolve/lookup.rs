@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use super::{Current, Judged, Now, Turn};
+use super::{Current, Judged, Now, Snapshot, Turn};
 use crate::cache::{Entry, Key};
 use crate::dns::Query;
 use crate::policy::Circumstances;
@@ -16,17 +16,16 @@ pub struct Lookup {
     pub(super) client: IpAddr,
     pub(super) snapshot: Current,
     pub(super) route: usize,
-    pub(super) route_id: u64,
     pub(super) key: Key,
     pub(super) stale: Option<Arc<Entry<Judged>>>,
 }
 
 impl Lookup {
-    pub(super) fn new(turn: &Turn, query: &Query, client: IpAddr, key: Key) -> Self {
+    pub(super) fn new(turn: &Turn, query: &Query, client: IpAddr) -> Self {
         let snapshot = Arc::clone(&turn.snapshot);
         let route = snapshot.select_route(query.question.name().fold().as_ref());
-        let route_id = snapshot.route(route).map_or(0, |route| route.id);
-        Self { query: *query, client, snapshot, route, route_id, key, stale: None }
+        let key = key_of(query, &snapshot, route);
+        Self { query: *query, client, snapshot, route, key, stale: None }
     }
 
     pub(super) fn ask(&self) -> Ask {
@@ -52,4 +51,10 @@ impl Lookup {
     pub fn client(&self) -> IpAddr {
         self.client
     }
+}
+
+/// The key of a query that takes this route of its generation.
+pub(super) fn key_of(query: &Query, snapshot: &Snapshot, route: usize) -> Key {
+    let id = snapshot.route(route).map_or(0, |route| route.id);
+    Key::new(&query.question, query.asker.dnssec_ok(), query.asker.checking_disabled, id)
 }

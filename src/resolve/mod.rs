@@ -25,14 +25,15 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use arc_swap::ArcSwap;
 use tokio::time::timeout;
 
-use crate::cache::{CacheSettings, Entry, Failures, Found, Key, Store};
+use crate::cache::{CacheSettings, Entry, Failures, Found, Store};
 use crate::dns::{
     Class, EdeCode, LocalAnswer, NameRef, Query, Question, Rcode, RecordType, UpstreamResponse,
 };
 use crate::policy::{Judgement, enforce};
 use crate::upstream::{ExchangeError, Exchanger};
 use asking::Asking;
-use inflight::{Duty, InFlight, Place};
+use inflight::{InFlight, Place};
+use lookup::key_of;
 
 pub use hosts::{Hosts, HostsError};
 pub use lookup::Lookup;
@@ -172,19 +173,18 @@ impl Resolver {
         if question.class != Class::IN || question.rtype == RecordType::ANY {
             return Step::Done(Outcome::local(not_looked_up(question)));
         }
-        let asker = &query.asker;
-        let key = Key::new(question, asker.dnssec_ok(), asker.checking_disabled);
-        match self.cache.get(&key, now.millis) {
-            // What this generation judged, it had found to be neither local nor of another route.
+        let default_route = key_of(query, snapshot, 0);
+        match self.cache.get(&default_route, now.millis) {
+            // What this generation judged on the default route, it had found to be neither local nor of another route.
             Some(found) if !found.stale && found.entry.judged.holds(snapshot, now) => {
                 let refresh = found.refresh;
                 let outcome = Outcome::kept(found);
                 match refresh {
                     false => Step::Done(outcome),
-                    true => Step::Refresh(outcome, Box::new(Lookup::new(turn, query, client, key))),
+                    true => Step::Refresh(outcome, Box::new(Lookup::new(turn, query, client))),
                 }
             }
-            found => self.begin_anew(turn, query, client, key, found),
+            found => self.begin_anew(turn, query, client, found),
         }
     }
 
@@ -194,8 +194,7 @@ impl Resolver {
         turn: &Turn,
         query: &Query,
         client: IpAddr,
-        key: Key,
-        found: Option<Found<Judged>>,
+        on_default_route: Option<Found<Judged>>,
     ) -> Step {
         let Turn { snapshot, now } = turn;
         let question = &query.question;
@@ -203,13 +202,17 @@ impl Resolver {
         if let Some(answer) = answer_here(snapshot, question, name.as_ref()) {
             return Step::Done(Outcome::local(answer));
         }
-        let mut lookup = Lookup::new(turn, query, client, key);
+        let mut lookup = Lookup::new(turn, query, client);
         if lookup.route == 0
             && let Some(answer) = snapshot.special.answer(question)
         {
             return Step::Done(Outcome::local(answer));
         }
-        match found.filter(|found| found.entry.route == lookup.route_id) {
+        let found = match lookup.route {
+            0 => on_default_route,
+            _ => self.cache.get(&lookup.key, now.millis),
+        };
+        match found {
             Some(found) if !found.stale => {
                 let outcome =
                     Outcome::judged(self.judge(&lookup, *now, &found.entry), found.age, Source::Cache);
@@ -225,7 +228,7 @@ impl Resolver {
             )),
             found => {
                 lookup.stale = found.map(|found| found.entry);
-                match self.failures.get(&lookup.key, lookup.route_id, now.millis) {
+                match self.failures.get(&lookup.key, now.millis) {
                     Some(failure) => Step::Done(self.conclude(&lookup, failure, Source::Cache, *now)),
                     None => Step::Ask(Box::new(lookup)),
                 }
@@ -243,15 +246,13 @@ impl Resolver {
         lookup: Box<Lookup>,
         then: impl FnOnce(&Lookup, Outcome) + 'static,
     ) {
-        let place = self.in_flight.join(&lookup.key, lookup.route_id);
-        let asked =
-            lookup.snapshot.route(lookup.route).map(|chosen| (Arc::clone(&chosen.group), lookup.ask()));
-        let is_stale = lookup.stale.is_some();
-        let mut asking = Asking::new(Arc::clone(self), lookup, then);
+        let place = self.in_flight.join(&lookup.key);
+        let chosen = lookup.snapshot.route(lookup.route).filter(|_| lookup.stale.is_none());
+        let asked = chosen.map(|chosen| (Arc::clone(&chosen.group), lookup.ask()));
+        let asking = Asking::new(Arc::clone(self), lookup, then);
         match (place, asked) {
-            (Place::First, Some((group, ask))) if !is_stale => {
-                asking.duty = Some(Duty::new(Arc::clone(&self.in_flight), asking.lookup.key));
-                exchanger.ask(&group, ask, move |response| asking.answered(response));
+            (Place::First(duty), Some((group, ask))) => {
+                exchanger.ask(&group, ask, move |response| asking.answered(response, duty));
             }
             (place, _) => {
                 let exchanger = Rc::clone(exchanger);
@@ -265,19 +266,17 @@ impl Resolver {
 
     /// The same, to be awaited. Dropped, it releases who waits for it.
     pub async fn finish(self: &Arc<Self>, exchanger: &Rc<Exchanger>, lookup: &Lookup) -> Outcome {
-        let place = self.in_flight.join(&lookup.key, lookup.route_id);
+        let place = self.in_flight.join(&lookup.key);
         self.finish_at(place, exchanger, lookup).await
     }
 
     async fn finish_at(&self, place: Place<Answer>, exchanger: &Rc<Exchanger>, lookup: &Lookup) -> Outcome {
         let answer = match place {
-            Place::First => {
-                let duty = Duty::new(Arc::clone(&self.in_flight), lookup.key);
+            Place::First(duty) => {
                 let answer = self.ask(exchanger, lookup).await;
                 duty.fulfil(&answer);
                 answer
             }
-            Place::Alone => self.ask(exchanger, lookup).await,
             Place::Behind(receiver) => receiver.await.unwrap_or(Err(ExchangeError::Overload)),
             Place::Full => Err(ExchangeError::Overload),
         };
@@ -310,15 +309,15 @@ impl Resolver {
 
     /// Judges a reply and keeps it; a failure for a short time.
     fn keep(&self, lookup: &Lookup, response: Result<UpstreamResponse, ExchangeError>, now: Now) -> Answer {
-        let Lookup { snapshot, key, route_id, .. } = lookup;
+        let Lookup { snapshot, key, .. } = lookup;
         let answer = response.map(|response| {
             let judgement = enforce(&snapshot.policy, &lookup.circumstances(now), &response);
             let weight = judgement.extra_weight();
             let judged = Judged { generation: snapshot.generation, judgement };
-            self.cache.insert(key, *route_id, response, judged, weight, now.millis)
+            self.cache.insert(key, response, judged, weight, now.millis)
         });
         if let Some(lasts) = failure_lasts(&answer) {
-            self.failures.insert(key, *route_id, answer.clone(), now.millis, lasts);
+            self.failures.insert(key, answer.clone(), now.millis, lasts);
         }
         answer
     }
