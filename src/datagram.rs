@@ -6,6 +6,8 @@
 #![allow(unsafe_code)]
 
 mod parcels;
+#[cfg(test)]
+mod tests;
 
 use std::io;
 use std::mem;
@@ -142,9 +144,19 @@ pub(crate) struct Outbox<M> {
     /// For whom the first of the messages are, `None` on a connected socket; the rest is room.
     peers: Vec<Option<Peer>>,
     parcels: Parcels,
-    /// Until the kernel says that it cannot.
-    together: bool,
+    /// Where the kernel knows how, until it says that the way out does not.
+    together: Together,
+    /// Whole datagrams do not fit through an interface.
+    fragments: bool,
     rest: Vectors,
+}
+
+/// Whether messages to one peer go as one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Together {
+    Unknown,
+    Yes,
+    No,
 }
 
 impl<M: AsRef<[u8]> + Default> Outbox<M> {
@@ -154,7 +166,8 @@ impl<M: AsRef<[u8]> + Default> Outbox<M> {
             lost: M::default(),
             peers: Vec::with_capacity(BATCH),
             parcels: Parcels::new(),
-            together: true,
+            together: Together::Unknown,
+            fragments: false,
             rest: Vectors::new(),
         }
     }
@@ -185,15 +198,24 @@ impl<M: AsRef<[u8]> + Default> Outbox<M> {
     /// The last.
     pub(crate) fn flush(&mut self, socket: BorrowedFd<'_>) -> io::Result<()> {
         let (mut done, mut result) = (0, Ok(()));
+        if self.together == Together::Unknown {
+            // A kernel before 4.18 would send them as one datagram, and say nothing.
+            self.together = if knows_segments(socket) { Together::Yes } else { Together::No };
+        }
         self.pack();
         while done < self.parcels.list.len() {
             match self.send_from(done, socket) {
                 Ok(sent) => done += sent,
-                Err(error) if self.together && self.has_parcel(done) && is_refused(&error) => {
+                Err(error) if self.has_parcel(done) && is_refused(&error) => {
                     // Some network devices cannot. What was sent before goes out again: a client takes the first reply.
-                    self.together = false;
+                    self.together = Together::No;
                     self.pack();
                     done = 0;
+                }
+                Err(error) if !self.fragments && error.raw_os_error() == Some(libc::EMSGSIZE) => {
+                    // An interface with a smaller MTU than any path should have: fragments are better than silence.
+                    self.fragments = true;
+                    allow_fragments(socket);
                 }
                 // The first one failed: step over it.
                 Err(error) => {
@@ -215,7 +237,7 @@ impl<M: AsRef<[u8]> + Default> Outbox<M> {
     fn pack(&mut self) {
         let Self { messages, peers, parcels, together, rest, .. } = self;
         let octets = |index: usize| messages.get(index).map_or(&[][..], AsRef::as_ref);
-        parcels.pack(peers, |index| octets(index).len(), *together);
+        parcels.pack(peers, |index| octets(index).len(), *together == Together::Yes);
         let Vectors { names, controls, heads, vectors } = rest;
         for (vector, message) in vectors.iter_mut().zip(&parcels.order).take(peers.len()) {
             let octets = octets(usize::from(*message));
@@ -411,6 +433,17 @@ pub(crate) fn never_fragment(socket: BorrowedFd<'_>, is_v6: bool) -> io::Result<
     }
 }
 
+/// Lets what is too long for an interface leave in fragments, whatever ICMP says of a path. One of the two is the socket's.
+fn allow_fragments(socket: BorrowedFd<'_>) {
+    let _ = set_option(socket, libc::IPPROTO_IP, libc::IP_MTU_DISCOVER, libc::IP_PMTUDISC_OMIT);
+    let _ = set_option(socket, libc::IPPROTO_IPV6, libc::IPV6_MTU_DISCOVER, libc::IPV6_PMTUDISC_OMIT);
+}
+
+/// The kernel can take several datagrams as one. Setting the size to none changes nothing.
+fn knows_segments(socket: BorrowedFd<'_>) -> bool {
+    set_option(socket, libc::SOL_UDP, libc::UDP_SEGMENT, 0).is_ok()
+}
+
 fn set_option(
     socket: BorrowedFd<'_>,
     level: libc::c_int,
@@ -428,82 +461,4 @@ fn set_option(
         )
     };
     if result == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use std::net::UdpSocket;
-    use std::os::fd::AsFd;
-    use std::time::Duration;
-
-    /// Asks a server that was bound to `bind` at `ask`; says where the answer came from.
-    fn exchange(bind: &str, ask: &str) -> SocketAddr {
-        let server = UdpSocket::bind(bind).unwrap();
-        report_local_address(server.as_fd(), server.local_addr().unwrap().is_ipv6()).unwrap();
-        let to = SocketAddr::new(ask.parse().unwrap(), server.local_addr().unwrap().port());
-        let client = UdpSocket::bind((if to.is_ipv6() { "::" } else { "0.0.0.0" }, 0)).unwrap();
-        client.set_read_timeout(Some(Duration::from_millis(250))).unwrap();
-        let (mut inbox, mut outbox) = (Inbox::new(512), Outbox::<Vec<u8>>::new());
-        let mut room = [0; 16];
-        // Even the loopback loses datagrams when it is busy.
-        let answered = (0..40).find_map(|_| {
-            for text in ["one", "two", "three"] {
-                client.send_to(text.as_bytes(), to).unwrap();
-            }
-            for index in 0..inbox.receive(server.as_fd()).unwrap_or(0) {
-                let (data, peer) = inbox.datagram(index).unwrap();
-                *outbox.room() = data.to_vec();
-                outbox.keep(Some(peer));
-            }
-            outbox.flush(server.as_fd()).unwrap();
-            client.recv_from(&mut room).ok()
-        });
-        let (length, from) = answered.unwrap();
-        assert!([&b"one"[..], b"two", b"three"].contains(&&room[..length]));
-        assert_eq!(from.port(), to.port());
-        from
-    }
-
-    #[test]
-    fn a_reply_leaves_from_the_address_that_was_asked() {
-        // On a wildcard socket the kernel would otherwise choose 127.0.0.1.
-        for (bind, ask) in [
-            ("0.0.0.0:0", "127.0.0.1"),
-            ("0.0.0.0:0", "127.8.9.10"),
-            ("[::]:0", "::1"),
-            ("127.0.0.1:0", "127.0.0.1"),
-        ] {
-            assert_eq!(exchange(bind, ask).ip(), ask.parse::<IpAddr>().unwrap(), "{bind} {ask}");
-        }
-    }
-
-    #[test]
-    fn messages_to_one_peer_arrive_one_by_one() {
-        for (bind, text) in [("127.0.0.1:0", "v4"), ("[::1]:0", "v6")] {
-            let server = UdpSocket::bind(bind).unwrap();
-            let clients = [(); 2].map(|()| UdpSocket::bind(bind).unwrap());
-            let mut outbox = Outbox::<Vec<u8>>::new();
-            for (number, length) in (0..).zip([40, 60, 60, 60, 60, 20, 60, 30]) {
-                let client = &clients[number % 2];
-                client.set_read_timeout(Some(Duration::from_secs(5))).unwrap();
-                *outbox.room() = vec![u8::try_from(number).unwrap(); length];
-                outbox.keep(Some(Peer { address: client.local_addr().unwrap(), local: None }));
-            }
-            outbox.flush(server.as_fd()).unwrap();
-            assert!(outbox.is_empty() && outbox.together, "{text}");
-            for (client, expected) in clients.iter().zip([vec![0, 2, 4, 6], vec![1, 3, 5, 7]]) {
-                let mut room = [0; 100];
-                let mut seen: Vec<u8> = (0..4)
-                    .map(|_| {
-                        let length = client.recv(&mut room).unwrap();
-                        assert!(room[..length].iter().all(|octet| *octet == room[0]));
-                        room[0]
-                    })
-                    .collect();
-                seen.sort_unstable();
-                assert_eq!(seen, expected, "{text}");
-            }
-        }
-    }
 }

@@ -242,6 +242,31 @@ fn a_reply_from_a_wildcard_comes_from_the_address_that_was_asked() {
     }
 }
 
+/// What does not fit through an interface whole comes in fragments; nothing is fragmented before.
+#[test]
+fn a_reply_longer_than_an_interface_takes_arrives_all_the_same() {
+    if !isolated() {
+        return;
+    }
+    network();
+    let addresses: Vec<String> = (1..60).map(|number| format!("1.1.1.{number}")).collect();
+    let upstream = ScriptedUpstream::start({
+        let addresses = addresses.clone();
+        move |call| {
+            let records = addresses.iter().map(|address| Record::address(address.parse().unwrap()));
+            call.send(&call.asked().reply().answer(records))
+        }
+    });
+    let daemon = Start::new().listen("127.0.0.1:0").upstream(upstream.address()).start();
+    let expected: Vec<&str> = addresses.iter().map(String::as_str).collect();
+    udp(daemon.address(), &query("whole.example", code::A)).assert_addresses(&expected);
+    ip("link set lo mtu 600");
+    for _ in 0..2 {
+        udp(daemon.address(), &query("whole.example", code::A)).assert_addresses(&expected);
+        udp(daemon.address(), &query("fragments.example", code::A)).assert_addresses(&expected);
+    }
+}
+
 fn interface(name: &str) -> u32 {
     fs::read_to_string(format!("/sys/class/net/{name}/ifindex")).map_or_else(
         // Without a /sys of this namespace.
