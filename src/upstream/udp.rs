@@ -24,12 +24,13 @@ use tokio::task::AbortHandle;
 
 use super::early::Early;
 use super::error::ExchangeError;
+use super::reply::recognise;
 use crate::datagram::{BATCH, Inbox, Outbox};
-use crate::dns::{Question, Rcode, UDP_PAYLOAD};
+use crate::dns::{Question, UDP_PAYLOAD};
 
 /// Sockets to one server.
 const SOCKETS: usize = 16;
-/// Questions after which a socket is given up; those that leave together with the last are the most it may have more.
+/// Questions after which a socket takes no further batch: it serves 512 at most.
 const USES: u32 = 512 - BATCH as u32;
 /// Room for a reply; more than we announce, for servers that do not listen.
 const ROOM: usize = 4096;
@@ -310,25 +311,6 @@ impl Pending {
             Self::Task { asked, .. } => asked,
         }
     }
-}
-
-/// Whether a datagram is the reply to what was `asked`, letter case and all; `None` if it is not to be believed.
-fn recognise(datagram: &[u8], asked: &Question) -> Option<Result<(), ExchangeError>> {
-    let [_, _, flags, rcode, _, questions] = datagram.first_chunk()?;
-    // QR set, OPCODE QUERY: a reply to a query.
-    if flags & 0xf8 != 0x80 {
-        return None;
-    }
-    if *questions == 0 && rcode & 0x0f != 0 && datagram.len() == 12 {
-        // Servers without EDNS, and some in distress, send a header only.
-        return Some(Err(ExchangeError::Rcode(Rcode(u16::from(rcode & 0x0f)))));
-    }
-    let echoed = datagram.get(12..)?;
-    if *questions != 1 || !asked.is_echoed(echoed) {
-        return None;
-    }
-    let name = asked.name().as_wire();
-    Some(if echoed.starts_with(name) { Ok(()) } else { Err(ExchangeError::CaseMismatch) })
 }
 
 impl Lease {
