@@ -21,6 +21,10 @@ pub(super) struct InFlight<T> {
 type Waiting<T> = HashMap<Box<[u8]>, Vec<oneshot::Sender<T>>, foldhash::quality::RandomState>;
 
 /// A place in a question's queue.
+#[expect(
+    clippy::large_enum_variant,
+    reason = "a question that nobody asks yet is the usual one, and pays for no box"
+)]
 pub(super) enum Place<T: Clone> {
     /// Nobody asks yet: it is the caller's duty to ask for all who come behind.
     First(Duty<T>),
