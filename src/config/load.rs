@@ -5,8 +5,12 @@ use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use toml::Spanned;
+use toml::de::DeTable;
+
 use super::error::{ConfigError, ConfigErrors, Severity, Wrong};
 use super::page::Page;
+use super::parts::Parts;
 use super::routes::Seen;
 use super::table::Table;
 use super::{Config, exceptions, include, keys, routes, sections};
@@ -17,6 +21,9 @@ pub const DEFAULT_PATH: &str = "/etc/stubborn/stubborn.toml";
 
 /// The longest file that is read, in octets.
 const LONGEST_FILE: u64 = 16 << 20;
+
+/// How many octets are read at once: a file of 100,000 local names would take hundreds of megabytes as one document.
+const PART: usize = 64 << 10;
 
 /// A configuration that was read.
 #[derive(Debug, Clone, PartialEq)]
@@ -108,11 +115,19 @@ fn from_file(path: &Path, files: &dyn Files, now: i64) -> Result<Loaded, ConfigE
 
 /// Reads the text of the main file, which is at `path`, and what it includes from `files`; `now` in Unix seconds.
 pub fn from_text(path: &Path, text: &str, files: &dyn Files, now: i64) -> Result<Loaded, ConfigErrors> {
+    // What is wrong is told of whole files: a mistake in one part may lie in another.
+    read(path, text, files, now, PART).or_else(|_| read(path, text, files, now, usize::MAX))
+}
+
+/// The same, of files in parts of about `part` octets.
+fn read(path: &Path, text: &str, files: &dyn Files, now: i64, part: usize) -> Result<Loaded, ConfigErrors> {
     let mut draft = Draft { config: Config::default(), seen: Seen::default(), now };
     let mut found = include::Found::default();
 
-    let page = Page::new(path, text);
+    let mut parts = Parts::of(text, part);
+    let page = parts.next_page(path).unwrap_or_else(|| Page::new(path, "", 0));
     let document = page.parse();
+    refuse_values(&page, &document, &parts);
     {
         let top = Table::open(&page, &keys::TOP, 0..0, document.get_ref());
         draft.tables(&top);
@@ -124,11 +139,12 @@ pub fn from_text(path: &Path, text: &str, files: &dyn Files, now: i64) -> Result
     drop(document);
     let written = page.take_written();
     let mut problems = page.into_problems();
+    problems.append(&mut draft.included(path, parts));
 
     found.files.retain(|file| file != path);
     for file in &found.files {
         match text_of(file, files) {
-            Ok(text) => problems.append(&mut draft.included(file, &text)),
+            Ok(text) => problems.append(&mut draft.included(file, Parts::of(&text, part))),
             Err(wrong) => problems.push(ConfigError::of_file(file, wrong)),
         }
     }
@@ -195,12 +211,29 @@ impl Draft {
         }
     }
 
-    fn included(&mut self, path: &Path, text: &str) -> Vec<ConfigError> {
-        let page = Page::new(path, text);
-        let document = page.parse();
-        self.repeated(&Table::open(&page, &keys::INCLUDED, 0..0, document.get_ref()));
-        drop(document);
-        page.into_problems()
+    /// What an included file, or a part after the first, may hold.
+    fn included(&mut self, path: &Path, mut parts: Parts<'_>) -> Vec<ConfigError> {
+        let mut problems = Vec::new();
+        while let Some(page) = parts.next_page(path) {
+            let document = page.parse();
+            refuse_values(&page, &document, &parts);
+            self.repeated(&Table::open(&page, &keys::INCLUDED, 0..0, document.get_ref()));
+            drop(document);
+            problems.append(&mut page.into_problems());
+        }
+        problems
+    }
+}
+
+/// What may be an array's tables in a later part must not be a value in the first.
+fn refuse_values(page: &Page<'_>, document: &Spanned<DeTable<'_>>, later: &Parts<'_>) {
+    if !later.more() || page.starts_with_table() {
+        return;
+    }
+    for (key, value) in document.get_ref().iter() {
+        if keys::INCLUDED.keys.contains(&key.get_ref().as_ref()) {
+            page.error(&value.span(), key.get_ref().as_ref(), Wrong::new("both a value and tables"));
+        }
     }
 }
 
@@ -228,7 +261,60 @@ pub(super) fn unlisted(directory: &Path, error: &io::Error) -> Wrong {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
+
+    const FRAGMENTS: &[&str] = &[
+        "[guard]\nmode = \"monitor\"\n",
+        "[log]\nlevel = \"debug\"\n",
+        "include = []\n",
+        "local = [{ name = \"v\", addresses = [\"10.0.0.1\"] }]\n",
+        "[[local]]\nname = \"a\"\naddresses = [\"10.0.0.1\"]\n",
+        "[[local]]\nname = \"b\"\naddresses = [\n\"10.0.0.1\",\n]\n",
+        "[[local]]\nname = \"c\"\naddresses = [\n[[1]]\n]\n",
+        "[[local]] # c\r\nname = \"d\"\r\naddresses = [\"::1\"]\r\n",
+        "[[local.addresses]]\n",
+        "[local.sub]\na = 1\n",
+        "[[exception]]\ndomain = \"a.example\"\nreason = \"\"\"\n[[local]]\n\"\"\"\n",
+        "[[exception]]\ndomain = \"b.example\"\nreason = \'\'\'\n",
+        "[[exception]]\npreset = \"nip-io\"\n",
+        "[[exception]]\ndomain = \"com\"\n",
+        "[[route]]\ndomain = \"r.example\"\nservers = [\"10.0.0.53\"]\n",
+        "[exception]\ndomain = \"c.example\"\n",
+        "[[ route ]]\ndomain = \"s.example\"\nservers = [\"10.0.0.53\"]\n",
+        "exception.x = 1\n",
+        "\'\'\'\n",
+        "# [[local]]\n\n[[",
+    ];
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(2000))]
+        #[test]
+        fn a_file_read_in_parts_says_what_it_says_as_a_whole(
+            picks in proptest::collection::vec(0..FRAGMENTS.len(), 0..6),
+            size in 1_usize..200,
+        ) {
+            let text: String = picks.iter().map(|&pick| FRAGMENTS[pick]).collect();
+            let path = Path::new("a.toml");
+            let whole = read(path, &text, &Disk, 0, usize::MAX);
+            if let Ok(parts) = read(path, &text, &Disk, 0, size) {
+                prop_assert_eq!(Some(&parts), whole.as_ref().ok(), "{}", text);
+            }
+            let read = from_text(path, &text, &Disk, 0);
+            prop_assert_eq!(format!("{read:?}"), format!("{whole:?}"), "{}", text);
+        }
+    }
+
+    #[test]
+    fn a_long_file_is_read_in_parts() {
+        let text: String = FRAGMENTS[4..6].concat();
+        assert_eq!(read(Path::new("a.toml"), &text, &Disk, 0, 10).unwrap().config.locals.len(), 2);
+        let with_head = format!("{}{text}{}", FRAGMENTS[0], FRAGMENTS[14]);
+        let loaded = read(Path::new("a.toml"), &with_head, &Disk, 0, 10).unwrap();
+        let lines: Vec<_> = loaded.config.locals.iter().map(|local| local.origin.to_string()).collect();
+        assert_eq!(lines, ["a.toml:3", "a.toml:6"]);
+    }
 
     #[test]
     fn no_default_file_is_a_valid_configuration() {

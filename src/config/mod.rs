@@ -19,6 +19,7 @@ mod include;
 mod keys;
 mod load;
 mod page;
+mod parts;
 mod reference;
 mod routes;
 mod sections;

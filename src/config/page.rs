@@ -1,4 +1,4 @@
-//! One file being read: its text, where things stand in it, and what is wrong with it.
+//! One file, or a part of it, being read: its text, where things stand in it, and what is wrong with it.
 
 use std::cell::RefCell;
 use std::collections::BTreeSet;
@@ -12,10 +12,12 @@ use toml::de::DeTable;
 use super::error::{self, ConfigError, Place, Severity, Wrong};
 use crate::policy::Origin;
 
-/// A file's text, and the problems found in it so far.
+/// A text, and the problems found in it so far.
 pub(super) struct Page<'a> {
     path: Arc<Path>,
     text: &'a str,
+    /// How many lines of the file stand before the text.
+    lines_before: usize,
     /// Where each line starts, in octets.
     starts: Vec<usize>,
     /// Lines that are no TOML: what was made of them is not complained about again.
@@ -26,11 +28,12 @@ pub(super) struct Page<'a> {
 }
 
 impl<'a> Page<'a> {
-    pub(super) fn new(path: &Path, text: &'a str) -> Self {
+    pub(super) fn new(path: &Path, text: &'a str, lines_before: usize) -> Self {
         let starts = std::iter::once(0).chain(text.match_indices('\n').map(|(at, _)| at + 1)).collect();
         Self {
             path: path.into(),
             text,
+            lines_before,
             starts,
             broken: RefCell::default(),
             problems: RefCell::default(),
@@ -38,7 +41,7 @@ impl<'a> Page<'a> {
         }
     }
 
-    /// The file's tables, as far as it is TOML; what is not is reported.
+    /// The text's tables, as far as it is TOML; what is not is reported.
     pub(super) fn parse(&self) -> Spanned<DeTable<'a>> {
         let (table, errors) = DeTable::parse_recoverable(self.text);
         for error in errors {
@@ -51,10 +54,18 @@ impl<'a> Page<'a> {
         table
     }
 
+    /// It is a part of a file from an array's table on.
+    pub(super) fn starts_with_table(&self) -> bool {
+        self.text.starts_with("[[")
+    }
+
     /// The line of a span, from 1.
     pub(super) fn line(&self, span: &Range<usize>) -> u32 {
-        let lines = self.starts.partition_point(|&start| start <= span.start.min(self.text.len()));
-        u32::try_from(lines).unwrap_or(u32::MAX)
+        u32::try_from(self.lines_before + self.line_of_text(span)).unwrap_or(u32::MAX)
+    }
+
+    fn line_of_text(&self, span: &Range<usize>) -> usize {
+        self.starts.partition_point(|&start| start <= span.start.min(self.text.len()))
     }
 
     /// The place of a span, as ranges, exceptions and routes carry it.
@@ -110,8 +121,7 @@ impl<'a> Page<'a> {
     }
 
     fn place(&self, span: &Range<usize>) -> Place {
-        let line = self.line(span);
-        let index = usize::try_from(line).unwrap_or(usize::MAX);
+        let (line, index) = (self.line(span), self.line_of_text(span));
         let start = self.starts.get(index.saturating_sub(1)).copied().unwrap_or(0);
         let next = self.starts.get(index).copied().unwrap_or(self.text.len());
         let text = self.text.get(start..next).unwrap_or("").trim_end_matches(['\r', '\n']);
@@ -139,7 +149,7 @@ mod tests {
 
     #[test]
     fn places_are_counted_in_characters_and_end_with_the_line() {
-        let page = Page::new(Path::new("a.toml"), "ü = 1\r\nabc = \"\"\"x\ny\"\"\"\n");
+        let page = Page::new(Path::new("a.toml"), "ü = 1\r\nabc = \"\"\"x\ny\"\"\"\n", 0);
         let place = page.place(&(3..4));
         assert_eq!((place.line, place.column, place.width, place.text.as_str()), (1, 3, 1, "ü = 1"));
         let place = page.place(&(14..22));
@@ -150,7 +160,7 @@ mod tests {
 
     #[test]
     fn every_broken_line_is_reported_once() {
-        let page = Page::new(Path::new("a.toml"), "a = [1,,2]\nb = \nc = 1\nc = 2\nd = \"x\n");
+        let page = Page::new(Path::new("a.toml"), "a = [1,,2]\nb = \nc = 1\nc = 2\nd = \"x\n", 0);
         let table = page.parse();
         assert!(table.get_ref().contains_key("c"));
         page.error(&(12..13), "b", Wrong::new("again"));

@@ -4,6 +4,8 @@ use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::net::{IpAddr, SocketAddr};
 
+use foldhash::quality::RandomState;
+
 use super::error::{Wrong, quoted};
 use super::table::Table;
 use super::{sections, values};
@@ -36,8 +38,8 @@ pub(super) fn preset(name: &str) -> Option<&'static RoutePreset> {
 /// Where each route and each local name was first written.
 #[derive(Default)]
 pub(super) struct Seen {
-    routes: HashMap<Name, Origin>,
-    locals: HashMap<(Name, bool), Origin>,
+    routes: HashMap<Name, Origin, RandomState>,
+    locals: HashMap<(Name, bool), Origin, RandomState>,
 }
 
 /// Reads one `[[route]]`.
@@ -160,7 +162,7 @@ fn refuse_second<K: Clone + Eq + std::hash::Hash>(
     table: &Table<'_>,
     key: &'static str,
     name: &K,
-    seen: &mut HashMap<K, Origin>,
+    seen: &mut HashMap<K, Origin, RandomState>,
 ) -> Option<()> {
     match seen.entry(name.clone()) {
         Entry::Vacant(place) => {

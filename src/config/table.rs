@@ -23,8 +23,8 @@ pub(super) struct Table<'a> {
 /// The value of a key.
 pub(super) struct Value<'a> {
     page: &'a Page<'a>,
-    /// The key with its table.
-    key: String,
+    keys: &'static TableKeys,
+    key: &'static str,
     pub(super) span: Range<usize>,
     value: &'a DeValue<'a>,
 }
@@ -39,11 +39,12 @@ impl<'a> Table<'a> {
     ) -> Self {
         let table = Self { page, keys, span, entries };
         for key in entries.keys().filter(|key| !keys.keys.contains(&key.get_ref().as_ref())) {
-            page.error(&key.span(), table.path(""), unknown_key(keys, key.get_ref()));
+            page.error(&key.span(), path(keys, ""), unknown_key(keys, key.get_ref()));
         }
         // What may stand any number of times carries its own place.
-        for key in entries.keys().filter(|_| !keys.repeated) {
-            page.note(table.path(key.get_ref()), &key.span());
+        let repeated = |key: &str| keys.repeated || keys::INCLUDED.keys.contains(&key);
+        for key in entries.keys().filter(|key| !repeated(key.get_ref())) {
+            page.note(path(keys, key.get_ref()), &key.span());
         }
         table
     }
@@ -52,7 +53,7 @@ impl<'a> Table<'a> {
     pub(super) fn get(&self, key: &'static str) -> Option<Value<'a>> {
         debug_assert!(self.keys.keys.contains(&key), "{key} is not in the list of {}", self.keys.table);
         let value = self.entries.get(key)?;
-        Some(Value { page: self.page, key: self.path(key), span: value.span(), value: value.get_ref() })
+        Some(Value { page: self.page, keys: self.keys, key, span: value.span(), value: value.get_ref() })
     }
 
     /// A text that `parse` understands.
@@ -127,7 +128,7 @@ impl<'a> Table<'a> {
                 DeValue::Table(entries) => tables.push(Self::open(self.page, keys, item.span(), entries)),
                 other => {
                     let wrong = Wrong::new(format!("a table is wanted here, not {}", kind(other)));
-                    self.page.error(&item.span(), self.path(keys.table), wrong.help(help.clone()));
+                    self.page.error(&item.span(), path(self.keys, keys.table), wrong.help(help.clone()));
                 }
             }
         }
@@ -137,32 +138,33 @@ impl<'a> Table<'a> {
     /// Reports that `key` is not there.
     pub(super) fn missing(&self, key: &'static str, help: &str) {
         let wrong = Wrong::new(format!("{} needs {}", self.keys.heading(), quoted(key))).help(help);
-        self.page.missing(&self.span, self.path(key), wrong);
+        self.page.missing(&self.span, path(self.keys, key), wrong);
     }
 
     /// Where it was written.
     pub(super) fn origin(&self) -> Origin {
         self.page.origin(&self.span)
     }
+}
 
-    fn path(&self, key: &str) -> String {
-        match (self.keys.table, key) {
-            (table, "") => table.into(),
-            ("", key) => key.into(),
-            (table, key) => format!("{table}.{key}"),
-        }
+/// The key with its table.
+fn path(keys: &TableKeys, key: &str) -> String {
+    match (keys.table, key) {
+        (table, "") => table.into(),
+        ("", key) => key.into(),
+        (table, key) => format!("{table}.{key}"),
     }
 }
 
 impl<'a> Value<'a> {
     /// Reports what is wrong with it.
     pub(super) fn wrong(&self, wrong: Wrong) {
-        self.page.error(&self.span, self.key.clone(), wrong);
+        self.page.error(&self.span, path(self.keys, self.key), wrong);
     }
 
     /// Reports what is allowed but hardly meant.
     pub(super) fn warn(&self, wrong: Wrong) {
-        self.page.warning(&self.span, self.key.clone(), wrong);
+        self.page.warning(&self.span, path(self.keys, self.key), wrong);
     }
 
     /// The value, where `parse` takes it; else what it says is wrong is reported.
@@ -231,7 +233,7 @@ impl<'a> Value<'a> {
     }
 
     fn item(&self, item: &'a Spanned<DeValue<'a>>) -> Self {
-        Self { page: self.page, key: self.key.clone(), span: item.span(), value: item.get_ref() }
+        Self { span: item.span(), value: item.get_ref(), ..*self }
     }
 }
 

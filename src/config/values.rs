@@ -269,11 +269,12 @@ pub(super) fn nat64(text: &str) -> Result<Ipv6Net, Wrong> {
 
 /// A domain: its name, without any of the ways in which other programs write "and everything below".
 pub(super) fn domain(text: &str) -> Result<Name, Wrong> {
-    let bare = text.trim().trim_start_matches("*.").trim_matches(['.', '/', '^', '|']);
-    let fixed = Name::from_text(bare).ok().filter(|_| bare != text && !bare.contains('*'));
-    let meant = |why: &str| match &fixed {
-        Some(name) => format!("{why}: write \"{name}\""),
-        None => why.to_owned(),
+    let meant = |why: &str| {
+        let bare = text.trim().trim_start_matches("*.").trim_matches(['.', '/', '^', '|']);
+        match Name::from_text(bare).ok().filter(|_| bare != text && !bare.contains('*')) {
+            Some(name) => format!("{why}: write \"{name}\""),
+            None => why.to_owned(),
+        }
     };
     let wrong = || Wrong::new(format!("{} is no domain", quoted(text)));
     if text.trim().is_empty() {

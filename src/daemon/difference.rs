@@ -5,40 +5,26 @@ use std::fmt::Write;
 use std::hash::Hash;
 
 use crate::config::Config;
-use crate::policy::{Exception, GuardSettings, Origin};
+use crate::policy::{Exception, GuardSettings};
 use crate::resolve::Ingredients;
 
 /// "+2 exceptions, −1 range, mode changed", or `None` if nothing changed that a reload can change.
 pub(super) fn difference(old: &Ingredients, new: &Ingredients) -> Option<String> {
     let mut text = String::new();
-    let bare = |exceptions: &[Exception]| -> Vec<Exception> {
-        // Where an entry stands in the file is no part of what it says.
-        exceptions
-            .iter()
-            .map(|exception| Exception { origin: Origin::BuiltIn, ..exception.clone() })
-            .collect()
-    };
-    let nets =
-        |list: &[(ipnet::IpNet, Origin)]| -> Vec<ipnet::IpNet> { list.iter().map(|(net, _)| *net).collect() };
-    let routes = |all: &Ingredients| -> Vec<_> {
-        all.routes
-            .iter()
-            .map(|route| (route.trust.domain.clone(), route.servers.clone(), route.trust.networks.clone()))
-            .collect()
-    };
-    let locals = |all: &Ingredients| -> Vec<_> {
-        all.locals.iter().map(|local| (local.name.clone(), local.wildcard, local.addresses.clone())).collect()
-    };
-    count(&mut text, "exception", &bare(&old.guard.exceptions), &bare(&new.guard.exceptions));
-    count(&mut text, "blocked range", &nets(&old.guard.block), &nets(&new.guard.block));
-    count(&mut text, "unblocked range", &nets(&old.guard.unblock), &nets(&new.guard.unblock));
-    count(&mut text, "route", &routes(old), &routes(new));
-    count(&mut text, "local name", &locals(old), &locals(new));
-    count(&mut text, "hosts file name", &old.hosts, &new.hosts);
-    count(&mut text, "server", &old.servers, &new.servers);
-    count(&mut text, "client network", &old.allow_clients, &new.allow_clients);
-    count(&mut text, "own address", &old.own, &new.own);
-    count(&mut text, "NAT64 prefix", &old.nat64, &new.nat64);
+    count(&mut text, "exception", &old.guard.exceptions, &new.guard.exceptions, said);
+    count(&mut text, "blocked range", &old.guard.block, &new.guard.block, |(net, _)| net);
+    count(&mut text, "unblocked range", &old.guard.unblock, &new.guard.unblock, |(net, _)| net);
+    count(&mut text, "route", &old.routes, &new.routes, |route| {
+        (&route.trust.domain, &route.servers, &route.trust.networks)
+    });
+    count(&mut text, "local name", &old.locals, &new.locals, |local| {
+        (&local.name, local.wildcard, &local.addresses)
+    });
+    count(&mut text, "hosts file name", &old.hosts, &new.hosts, |name| name);
+    count(&mut text, "server", &old.servers, &new.servers, |server| server);
+    count(&mut text, "client network", &old.allow_clients, &new.allow_clients, |net| net);
+    count(&mut text, "own address", &old.own, &new.own, |address| address);
+    count(&mut text, "NAT64 prefix", &old.nat64, &new.nat64, |prefix| prefix);
     for (what, changed) in [
         ("guard settings", plain(&old.guard) != plain(&new.guard)),
         ("answered names", old.names != new.names),
@@ -57,13 +43,28 @@ fn plain(guard: &GuardSettings) -> GuardSettings {
     GuardSettings { block: Vec::new(), unblock: Vec::new(), exceptions: Vec::new(), ..guard.clone() }
 }
 
-fn count<T: Eq + Hash>(text: &mut String, what: &str, old: &[T], new: &[T]) {
+/// What an exception says; where it stands in the file is no part of it.
+fn said(exception: &Exception) -> impl Eq + Hash {
+    let Exception { domain, exact, networks, shape, clients, until, mode, reason, preset, origin: _ } = exception;
+    (domain, exact, networks, shape, clients, until, mode, reason, preset)
+}
+
+/// Counts the entries of which only one list has one that says the same.
+fn count<'a, T, K: Eq + Hash>(
+    text: &mut String,
+    what: &str,
+    old: &'a [T],
+    new: &'a [T],
+    said: impl Fn(&'a T) -> K,
+) {
     // Most reloads change one entry of a long list: what did not move need not be looked up.
-    let same = old.iter().zip(new).take_while(|(old, new)| old == new).count();
+    let same = old.iter().zip(new).take_while(|(old, new)| said(old) == said(new)).count();
     let (old, new) = (old.get(same..).unwrap_or_default(), new.get(same..).unwrap_or_default());
-    let (olds, news): (HashSet<&T>, HashSet<&T>) = (old.iter().collect(), new.iter().collect());
-    let added = new.iter().filter(|entry| !olds.contains(entry)).count();
-    let removed = old.iter().filter(|entry| !news.contains(entry)).count();
+    let same = old.iter().rev().zip(new.iter().rev()).take_while(|(old, new)| said(old) == said(new)).count();
+    let (old, new) = (without_last(old, same), without_last(new, same));
+    let (olds, news): (HashSet<K>, HashSet<K>) = (old.iter().map(&said).collect(), new.iter().map(&said).collect());
+    let added = new.iter().filter(|entry| !olds.contains(&said(entry))).count();
+    let removed = old.iter().filter(|entry| !news.contains(&said(entry))).count();
     for (sign, number) in [("+", added), ("−", removed)] {
         if number > 0 {
             separate(text);
@@ -76,6 +77,10 @@ fn count<T: Eq + Hash>(text: &mut String, what: &str, old: &[T], new: &[T]) {
             let _ = write!(text, "{sign}{number} {plural}");
         }
     }
+}
+
+fn without_last<T>(list: &[T], count: usize) -> &[T] {
+    list.get(..list.len().saturating_sub(count)).unwrap_or_default()
 }
 
 fn separate(text: &mut String) {

@@ -4,8 +4,8 @@
 //! comes (NFS, some FUSE and container file systems, a renamed ancestor, no inotify instance left), a poll looks too.
 //! One thread of its own does the reading, so a hung network file system stalls no query.
 //!
-//! A file that is being written is none of its business: each content that stays for the debounce time is reported, and
-//! the rest of a half-written file is a change again.
+//! A file that is being written is none of its business: each content that stays for the debounce time, and each that its
+//! writer closed or renamed into place, is reported; the rest of a half-written file is a change again.
 
 mod content;
 mod events;
@@ -24,12 +24,15 @@ use tokio::sync::Notify;
 
 pub use content::{Content, Digest};
 use content::{Observed, observe};
-use events::{Events, system_events};
+use events::{Events, Progress, system_events};
 use places::add_places;
 
 /// The shortest poll and the longest debounce, whatever is asked for: no busy loop, no minute of deafness.
 const MIN_POLL: Duration = Duration::from_millis(10);
 const MAX_DEBOUNCE: Duration = Duration::from_secs(10);
+
+/// How long it must be quiet after an event that leaves a file whole; more files may be on their way.
+const SETTLED: Duration = Duration::from_millis(10);
 
 /// Events that never cease are looked at after this many debounce times.
 const MAX_DEBOUNCES: u32 = 10;
@@ -49,7 +52,8 @@ pub struct WatchOptions {
     pub events: bool,
     /// How often to look where no event comes.
     pub poll: Duration,
-    /// How long it must be quiet after an event before the content is read.
+    /// How long it must be quiet after an event before the content is read; where a file was closed by its writer or
+    /// renamed into its place, 10 ms are enough.
     pub debounce: Duration,
 }
 
@@ -79,7 +83,7 @@ impl From<PathBuf> for Watched {
 #[derive(Debug)]
 pub struct Watcher {
     shared: Arc<Shared>,
-    wake: SyncSender<()>,
+    wake: SyncSender<Progress>,
 }
 
 #[derive(Debug)]
@@ -102,7 +106,7 @@ impl Watcher {
     fn start_with<W: Into<Watched>>(
         paths: impl IntoIterator<Item = W>,
         options: WatchOptions,
-        events: fn(SyncSender<()>) -> notify::Result<Box<dyn Events>>,
+        events: fn(SyncSender<Progress>) -> notify::Result<Box<dyn Events>>,
     ) -> Result<Self, WatchError> {
         // One place: an event while one is pending changes nothing.
         let (wake, woken) = sync_channel(1);
@@ -156,7 +160,7 @@ impl Drop for Watcher {
     fn drop(&mut self) {
         self.shared.stopped.store(true, Ordering::Relaxed);
         // A full channel wakes the thread as well.
-        let _ = self.wake.try_send(());
+        let _ = self.wake.try_send(Progress::Written);
     }
 }
 
@@ -170,17 +174,19 @@ impl Shared {
     }
 }
 
-fn run(shared: &Shared, woken: &Receiver<()>, options: WatchOptions) {
+fn run(shared: &Shared, woken: &Receiver<Progress>, options: WatchOptions) {
     let debounce = options.debounce.min(MAX_DEBOUNCE);
     loop {
         let arming = match woken.recv_timeout(options.poll.max(MIN_POLL)) {
-            Ok(()) => Arming::Anew,
+            Ok(progress) => {
+                if !shared.stopped.load(Ordering::Relaxed) {
+                    await_quiet(woken, progress, debounce);
+                }
+                Arming::Anew
+            }
             Err(RecvTimeoutError::Timeout) => Arming::WhereDifferent,
             Err(RecvTimeoutError::Disconnected) => return,
         };
-        if arming == Arming::Anew && !shared.stopped.load(Ordering::Relaxed) {
-            await_quiet(woken, debounce);
-        }
         if shared.stopped.load(Ordering::Relaxed) {
             return;
         }
@@ -188,12 +194,17 @@ fn run(shared: &Shared, woken: &Receiver<()>, options: WatchOptions) {
     }
 }
 
-fn await_quiet(woken: &Receiver<()>, debounce: Duration) {
+fn await_quiet(woken: &Receiver<Progress>, mut progress: Progress, debounce: Duration) {
     let patience = Instant::now() + debounce * MAX_DEBOUNCES;
     loop {
         let left = patience.saturating_duration_since(Instant::now());
-        if left.is_zero() || woken.recv_timeout(debounce.min(left)).is_err() {
-            return;
+        let quiet = match progress {
+            Progress::Writing => debounce,
+            Progress::Written => debounce.min(SETTLED),
+        };
+        match woken.recv_timeout(quiet.min(left)) {
+            Ok(next) if !left.is_zero() => progress = next,
+            _ => return,
         }
     }
 }

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::net::{IpAddr, Ipv4Addr};
 
+use foldhash::quality::RandomState;
 use ipnet::IpNet;
 
 use super::blocked::{BlockedRange, BlockedRanges};
@@ -12,13 +13,13 @@ use crate::dns::{Name, NameRef, each_spelled_address, v4_from_parts};
 /// The exceptions by domain.
 #[derive(Debug, Default)]
 pub(super) struct Exceptions {
-    by_domain: HashMap<Name, Vec<Exception>>,
+    by_domain: HashMap<Name, Vec<Exception>, RandomState>,
     count: usize,
 }
 
 impl Exceptions {
     pub(super) fn new(all: impl IntoIterator<Item = Exception>) -> Self {
-        let mut by_domain: HashMap<Name, Vec<Exception>> = HashMap::new();
+        let mut by_domain: HashMap<Name, Vec<Exception>, RandomState> = HashMap::default();
         let mut count = 0;
         for exception in all {
             by_domain.entry(exception.domain.clone()).or_default().push(exception);

@@ -1,5 +1,9 @@
 //! Names that mean something inside: no public name may be an alias of one, and none is asked for outside.
 
+use std::collections::HashMap;
+
+use foldhash::quality::RandomState;
+
 use crate::dns::{Name, NameRef};
 
 use super::settings::Origin;
@@ -115,14 +119,14 @@ impl InsideZone {
 /// The zones, found by name.
 #[derive(Debug, Default)]
 pub struct InsideZones {
-    by_domain: std::collections::HashMap<Name, Vec<InsideZone>>,
+    by_domain: HashMap<Name, Vec<InsideZone>, RandomState>,
 }
 
 impl InsideZones {
     /// An index over `zones`.
     pub fn new(zones: Vec<InsideZone>) -> Self {
-        let mut by_domain: std::collections::HashMap<Name, Vec<InsideZone>> =
-            std::collections::HashMap::new();
+        let mut by_domain: HashMap<Name, Vec<InsideZone>, RandomState> = HashMap::default();
+        by_domain.reserve(zones.len());
         for zone in zones {
             by_domain.entry(zone.domain.clone()).or_default().push(zone);
         }
@@ -134,8 +138,7 @@ impl InsideZones {
         if self.by_domain.is_empty() {
             return None;
         }
-        let folded = name.to_name();
-
+        let folded = name.fold();
         folded.as_ref().ancestors().find_map(|ancestor| {
             self.by_domain.get(ancestor.as_wire())?.iter().find(|zone| zone.contains(name))
         })

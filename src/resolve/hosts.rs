@@ -5,6 +5,8 @@ use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::net::IpAddr;
 
+use foldhash::quality::RandomState;
+
 use crate::dns::Name;
 
 /// The largest file taken; the block lists of this form have some 10 MiB.
@@ -37,6 +39,9 @@ pub struct Hosts {
     pub skipped: usize,
 }
 
+/// Where each name stands in [`Hosts::names`].
+type Index = HashMap<Name, usize, RandomState>;
+
 impl Hosts {
     /// Reads what a hosts file holds; in any encoding, since only the names must be text.
     ///
@@ -51,7 +56,7 @@ impl Hosts {
             return Err(HostsError::TooLarge);
         }
         let mut hosts = Self::default();
-        let mut index = HashMap::new();
+        let mut index = Index::default();
         let octets = octets.strip_prefix(b"\xef\xbb\xbf").unwrap_or(octets);
         for line in octets.split(|&octet| octet == b'\n') {
             // Cut before the check: a comment may be as long, and as little text, as it likes.
@@ -63,7 +68,7 @@ impl Hosts {
         Ok(hosts)
     }
 
-    fn line(&mut self, line: &[u8], index: &mut HashMap<Name, usize>) -> Result<(), HostsError> {
+    fn line(&mut self, line: &[u8], index: &mut Index) -> Result<(), HostsError> {
         let mut words =
             str::from_utf8(line).ok().filter(|line| line.len() <= MAX_LINE).map(str::split_ascii_whitespace);
         let address: Option<IpAddr> =
@@ -89,7 +94,7 @@ impl Hosts {
         &mut self,
         name: Name,
         address: IpAddr,
-        index: &mut HashMap<Name, usize>,
+        index: &mut Index,
     ) -> Result<(), HostsError> {
         let place = match index.entry(name) {
             Entry::Occupied(known) => *known.get(),

@@ -18,13 +18,14 @@ const MAX_REVERSE: usize = 16;
 pub(super) struct LocalNames {
     exact: HashMap<Name, Vec<IpAddr>, RandomState>,
     below: HashMap<Name, Vec<IpAddr>, RandomState>,
-    reverse: HashMap<IpAddr, Vec<Name>>,
+    reverse: HashMap<IpAddr, Vec<Name>, RandomState>,
 }
 
 impl LocalNames {
     /// The configuration's names, and those of hosts files where the configuration does not name them.
     pub(super) fn new(locals: &[LocalName], hosts: &[(Name, Vec<IpAddr>)]) -> Self {
         let mut names = Self::default();
+        names.exact.reserve(locals.len() + hosts.len());
         for local in locals {
             let table = if local.wildcard { &mut names.below } else { &mut names.exact };
             table.insert(local.name.clone(), local.addresses.clone());
@@ -32,7 +33,7 @@ impl LocalNames {
         for (name, addresses) in hosts {
             names.exact.entry(name.clone()).or_insert_with(|| addresses.clone());
         }
-        let mut reverse: HashMap<IpAddr, Vec<Name>> = HashMap::new();
+        let mut reverse: HashMap<IpAddr, Vec<Name>, RandomState> = HashMap::default();
         let exact_locals =
             locals.iter().filter(|local| !local.wildcard).map(|local| (&local.name, &local.addresses));
         for (name, addresses) in exact_locals.chain(hosts.iter().map(|(name, addresses)| (name, addresses))) {
