@@ -267,6 +267,15 @@ pub(super) fn nat64(text: &str) -> Result<Ipv6Net, Wrong> {
     Ok(prefix)
 }
 
+fn is_address(text: &str) -> bool {
+    // The last label of a host's name starts with a letter; that of an address, a network or a port does not.
+    let last = text.rsplit('.').next().unwrap_or_default();
+    (last.starts_with(|first: char| first.is_ascii_digit()) || text.contains(':'))
+        && (text.parse::<IpAddr>().is_ok()
+            || text.parse::<IpNet>().is_ok()
+            || text.parse::<SocketAddr>().is_ok())
+}
+
 /// A domain: its name, without any of the ways in which other programs write "and everything below".
 pub(super) fn domain(text: &str) -> Result<Name, Wrong> {
     let meant = |why: &str| {
@@ -288,7 +297,7 @@ pub(super) fn domain(text: &str) -> Result<Name, Wrong> {
             wrong().help(meant("a domain stands for itself and everything below, without a wildcard"))
         );
     }
-    if text.parse::<IpAddr>().is_ok() || text.parse::<IpNet>().is_ok() || text.parse::<SocketAddr>().is_ok() {
+    if is_address(text) {
         return Err(wrong().help("an address goes to \"networks\", a name to \"domain\""));
     }
     match Name::from_text(text) {

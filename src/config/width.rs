@@ -1,9 +1,11 @@
 //! How much of the world an exception may open: domains that strangers share, and networks that are not inside.
 
-use psl::{Psl, Type};
+use std::sync::LazyLock;
+
+use psl::Type;
 
 use super::error::{Wrong, quoted};
-use crate::dns::Name;
+use crate::dns::{self, Name};
 
 /// Domains below which everybody can have names of their own or spell any address, and that the public
 /// suffix list does not hold.
@@ -73,17 +75,18 @@ pub(super) fn refuse_wide_domain(domain: &Name, narrowing: Narrowing) -> Result<
 /// The kind of public suffix the domain is, if it is one.
 fn public_suffix(domain: &Name) -> Option<Type> {
     let labels: Vec<&[u8]> = domain.as_ref().labels().collect();
-    let found = psl::List.find(labels.into_iter().rev());
+    let found = dns::public_suffix(&mut labels.into_iter().rev());
     // The wire form has one length octet more than the text, and the root's zero.
     let length = domain.as_wire().len().saturating_sub(2);
     found.typ.filter(|_| found.len == length)
 }
 
 fn shared(domain: &Name) -> Option<&'static str> {
-    SHARED
-        .iter()
-        .copied()
-        .find(|owner| Name::from_text(owner).is_ok_and(|owner| domain.as_ref().is_within(owner.as_ref())))
+    static NAMES: LazyLock<Vec<(Name, &str)>> = LazyLock::new(|| {
+        SHARED.iter().filter_map(|owner| Some((Name::from_text(owner).ok()?, *owner))).collect()
+    });
+    let is_owner = |(owner, _): &&(Name, _)| domain.as_ref().is_within(owner.as_ref());
+    NAMES.iter().find(is_owner).map(|(_, owner)| *owner)
 }
 
 #[cfg(test)]

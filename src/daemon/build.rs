@@ -12,7 +12,7 @@ use ipnet::Ipv6Net;
 use super::watch::{Content, Watched};
 use crate::config::{self, Config, ConfigErrors, Disk, Files, Loaded};
 use crate::policy::Origin;
-use crate::resolve::{Hosts, Ingredients};
+use crate::resolve::{HostName, Hosts, Ingredients};
 use crate::upstream::{Endpoint, Server, SystemError, SystemServers, loops, system_files, system_servers};
 
 /// Where the settings come from: the command line.
@@ -231,7 +231,7 @@ impl Source {
             allow_clients: config.server.allow_clients.clone(),
             servers,
             timeout: config.upstream.timeout,
-            hosts,
+            hosts: hosts.into(),
             own: environment.own.clone(),
             nat64: environment.nat64.clone(),
         };
@@ -274,17 +274,16 @@ fn find_servers(
 }
 
 /// The names of a hosts file. One that blocks a name with 0.0.0.0 gets that name an empty answer, never that address.
-fn read_hosts(path: &Path, reading: &Reading<'_>) -> Result<Vec<(crate::dns::Name, Vec<IpAddr>)>, String> {
+fn read_hosts(path: &Path, reading: &Reading<'_>) -> Result<Vec<HostName>, String> {
     let octets = match std::fs::read(path) {
         Ok(octets) => octets,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
         Err(error) => return Err(format!("{}: {error}; its names cannot be read", path.display())),
     };
     reading.note(path, &octets);
-    let mut hosts = Hosts::parse(&octets)
+    let hosts = Hosts::parse(&octets)
         .map_err(|error| format!("{}: {error}; its names cannot be read", path.display()))?;
-    for (_, addresses) in &mut hosts.names {
-        addresses.retain(|address| !address.is_unspecified());
-    }
-    Ok(hosts.names)
+    let usable =
+        |addresses: Vec<IpAddr>| addresses.into_iter().filter(|address| !address.is_unspecified()).collect();
+    Ok(hosts.names.into_iter().map(|(name, addresses)| (name, usable(addresses))).collect())
 }

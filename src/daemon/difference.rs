@@ -45,7 +45,8 @@ fn plain(guard: &GuardSettings) -> GuardSettings {
 
 /// What an exception says; where it stands in the file is no part of it.
 fn said(exception: &Exception) -> impl Eq + Hash {
-    let Exception { domain, exact, networks, shape, clients, until, mode, reason, preset, origin: _ } = exception;
+    let Exception { domain, exact, networks, shape, clients, until, mode, reason, preset, origin: _ } =
+        exception;
     (domain, exact, networks, shape, clients, until, mode, reason, preset)
 }
 
@@ -62,7 +63,8 @@ fn count<'a, T, K: Eq + Hash>(
     let (old, new) = (old.get(same..).unwrap_or_default(), new.get(same..).unwrap_or_default());
     let same = old.iter().rev().zip(new.iter().rev()).take_while(|(old, new)| said(old) == said(new)).count();
     let (old, new) = (without_last(old, same), without_last(new, same));
-    let (olds, news): (HashSet<K>, HashSet<K>) = (old.iter().map(&said).collect(), new.iter().map(&said).collect());
+    let (olds, news): (HashSet<K>, HashSet<K>) =
+        (old.iter().map(&said).collect(), new.iter().map(&said).collect());
     let added = new.iter().filter(|entry| !olds.contains(&said(entry))).count();
     let removed = old.iter().filter(|entry| !news.contains(&said(entry))).count();
     for (sign, number) in [("+", added), ("−", removed)] {

@@ -72,8 +72,10 @@ impl Daemon {
         }
         // Even where nothing changed that is counted, the origins in explanations may have moved: build anew.
         let generation = self.service.resolver.snapshot().generation + 1;
-        self.ingredients = built.ingredients;
+        let before = std::mem::replace(&mut self.ingredients, built.ingredients);
         self.replace(generation);
+        // Taking long lists apart takes its time: first answer by the new ones.
+        drop(before);
         match &changes {
             Some(changes) => tracing::info!(name: "reloaded", generation, cause, "reloaded: {changes}"),
             None => tracing::info!(name: "reloaded", generation, cause, "reloaded: nothing changed"),

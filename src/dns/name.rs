@@ -56,7 +56,8 @@ impl Name {
         if text.is_empty() {
             return Err(NameError::Empty);
         }
-        if text.chars().any(|c| c.is_whitespace() || c.is_control()) {
+        let is_plain = text.bytes().all(|octet| octet.is_ascii_graphic());
+        if !is_plain && text.chars().any(|c| c.is_whitespace() || c.is_control()) {
             return Err(NameError::Whitespace);
         }
         if text == "." {
@@ -70,25 +71,20 @@ impl Name {
             ascii.as_str()
         };
         let mut wire = Vec::with_capacity(text.len() + 2);
-        let mut label = Vec::with_capacity(MAX_LABEL);
+        // The place of the length of the label being read; of the root's after the last dot.
+        let mut start = 0;
+        wire.push(0);
         let mut bytes = text.bytes();
-        let mut ended = false;
         while let Some(byte) = bytes.next() {
-            ended = false;
             match byte {
-                b'.' => {
-                    push_label(&mut wire, &label)?;
-                    label.clear();
-                    ended = true;
-                }
-                b'\\' => label.push(unescape(&mut bytes)?),
-                other => label.push(other.to_ascii_lowercase()),
+                b'.' => start = end_label(&mut wire, start)?,
+                b'\\' => wire.push(unescape(&mut bytes)?),
+                other => wire.push(other.to_ascii_lowercase()),
             }
         }
-        if !ended {
-            push_label(&mut wire, &label)?;
+        if wire.len() > start + 1 || start == 0 {
+            end_label(&mut wire, start)?;
         }
-        wire.push(0);
         if wire.len() > MAX_NAME {
             return Err(NameError::LongName);
         }
@@ -278,17 +274,19 @@ impl fmt::Debug for NameRef<'_> {
     }
 }
 
-fn push_label(wire: &mut Vec<u8>, label: &[u8]) -> Result<(), NameError> {
-    if label.is_empty() {
+/// Writes the length of the label that starts at `start`, and makes room for the next one's, which it gives the place of.
+fn end_label(wire: &mut Vec<u8>, start: usize) -> Result<usize, NameError> {
+    let length = wire.len() - start - 1;
+    if length == 0 {
         return Err(NameError::EmptyLabel);
     }
-    let length = u8::try_from(label.len()).map_err(|_| NameError::LongLabel)?;
-    if label.len() > MAX_LABEL {
+    if length > MAX_LABEL {
         return Err(NameError::LongLabel);
     }
-    wire.push(length);
-    wire.extend_from_slice(label);
-    Ok(())
+    let place = wire.get_mut(start).ok_or(NameError::Wire)?;
+    *place = u8::try_from(length).map_err(|_| NameError::LongLabel)?;
+    wire.push(0);
+    Ok(wire.len() - 1)
 }
 
 /// `\DDD` is an octet by number, `\X` is X itself (RFC 1035 §5.1).

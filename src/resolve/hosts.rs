@@ -90,12 +90,7 @@ impl Hosts {
         Ok(())
     }
 
-    fn add(
-        &mut self,
-        name: Name,
-        address: IpAddr,
-        index: &mut Index,
-    ) -> Result<(), HostsError> {
+    fn add(&mut self, name: Name, address: IpAddr, index: &mut Index) -> Result<(), HostsError> {
         let place = match index.entry(name) {
             Entry::Occupied(known) => *known.get(),
             Entry::Vacant(_) if self.names.len() >= MAX_NAMES => return Err(HostsError::TooManyNames),

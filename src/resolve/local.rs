@@ -2,12 +2,13 @@
 
 use std::collections::HashMap;
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use foldhash::quality::RandomState;
 
-use super::settings::LocalName;
+use super::settings::{HostName, LocalName};
 use super::special::reversed_net;
-use crate::dns::{Ede, EdeCode, LocalAnswer, Name, NameRef, Question, Rcode, RecordType};
+use crate::dns::{self, Ede, EdeCode, LocalAnswer, Name, NameRef, Question, Rcode, RecordType};
 
 /// The most names that the reverse of an address gives. A block list has all its names at one address: nobody wants them
 /// from there, and they must not take longer to find than there are names.
@@ -16,14 +17,14 @@ const MAX_REVERSE: usize = 16;
 /// The local names, found by their labels.
 #[derive(Debug, Default)]
 pub(super) struct LocalNames {
-    exact: HashMap<Name, Vec<IpAddr>, RandomState>,
-    below: HashMap<Name, Vec<IpAddr>, RandomState>,
+    exact: HashMap<Name, Arc<[IpAddr]>, RandomState>,
+    below: HashMap<Name, Arc<[IpAddr]>, RandomState>,
     reverse: HashMap<IpAddr, Vec<Name>, RandomState>,
 }
 
 impl LocalNames {
     /// The configuration's names, and those of hosts files where the configuration does not name them.
-    pub(super) fn new(locals: &[LocalName], hosts: &[(Name, Vec<IpAddr>)]) -> Self {
+    pub(super) fn new(locals: &[LocalName], hosts: &[HostName]) -> Self {
         let mut names = Self::default();
         names.exact.reserve(locals.len() + hosts.len());
         for local in locals {
@@ -74,7 +75,7 @@ impl LocalNames {
         let may_be_searched = zone.as_wire() != b"\x04test\0";
         if may_be_searched && is_public_name(name, labels) {
             let why = "a public name under a local wildcard, as a search list makes it; name it in [[local]] if it is meant";
-            let answer = LocalAnswer::negative(Rcode::NXDOMAIN, question, zone, crate::dns::LOCAL_TTL);
+            let answer = LocalAnswer::negative(Rcode::NXDOMAIN, question, zone, dns::LOCAL_TTL);
             return Some(answer.with_error(Ede::new(EdeCode::BLOCKED, why)));
         }
         Some(LocalAnswer::addresses(question, addresses))
@@ -89,7 +90,7 @@ impl LocalNames {
 /// The first `count` labels of `name` are a name that somebody could register.
 fn is_public_name(name: NameRef<'_>, count: usize) -> bool {
     let labels: Vec<&[u8]> = name.labels().take(count).collect();
-    let info = psl::Psl::find(&psl::List, labels.iter().rev().copied());
+    let info = dns::public_suffix(&mut labels.iter().rev().copied());
     labels.len() >= 2 && info.typ.is_some()
 }
 
@@ -117,7 +118,7 @@ mod tests {
 
     #[test]
     fn local_names_answer_by_their_narrowest_entry() {
-        let hosts = vec![(Name::from_text("printer").unwrap(), vec!["192.168.1.9".parse().unwrap()])];
+        let hosts = vec![(Name::from_text("printer").unwrap(), ["192.168.1.9".parse().unwrap()].into())];
         let locals = [
             local("nas.home.example", &["192.168.1.5", "fd00::5"]),
             local("*.home.example", &["192.168.1.6"]),
@@ -153,7 +154,7 @@ mod tests {
     fn an_address_with_many_names_gives_the_first_of_them() {
         let address = "192.0.2.1".parse().unwrap();
         let name = |number| Name::from_text(&format!("n{number}.example")).unwrap();
-        let hosts: Vec<_> = (0..100_000).map(|number| (name(number), vec![address])).collect();
+        let hosts: Vec<_> = (0..100_000).map(|number| (name(number), Arc::from([address]))).collect();
         let names = LocalNames::new(&[], &hosts);
         let reversed = ask(&names, "1.2.0.192.in-addr.arpa", RecordType::PTR);
         assert_eq!(reversed, Some((Rcode::NOERROR, MAX_REVERSE)));

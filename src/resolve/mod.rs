@@ -38,7 +38,7 @@ use lookup::key_of;
 pub use hosts::{Hosts, HostsError};
 pub use lookup::Lookup;
 pub use outcome::{Outcome, Source};
-pub use settings::{LocalName, NamesSettings, Route};
+pub use settings::{HostName, LocalName, NamesSettings, Route};
 pub use snapshot::{ChosenRoute, Current, Ingredients, Snapshot};
 
 /// How long a client waits for a fresh answer where there is a stale one: most give up after 5 s (RFC 8767 §5 recommends

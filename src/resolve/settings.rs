@@ -2,6 +2,7 @@
 
 use std::net::IpAddr;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use crate::dns::Name;
 use crate::policy::{Origin, RouteTrust};
@@ -24,10 +25,13 @@ pub struct LocalName {
     /// Written with `*.`: everything below `name`, and not `name` itself.
     pub wildcard: bool,
     /// What it answers with.
-    pub addresses: Vec<IpAddr>,
+    pub addresses: Arc<[IpAddr]>,
     /// Where it was written.
     pub origin: Origin,
 }
+
+/// A name of a hosts file, and what it answers with.
+pub type HostName = (Name, Arc<[IpAddr]>);
 
 /// The `[names]` table, checked: names answered here that a configuration may give back to the upstream.
 #[derive(Debug, Clone, PartialEq, Eq)]

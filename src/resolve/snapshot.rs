@@ -9,7 +9,7 @@ use std::time::Duration;
 use ipnet::{IpNet, Ipv6Net};
 
 use super::local::LocalNames;
-use super::settings::{LocalName, NamesSettings, Route};
+use super::settings::{HostName, LocalName, NamesSettings, Route};
 use super::special::SpecialNames;
 use crate::dns::{Name, NameRef};
 use crate::policy::{GuardSettings, InsideZone, InsideZones, Mode, Origin, Policy, RouteTrust, ZoneScope};
@@ -33,7 +33,7 @@ pub struct Ingredients {
     /// `timeout`
     pub timeout: Duration,
     /// Names of the hosts files.
-    pub hosts: Vec<(Name, Vec<IpAddr>)>,
+    pub hosts: Arc<[HostName]>,
     /// The host's own addresses.
     pub own: Vec<IpAddr>,
     /// Translation prefixes learned from the network.

@@ -5,7 +5,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use ipnet::IpNet;
 
 use super::settings::NamesSettings;
-use crate::dns::{Ede, EdeCode, LocalAnswer, Name, NameRef, Question, Rcode, RecordType};
+use crate::dns::{self, Ede, EdeCode, LocalAnswer, Name, NameRef, Question, Rcode, RecordType};
 use crate::policy::{SpecialUse, is_numeric, special_domain};
 
 /// How long a client may keep the news that a name does not exist here, in seconds.
@@ -143,7 +143,7 @@ fn single_label(question: &Question) -> Option<LocalAnswer> {
     if name.label_count() != 1 || INFRASTRUCTURE.contains(&question.rtype) {
         return None;
     }
-    let exists = psl::Psl::find(&psl::List, name.labels()).typ == Some(psl::Type::Icann);
+    let exists = dns::public_suffix(&mut name.labels()).typ == Some(psl::Type::Icann);
     if exists {
         return Some(LocalAnswer::negative(Rcode::NOERROR, question, name, NEGATIVE_TTL));
     }
