@@ -1,7 +1,6 @@
 //! Names that mean something inside: no public name may be an alias of one, and none is asked for outside.
 
 use std::collections::HashMap;
-use std::collections::hash_map::Entry;
 
 use foldhash::quality::RandomState;
 
@@ -120,37 +119,28 @@ impl InsideZone {
 /// The zones, found by name.
 #[derive(Debug, Default)]
 pub struct InsideZones {
-    first: HashMap<Name, InsideZone, RandomState>,
-    /// The further zones of a domain that has several.
-    others: HashMap<Name, Vec<InsideZone>, RandomState>,
+    by_domain: HashMap<Name, Vec<InsideZone>, RandomState>,
 }
 
 impl InsideZones {
     /// An index over `zones`.
     pub fn new(zones: Vec<InsideZone>) -> Self {
         let mut index = Self::default();
-        index.first.reserve(zones.len());
+        index.by_domain.reserve(zones.len());
         for zone in zones {
-            match index.first.entry(zone.domain.clone()) {
-                Entry::Vacant(place) => {
-                    place.insert(zone);
-                }
-                Entry::Occupied(_) => index.others.entry(zone.domain.clone()).or_default().push(zone),
-            }
+            index.by_domain.entry(zone.domain.clone()).or_default().push(zone);
         }
         index
     }
 
     /// The narrowest zone `name` is in.
     pub fn find(&self, name: NameRef<'_>) -> Option<&InsideZone> {
-        if self.first.is_empty() {
+        if self.by_domain.is_empty() {
             return None;
         }
         let folded = name.fold();
         folded.as_ref().ancestors().find_map(|ancestor| {
-            let first = self.first.get(ancestor.as_wire())?;
-            let others = self.others.get(ancestor.as_wire()).into_iter().flatten();
-            std::iter::once(first).chain(others).find(|zone| zone.contains(name))
+            self.by_domain.get(ancestor.as_wire())?.iter().find(|zone| zone.contains(name))
         })
     }
 }

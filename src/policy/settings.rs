@@ -3,7 +3,7 @@
 use std::fmt;
 use std::net::IpAddr;
 use std::path::Path;
-use std::sync::{Arc, LazyLock};
+use std::sync::Arc;
 use std::time::Duration;
 
 use ipnet::{IpNet, Ipv6Net};
@@ -170,11 +170,10 @@ pub struct RouteTrust {
 
 /// RFC 1918 and unique-local: what an exception or a route may answer unless it says otherwise.
 pub fn default_networks() -> Vec<IpNet> {
-    static NETWORKS: LazyLock<Vec<IpNet>> = LazyLock::new(|| {
-        let nets = ["10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "fc00::/7"];
-        nets.iter().filter_map(|net| net.parse().ok()).collect()
-    });
-    NETWORKS.clone()
+    ["10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "fc00::/7"]
+        .iter()
+        .filter_map(|net| net.parse().ok())
+        .collect()
 }
 
 /// The client side of a decision.
