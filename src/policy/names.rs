@@ -2,8 +2,6 @@
 
 use std::collections::HashMap;
 
-use foldhash::quality::RandomState;
-
 use crate::dns::{Name, NameRef};
 
 use super::settings::Origin;
@@ -119,7 +117,7 @@ impl InsideZone {
 /// The zones, found by name.
 #[derive(Debug, Default)]
 pub struct InsideZones {
-    by_domain: HashMap<Name, Vec<InsideZone>, RandomState>,
+    by_domain: HashMap<Name, Vec<InsideZone>, foldhash::quality::RandomState>,
 }
 
 impl InsideZones {
@@ -138,8 +136,7 @@ impl InsideZones {
         if self.by_domain.is_empty() {
             return None;
         }
-        let folded = name.fold();
-        folded.as_ref().ancestors().find_map(|ancestor| {
+        name.fold().as_ref().ancestors().find_map(|ancestor| {
             self.by_domain.get(ancestor.as_wire())?.iter().find(|zone| zone.contains(name))
         })
     }
