@@ -29,7 +29,8 @@ pub(super) struct Page<'a> {
 
 impl<'a> Page<'a> {
     pub(super) fn new(path: &Path, text: &'a str, lines_before: usize) -> Self {
-        let starts = std::iter::once(0).chain(text.match_indices('\n').map(|(at, _)| at + 1)).collect();
+        let newlines = text.bytes().enumerate().filter(|(_, octet)| *octet == b'\n');
+        let starts = std::iter::once(0).chain(newlines.map(|(at, _)| at + 1)).collect();
         Self {
             path: path.into(),
             text,

@@ -278,6 +278,13 @@ fn is_address(text: &str) -> bool {
 
 /// A domain: its name, without any of the ways in which other programs write "and everything below".
 pub(super) fn domain(text: &str) -> Result<Name, Wrong> {
+    let is_plain = |octet: u8| octet.is_ascii_alphanumeric() || matches!(octet, b'-' | b'_' | b'.');
+    if text.bytes().all(is_plain)
+        && !is_address(text)
+        && let Ok(name) = Name::from_text(text)
+    {
+        return Ok(name);
+    }
     let meant = |why: &str| {
         let bare = text.trim().trim_start_matches("*.").trim_matches(['.', '/', '^', '|']);
         match Name::from_text(bare).ok().filter(|_| bare != text && !bare.contains('*')) {

@@ -42,23 +42,24 @@ pub(super) struct Narrowing {
 
 /// Refuses a domain that would open more than one owner's names.
 pub(super) fn refuse_wide_domain(domain: &Name, narrowing: Narrowing) -> Result<(), Wrong> {
-    let shown = quoted(&domain.to_string());
+    let shown = || quoted(&domain.to_string());
     match domain.as_ref().label_count() {
         0 => {
             return Err(Wrong::new("the root is every name there is")
                 .help("to report without blocking, set mode = \"monitor\" in [guard]"));
         }
         1 => {
-            return Err(Wrong::new(format!("{shown} is a whole top-level domain"))
+            return Err(Wrong::new(format!("{} is a whole top-level domain", shown()))
                 .help("name the domain of one owner, or send the names of your own network to its server with a [[route]]"));
         }
         _ => {}
     }
     let narrow = narrowing.exact || narrowing.address_in_name;
     match public_suffix(domain) {
-        Some(Type::Icann) => Err(Wrong::new(format!("{shown} is a public suffix: many owners have names below it"))
+        Some(Type::Icann) => Err(Wrong::new(format!("{} is a public suffix: many owners have names below it", shown()))
             .help("name the domain of one owner, such as \"nas.example.org\"; for a network's own names write a [[route]]")),
         Some(Type::Private) if !narrow => {
+            let shown = shown();
             Err(Wrong::new(format!("{shown} gives names to everybody: strangers could point theirs at your network"))
                 .help(format!("write your own full name below {shown}, or set address-in-name = true where its names spell their address")))
         }
@@ -85,7 +86,10 @@ fn shared(domain: &Name) -> Option<&'static str> {
     static NAMES: LazyLock<Vec<(Name, &str)>> = LazyLock::new(|| {
         SHARED.iter().filter_map(|owner| Some((Name::from_text(owner).ok()?, *owner))).collect()
     });
-    let is_owner = |(owner, _): &&(Name, _)| domain.as_ref().is_within(owner.as_ref());
+    let domain = domain.as_ref();
+    let is_owner = |(owner, _): &&(Name, _)| {
+        owner.as_ref().last_label() == domain.last_label() && domain.is_within(owner.as_ref())
+    };
     NAMES.iter().find(is_owner).map(|(_, owner)| *owner)
 }
 

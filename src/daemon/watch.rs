@@ -16,7 +16,7 @@ mod tests;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, sync_channel};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 
@@ -24,7 +24,7 @@ use tokio::sync::Notify;
 
 pub use content::{Content, Digest};
 use content::{Observed, observe};
-use events::{Events, Progress, system_events};
+use events::{Events, Wake, system_events};
 use places::add_places;
 
 /// The shortest poll and the longest debounce, whatever is asked for: no busy loop, no minute of deafness.
@@ -83,7 +83,7 @@ impl From<PathBuf> for Watched {
 #[derive(Debug)]
 pub struct Watcher {
     shared: Arc<Shared>,
-    wake: SyncSender<Progress>,
+    wake: Wake,
 }
 
 #[derive(Debug)]
@@ -106,10 +106,10 @@ impl Watcher {
     fn start_with<W: Into<Watched>>(
         paths: impl IntoIterator<Item = W>,
         options: WatchOptions,
-        events: fn(SyncSender<Progress>) -> notify::Result<Box<dyn Events>>,
+        events: fn(Wake) -> notify::Result<Box<dyn Events>>,
     ) -> Result<Self, WatchError> {
-        // One place: an event while one is pending changes nothing.
-        let (wake, woken) = sync_channel(1);
+        let (channel, woken) = sync_channel(1);
+        let wake = Wake::new(channel);
         let mut state = State::default();
         if options.events {
             match events(wake.clone()) {
@@ -123,9 +123,11 @@ impl Watcher {
             reported: Notify::new(),
             stopped: AtomicBool::new(false),
         });
-        let mut watcher = Self { shared: Arc::clone(&shared), wake };
+        let mut watcher = Self { shared: Arc::clone(&shared), wake: wake.clone() };
         watcher.set_paths(paths);
-        std::thread::Builder::new().name("watch".into()).spawn(move || run(&shared, &woken, options))?;
+        std::thread::Builder::new()
+            .name("watch".into())
+            .spawn(move || run(&shared, &woken, &wake, options))?;
         Ok(watcher)
     }
 
@@ -144,15 +146,19 @@ impl Watcher {
     }
 
     /// Watches these paths and no others from now on. It reads the paths that are new; paths already watched keep what
-    /// was seen of them, unless `seen` says better.
+    /// was seen of them, unless `seen` says better: what happens to them wakes the watch by itself.
     pub fn set_paths<W: Into<Watched>>(&mut self, paths: impl IntoIterator<Item = W>) {
         let mut state = lock(&self.shared.state);
         let known = std::mem::take(&mut state.watched);
+        let mut unknown = BTreeSet::new();
         for Watched { path, seen } in paths.into_iter().map(Into::into) {
+            if !known.contains_key(&path) {
+                unknown.insert(path.clone());
+            }
             let observed = seen.map(Observed::from).or_else(|| known.get(&path).copied().flatten());
             state.watched.entry(path).and_modify(|known| *known = observed.or(*known)).or_insert(observed);
         }
-        self.shared.look(&mut state, Arming::Anew);
+        self.shared.look(&mut state, Arming::Anew, |path| unknown.contains(path));
     }
 }
 
@@ -160,13 +166,13 @@ impl Drop for Watcher {
     fn drop(&mut self) {
         self.shared.stopped.store(true, Ordering::Relaxed);
         // A full channel wakes the thread as well.
-        let _ = self.wake.try_send(Progress::Written);
+        self.wake.wake();
     }
 }
 
 impl Shared {
-    fn look(&self, state: &mut State, arming: Arming) {
-        let changed = state.look(arming);
+    fn look(&self, state: &mut State, arming: Arming, wanted: impl Fn(&Path) -> bool) {
+        let changed = state.look(arming, wanted);
         if !changed.is_empty() {
             lock(&self.changed).extend(changed);
             self.reported.notify_one();
@@ -174,37 +180,32 @@ impl Shared {
     }
 }
 
-fn run(shared: &Shared, woken: &Receiver<Progress>, options: WatchOptions) {
+fn run(shared: &Shared, woken: &Receiver<()>, wake: &Wake, options: WatchOptions) {
     let debounce = options.debounce.min(MAX_DEBOUNCE);
     loop {
         let arming = match woken.recv_timeout(options.poll.max(MIN_POLL)) {
-            Ok(progress) => {
-                if !shared.stopped.load(Ordering::Relaxed) {
-                    await_quiet(woken, progress, debounce);
-                }
-                Arming::Anew
-            }
+            Ok(()) => Arming::Anew,
             Err(RecvTimeoutError::Timeout) => Arming::WhereDifferent,
             Err(RecvTimeoutError::Disconnected) => return,
         };
+        if arming == Arming::Anew && !shared.stopped.load(Ordering::Relaxed) {
+            await_quiet(woken, wake, debounce);
+        }
         if shared.stopped.load(Ordering::Relaxed) {
             return;
         }
-        shared.look(&mut lock(&shared.state), arming);
+        wake.forget();
+        shared.look(&mut lock(&shared.state), arming, |_| true);
     }
 }
 
-fn await_quiet(woken: &Receiver<Progress>, mut progress: Progress, debounce: Duration) {
+fn await_quiet(woken: &Receiver<()>, wake: &Wake, debounce: Duration) {
     let patience = Instant::now() + debounce * MAX_DEBOUNCES;
     loop {
         let left = patience.saturating_duration_since(Instant::now());
-        let quiet = match progress {
-            Progress::Writing => debounce,
-            Progress::Written => debounce.min(SETTLED),
-        };
-        match woken.recv_timeout(quiet.min(left)) {
-            Ok(next) if !left.is_zero() => progress = next,
-            _ => return,
+        let quiet = if wake.is_unfinished() { debounce } else { debounce.min(SETTLED) };
+        if left.is_zero() || woken.recv_timeout(quiet.min(left)).is_err() {
+            return;
         }
     }
 }
@@ -230,11 +231,11 @@ struct State {
 
 impl State {
     /// Arms the watches, then reads: what happens in between is read, what happens after it wakes us.
-    fn look(&mut self, arming: Arming) -> Vec<PathBuf> {
+    fn look(&mut self, arming: Arming, wanted: impl Fn(&Path) -> bool) -> Vec<PathBuf> {
         self.arm(arming);
         let now = SystemTime::now();
         let mut changed = Vec::new();
-        for (path, seen) in &mut self.watched {
+        for (path, seen) in self.watched.iter_mut().filter(|(path, _)| wanted(path)) {
             let observed = observe(path, seen.as_ref(), now);
             if seen.is_some_and(|seen| seen.content != observed.content) {
                 changed.push(path.clone());

@@ -1,7 +1,9 @@
 //! The system's file events, used as a wake-up only.
 
-use std::path::Path;
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
 use std::sync::mpsc::SyncSender;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use notify::event::{AccessKind, AccessMode, EventKind, ModifyKind, RenameMode};
 use notify::{Event, RecursiveMode, Watcher as _};
@@ -25,31 +27,60 @@ impl Events for SystemEvents {
     }
 }
 
-/// What an event says of the file.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Progress {
-    /// Somebody is at it.
-    Writing,
-    /// It was closed by its writer, or a file written elsewhere took its place.
-    Written,
+/// Wakes the watch, and tells it which files somebody is at.
+#[derive(Debug, Clone)]
+pub(super) struct Wake {
+    channel: SyncSender<()>,
+    unfinished: Arc<Mutex<BTreeSet<PathBuf>>>,
 }
 
-/// None where the file was only read: our own reading opens and closes the files, and waking on that would never end.
-fn progress(kind: EventKind) -> Option<Progress> {
-    match kind {
-        EventKind::Access(AccessKind::Close(AccessMode::Write))
-        | EventKind::Modify(ModifyKind::Name(RenameMode::To | RenameMode::Both)) => Some(Progress::Written),
-        EventKind::Access(_) => None,
-        _ => Some(Progress::Writing),
+impl Wake {
+    pub(super) fn new(channel: SyncSender<()>) -> Self {
+        Self { channel, unfinished: Arc::default() }
+    }
+
+    /// An event while one is pending changes nothing: there is one place.
+    pub(super) fn wake(&self) {
+        let _ = self.channel.try_send(());
+    }
+
+    /// Files were touched that nobody has closed or renamed since.
+    pub(super) fn is_unfinished(&self) -> bool {
+        !self.unfinished().is_empty()
+    }
+
+    /// What is there now is looked at, finished or not.
+    pub(super) fn forget(&self) {
+        self.unfinished().clear();
+    }
+
+    fn note(&self, event: notify::Result<Event>) {
+        match event {
+            // Our own reading opens and closes the files: waking on that would never end.
+            Ok(Event { kind: EventKind::Access(kind), .. })
+                if kind != AccessKind::Close(AccessMode::Write) =>
+            {
+                return;
+            }
+            Ok(Event {
+                kind:
+                    EventKind::Access(_) | EventKind::Modify(ModifyKind::Name(RenameMode::To | RenameMode::Both)),
+                paths,
+                ..
+            }) => self.unfinished().retain(|path| !paths.contains(path)),
+            Ok(Event { paths, .. }) => self.unfinished().extend(paths),
+            // Lost events are a reason to look as well.
+            Err(_) => {}
+        }
+        self.wake();
+    }
+
+    fn unfinished(&self) -> MutexGuard<'_, BTreeSet<PathBuf>> {
+        self.unfinished.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-pub(super) fn system_events(wake: SyncSender<Progress>) -> notify::Result<Box<dyn Events>> {
-    let watcher = notify::recommended_watcher(move |event: notify::Result<Event>| {
-        // Lost events are a reason to look as well.
-        if let Some(progress) = event.map_or(Some(Progress::Writing), |event| progress(event.kind)) {
-            let _ = wake.try_send(progress);
-        }
-    })?;
+pub(super) fn system_events(wake: Wake) -> notify::Result<Box<dyn Events>> {
+    let watcher = notify::recommended_watcher(move |event: notify::Result<Event>| wake.note(event))?;
     Ok(Box::new(SystemEvents(watcher)))
 }

@@ -300,9 +300,9 @@ impl Events for NoWatchLeft {
 
 #[tokio::test]
 async fn without_inotify_the_poll_does_the_work() {
-    let too_many: fn(SyncSender<Progress>) -> notify::Result<Box<dyn Events>> =
+    let too_many: fn(Wake) -> notify::Result<Box<dyn Events>> =
         |_| Err(notify::Error::io(std::io::Error::from_raw_os_error(libc::EMFILE)));
-    let no_space: fn(SyncSender<Progress>) -> notify::Result<Box<dyn Events>> = |_| Ok(Box::new(NoWatchLeft));
+    let no_space: fn(Wake) -> notify::Result<Box<dyn Events>> = |_| Ok(Box::new(NoWatchLeft));
     for events in [too_many, no_space] {
         let root = tempfile::tempdir().unwrap();
         with_file(root.path());
@@ -317,9 +317,10 @@ async fn without_inotify_the_poll_does_the_work() {
 
 #[test]
 fn events_that_never_cease_are_cut_off() {
-    let (wake, woken) = sync_channel(1);
-    let noise = std::thread::spawn(move || while wake.send(Progress::Written).is_ok() {});
-    await_quiet(&woken, Progress::Writing, Duration::from_millis(5));
+    let (channel, woken) = sync_channel(1);
+    let wake = Wake::new(channel.clone());
+    let noise = std::thread::spawn(move || while channel.send(()).is_ok() {});
+    await_quiet(&woken, &wake, Duration::from_millis(5));
     drop(woken);
     noise.join().unwrap();
 }
