@@ -29,8 +29,8 @@ pub(super) struct Page<'a> {
 
 impl<'a> Page<'a> {
     pub(super) fn new(path: &Path, text: &'a str, lines_before: usize) -> Self {
-        let newlines = text.bytes().enumerate().filter(|(_, octet)| *octet == b'\n');
-        let starts = std::iter::once(0).chain(newlines.map(|(at, _)| at + 1)).collect();
+        let newlines = memchr::memchr_iter(b'\n', text.as_bytes());
+        let starts = std::iter::once(0).chain(newlines.map(|at| at + 1)).collect();
         Self {
             path: path.into(),
             text,

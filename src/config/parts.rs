@@ -34,7 +34,7 @@ impl<'a> Parts<'a> {
         let least = if std::mem::take(&mut self.first) { 0 } else { self.size.max(1) };
         let (part, rest) = cut(self.rest, least);
         let page = Page::new(path, part, self.line);
-        self.line += part.bytes().filter(|&octet| octet == b'\n').count();
+        self.line += memchr::memchr_iter(b'\n', part.as_bytes()).count();
         self.rest = rest;
         Some(page)
     }
@@ -50,7 +50,7 @@ fn cut(text: &str, least: usize) -> (&str, &str) {
     if least == 0 && text.starts_with("[[") {
         return ("", text);
     }
-    let found = text.as_bytes().get(least..).unwrap_or_default().windows(3).position(|part| part == b"\n[[");
+    let found = memchr::memmem::find(text.as_bytes().get(least..).unwrap_or_default(), b"\n[[");
     found.and_then(|at| text.split_at_checked(least + at + 1)).unwrap_or((text, ""))
 }
 
