@@ -46,6 +46,8 @@ pub(crate) struct Inbox {
     room: usize,
     rest: Vectors,
     lengths: Vec<usize>,
+    /// How many of the first heads the kernel has written since they were made ready.
+    used: usize,
 }
 
 /// What the kernel is told of a batch.
@@ -72,14 +74,15 @@ impl Vectors {
 impl Inbox {
     /// For datagrams of at most `room` octets; longer ones are left out.
     pub(crate) fn new(room: usize) -> Self {
-        Self { data: vec![0; room * BATCH], room, rest: Vectors::new(), lengths: vec![0; BATCH] }
+        Self { data: vec![0; room * BATCH], room, rest: Vectors::new(), lengths: vec![0; BATCH], used: BATCH }
     }
 
     /// Receives what is there, at most [`BATCH`] datagrams, without waiting.
     pub(crate) fn receive(&mut self, socket: BorrowedFd<'_>) -> io::Result<usize> {
         let Vectors { names, controls, heads, vectors } = &mut self.rest;
         let rooms = self.data.chunks_exact_mut(self.room);
-        let each = heads.iter_mut().zip(vectors).zip(rooms).zip(names).zip(controls);
+        // The others are as they were made ready; most reads bring few.
+        let each = heads.iter_mut().zip(vectors).zip(rooms).zip(names).zip(controls).take(self.used);
         for ((((head, vector), room), name), control) in each {
             vector.iov_base = room.as_mut_ptr().cast();
             vector.iov_len = room.len();
@@ -91,8 +94,9 @@ impl Inbox {
             head.msg_hdr.msg_controllen = CONTROL as _;
             head.msg_hdr.msg_flags = 0;
         }
+        self.used = 0;
         // SAFETY: each of the `BATCH` heads points to one vector, one name and one control buffer of its own, all of
-        // which live as long as `self` and have the lengths given.
+        // which live as long as `self`, never move (no vector here grows), and have the lengths given.
         let received = unsafe {
             libc::recvmmsg(
                 socket.as_raw_fd(),
@@ -103,6 +107,7 @@ impl Inbox {
             )
         };
         let received = usize::try_from(received).map_err(|_| io::Error::last_os_error())?;
+        self.used = received;
         for (length, head) in self.lengths.iter_mut().zip(&self.rest.heads).take(received) {
             *length = head.msg_len as usize;
         }

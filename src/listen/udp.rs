@@ -46,8 +46,10 @@ async fn receive(port: &Rc<Port>, handler: &Rc<Handler>) -> io::Result<()> {
     let (mut inbox, mut outbox) = (Inbox::new(ROOM), Outbox::new());
     // Bounded by the handler's waiting room.
     let mut backlog = VecDeque::new();
+    // Datagrams read since replies were last sent.
+    let mut gathered = 0;
     loop {
-        if backlog.is_empty() {
+        if backlog.is_empty() && outbox.is_empty() {
             port.socket.readable().await?;
         }
         let received = port.socket.try_io(Interest::READABLE, || inbox.receive(port.socket.as_fd()));
@@ -56,6 +58,9 @@ async fn receive(port: &Rc<Port>, handler: &Rc<Handler>) -> io::Result<()> {
         let turn = handler.turn();
         for index in 0..received {
             let Some((message, peer)) = inbox.datagram(index) else { continue };
+            if outbox.is_full() {
+                let _ = outbox.flush(port.socket.as_fd());
+            }
             let incoming = Incoming { message, client: peer.address, limit: None };
             match handler.handle(&turn, incoming, outbox.room()) {
                 Handled::Replied => outbox.keep(Some(peer)),
@@ -63,8 +68,14 @@ async fn receive(port: &Rc<Port>, handler: &Rc<Handler>) -> io::Result<()> {
                 Handled::Later(waiting) => backlog.push_back((waiting, peer)),
             }
         }
-        if !outbox.is_empty() {
-            let _ = outbox.flush(port.socket.as_fd());
+        // Whoever asked meanwhile gets the reply with the others: together they cost less.
+        gathered += received;
+        let company = received > 0 && gathered < BATCH && backlog.is_empty();
+        if !company {
+            gathered = 0;
+            if !outbox.is_empty() {
+                let _ = outbox.flush(port.socket.as_fd());
+            }
         }
         // What is known is read and answered before anything new is asked: it must not wait behind a flood of new names.
         let starts = if received == BATCH { STARTS_BEHIND } else { BATCH };
