@@ -3,6 +3,7 @@
 mod activation;
 mod addresses;
 mod build;
+mod clock;
 mod difference;
 mod inside;
 mod nat64;

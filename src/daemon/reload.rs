@@ -66,6 +66,9 @@ impl Daemon {
         }
         self.service.telemetry.log_queries(built.config.log.queries);
         self.files = built.files;
+        if let Some(system) = built.system {
+            self.environment.system = system.endpoints;
+        }
         let changes = difference(&self.ingredients, &built.ingredients);
         if changes.is_none() && !say_unchanged {
             return Ok(Reloaded { changes, warnings: built.warnings, restart });

@@ -16,6 +16,7 @@ use tokio_util::sync::CancellationToken;
 use super::activation::{ActivationError, passed_sockets};
 use super::addresses::OwnAddresses;
 use super::build::{BuildError, Built, Environment, Source};
+use super::clock::ClockWatch;
 use super::nat64::learn;
 use super::notify::Notifier;
 use super::pid_file::PidFile;
@@ -38,9 +39,8 @@ const LEARN_INTERVAL: Duration = Duration::from_secs(3600);
 const LEARN_AGAIN: Duration = Duration::from_secs(30);
 /// Operators' commands that may wait.
 const MAX_CALLS: usize = 4;
-/// How often folded reports are looked through.
+/// How often folded reports and the clock are looked at.
 const FOLD_TICK: Duration = Duration::from_secs(1);
-
 /// How often the service manager is told how the service is.
 const STATUS_INTERVAL: Duration = Duration::from_secs(10);
 
@@ -163,6 +163,7 @@ impl Daemon {
 
         let Bound { workers: sockets, addresses } = bind(&listen, worker_count(&config), passed)?;
         environment.listening = addresses;
+        environment.system = found.iter().flat_map(|system| system.endpoints.iter().copied()).collect();
         let pid_file = options.pid_file.as_deref().map(PidFile::write).transpose();
         let pid_file = pid_file.map_err(system("cannot write the pid file"))?;
         if let Some(user) = user {
@@ -255,6 +256,7 @@ impl Daemon {
         let mut fold_tick = tokio::time::interval(FOLD_TICK);
         let mut status_tick = tokio::time::interval(STATUS_INTERVAL);
         let mut learn_tick = tokio::time::interval(LEARN_INTERVAL);
+        let mut clock = ClockWatch::default();
         let (learned_sender, mut learned) = mpsc::unbounded_channel();
         // What changed between the first reading and the start of the watch.
         // Its outcome is in the log.
@@ -289,7 +291,10 @@ impl Daemon {
                         let _ = self.reload("the network's NAT64 prefix", true);
                     }
                 },
-                _ = fold_tick.tick() => self.service.telemetry.write_folded(Instant::now()),
+                _ = fold_tick.tick() => {
+                    self.service.telemetry.write_folded(Instant::now());
+                    clock.look(self.service.resolver.clock_behind());
+                }
                 () = self.watchdog.alive() => self.notifier.alive(),
                 _ = status_tick.tick(), if self.notifier.is_on() => self.tell_status(),
                 _ = signals.terminate.recv() => return self.finish("SIGTERM"),

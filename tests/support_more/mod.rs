@@ -5,6 +5,8 @@
 #![allow(dead_code, unused_imports, unreachable_pub)]
 
 pub mod gate;
+#[cfg(target_os = "linux")]
+pub mod namespace;
 pub mod process;
 pub mod upstream;
 
