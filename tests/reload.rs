@@ -355,7 +355,9 @@ fn the_difference_is_said() {
     for part in ["+2 exceptions", "−1 blocked range", "+1 local name", "guard settings changed"] {
         assert!(line.contains(part), "no {part:?} in {line}");
     }
-    assert!(line.contains(&format!("cause={}", stage.path("stubborn.toml").display())), "{line}");
+    let path = stage.path("stubborn.toml").display().to_string();
+    // A change right after the start may be found by the start's own second reading.
+    assert!(["start", &path].iter().any(|cause| line.contains(&format!("cause={cause}"))), "{line}");
 }
 
 #[test]

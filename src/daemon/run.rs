@@ -8,7 +8,6 @@ use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::mpsc;
 use tokio::task::LocalSet;
 use tokio_util::sync::CancellationToken;
@@ -17,10 +16,12 @@ use super::activation::{ActivationError, passed_sockets};
 use super::addresses::OwnAddresses;
 use super::build::{BuildError, Built, Environment, Source};
 use super::clock::ClockWatch;
+use super::confine::{Confinement, Needs};
 use super::nat64::learn;
 use super::notify::Notifier;
 use super::pid_file::PidFile;
 use super::privileges::{PrivilegesError, User};
+use super::signals::Signals;
 use super::watch::{WatchOptions, Watcher};
 use super::watchdog::Watchdog;
 use crate::config::Config;
@@ -121,6 +122,7 @@ pub(super) struct Daemon {
     pub(super) service: Service,
     pub(super) watcher: Watcher,
     pub(super) watched: BTreeSet<PathBuf>,
+    pub(super) confinement: Confinement,
     own: Option<OwnAddresses>,
     logging: Logging,
     pub(super) level: LogHandle,
@@ -149,7 +151,26 @@ impl Daemon {
         let Built { config, ingredients, system: found, files, warnings, watch, .. } = built;
         source.hold_default();
         let watched: BTreeSet<PathBuf> = watch.iter().map(|watched| watched.path.clone()).collect();
+        let Bound { workers: sockets, addresses } = bind(&listen, worker_count(&config), passed)?;
+        environment.listening = addresses;
+        environment.system = found.iter().flat_map(|system| system.endpoints.iter().copied()).collect();
+        let pid_file = options.pid_file.as_deref().map(PidFile::write).transpose();
+        let pid_file = pid_file.map_err(system("cannot write the pid file"))?;
+        if let Some(user) = &user {
+            config.control.socket.iter().for_each(|socket| user.make_place(socket));
+            user.assume()?;
+        }
+        // Before there is another thread, which would have to be held to it by itself.
+        let confinement = Confinement::begin(&Needs {
+            read: watched.iter().cloned().collect(),
+            sockets: config.control.socket.iter().flat_map(|socket| control::places(socket)).collect(),
+            files: options.pid_file.iter().chain(&options.ready_file).cloned().collect(),
+        });
         let logging = Logging::install(config.log)?;
+        if let Some(user) = user {
+            user.tell();
+        }
+        confinement.tell();
         for warning in &warnings {
             tracing::warn!("{warning}");
         }
@@ -161,15 +182,6 @@ impl Daemon {
             super::WatchError::Thread(source) => RunError::System { what: "cannot watch files", source },
         })?;
 
-        let Bound { workers: sockets, addresses } = bind(&listen, worker_count(&config), passed)?;
-        environment.listening = addresses;
-        environment.system = found.iter().flat_map(|system| system.endpoints.iter().copied()).collect();
-        let pid_file = options.pid_file.as_deref().map(PidFile::write).transpose();
-        let pid_file = pid_file.map_err(system("cannot write the pid file"))?;
-        if let Some(user) = user {
-            config.control.socket.iter().for_each(|socket| user.make_place(socket));
-            user.assume()?;
-        }
         let servers = Servers::default();
         let snapshot = Snapshot::new(1, &ingredients, &servers);
         log_start(
@@ -224,6 +236,7 @@ impl Daemon {
             service,
             watcher,
             watched,
+            confinement,
             own,
             logging,
             level,
@@ -323,27 +336,6 @@ impl Daemon {
         drop(self.logging);
         Ok(())
     }
-}
-
-/// The signals the daemon follows.
-struct Signals {
-    hangup: Signal,
-    terminate: Signal,
-    interrupt: Signal,
-}
-
-impl Signals {
-    fn handle() -> Result<Self, RunError> {
-        Ok(Self {
-            hangup: handler(SignalKind::hangup())?,
-            terminate: handler(SignalKind::terminate())?,
-            interrupt: handler(SignalKind::interrupt())?,
-        })
-    }
-}
-
-fn handler(kind: SignalKind) -> Result<Signal, RunError> {
-    signal(kind).map_err(system("cannot handle signals"))
 }
 
 async fn next_addresses(own: Option<&mut OwnAddresses>) -> Vec<IpAddr> {
