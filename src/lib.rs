@@ -19,6 +19,7 @@
 //! | [`count`] | counters that cost a store |
 //! | `datagram` | the system's calls for datagrams in batches |
 //! | [`audit`] | the adversary: a catalogue of attacks, and its own eyes for what came through |
+//! | [`machine`] | what the machine is: resolv.conf, who has port 53, interfaces' servers |
 //! | [`edit`], [`import`] | the configuration file changed by a command, and made of another program's |
 //! | [`telemetry`], [`cli`] | what is said about it all, and the commands |
 //!
@@ -42,6 +43,7 @@ pub mod dns;
 pub mod edit;
 pub mod import;
 pub mod listen;
+pub mod machine;
 pub mod metrics;
 pub mod policy;
 pub mod resolve;

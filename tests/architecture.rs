@@ -23,6 +23,7 @@ use Use::{Any, Only};
 const EDGES: &[(&str, &[(&str, Use)])] = &[
     ("dns", &[]),
     ("count", &[]),
+    ("machine", &[]),
     ("policy", &[("dns", Any)]),
     ("cache", &[("dns", Any)]),
     ("datagram", &[]),
