@@ -20,6 +20,7 @@
 //! | `datagram` | the system's calls for datagrams in batches |
 //! | [`audit`] | the adversary: a catalogue of attacks, and its own eyes for what came through |
 //! | [`machine`] | what the machine is: resolv.conf, who has port 53, interfaces' servers |
+//! | [`doctor`] | what leads past this program on a machine |
 //! | [`edit`], [`import`] | the configuration file changed by a command, and made of another program's |
 //! | [`telemetry`], [`cli`] | what is said about it all, and the commands |
 //!
@@ -40,6 +41,7 @@ pub mod count;
 pub mod daemon;
 mod datagram;
 pub mod dns;
+pub mod doctor;
 pub mod edit;
 pub mod import;
 pub mod listen;

@@ -120,6 +120,8 @@ const EDGES: &[(&str, &[(&str, Use)])] = &[
             ("config", Only(&["Files", "domain_name", "from_text", "printable"])),
         ],
     ),
+    // It asks as a client does, with the adversary's own means.
+    ("doctor", &[("audit", Any), ("control", Any), ("machine", Any)]),
     (
         // `explain` walks the way of a query by itself, so it needs what a query meets.
         "cli",
@@ -136,6 +138,8 @@ const EDGES: &[(&str, &[(&str, Use)])] = &[
             ("telemetry", Only(&["Level"])),
             ("edit", Any),
             ("import", Any),
+            ("doctor", Any),
+            ("machine", Any),
         ],
     ),
 ];

@@ -1,6 +1,7 @@
 //! The arguments, as one definition that help texts are made of.
 
 mod daemon;
+mod doctor;
 mod file;
 
 use std::net::{IpAddr, SocketAddr};
@@ -17,6 +18,7 @@ use crate::telemetry::Level;
 use crate::upstream::Server;
 
 pub(crate) use daemon::{Blocked, Cache, CacheCommand, DaemonArguments, Flush, LogLevel, Reload, Status};
+pub(crate) use doctor::Doctor;
 pub(crate) use file::{Allow, ConfigCommand, Disallow, EditArguments, Import, Show};
 
 /// A forwarding DNS resolver that refuses to be rebound
@@ -47,6 +49,7 @@ pub(crate) enum Command {
     Reload(Reload),
     Allow(Allow),
     Disallow(Disallow),
+    Doctor(Doctor),
     Import(Import),
     /// Print the shipped configuration file, or what is in effect
     #[command(subcommand)]

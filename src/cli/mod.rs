@@ -6,6 +6,7 @@ mod blocked;
 mod change;
 mod check;
 mod config;
+mod doctor;
 mod explain;
 mod import;
 mod last;
@@ -42,6 +43,7 @@ pub fn main() -> ExitCode {
         Command::Reload(arguments) => operate::reload(&arguments),
         Command::Allow(arguments) => change::allow(&arguments),
         Command::Disallow(arguments) => change::disallow(&arguments),
+        Command::Doctor(arguments) => doctor::doctor(&arguments),
         Command::Import(arguments) => import::import(&arguments),
         Command::Config(command) => config::config(command),
         Command::Completions(arguments) => man::completions(&arguments),

@@ -128,6 +128,8 @@ fn places(paths: &[PathBuf], up: usize) -> BTreeSet<PathBuf> {
         }
     }
     found.remove(Path::new("/"));
+    let all = found.clone();
+    found.retain(|dir| !all.iter().any(|above| above != dir && dir.starts_with(above)));
     found
 }
 
