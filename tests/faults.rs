@@ -412,7 +412,8 @@ fn servers_are_followed_through_every_way_that_resolv_conf_is_written_and_kept_w
     }
     // What happens to the file, the answer then, and what is said of it where there is nobody new to ask.
     let written = |text: &str| fs::write(&resolv_conf, text).unwrap();
-    let steps: [(&dyn Fn(), &str, Option<&str>); 13] = [
+    type Step<'a> = (&'a dyn Fn(), &'a str, Option<&'a str>);
+    let steps: [Step<'_>; 13] = [
         (&|| rename(text(&resolv_conf), "127.0.1.2"), "1.1.1.2", None),
         (&|| written("nameserver 127.0.1.1\n"), "1.1.1.1", None),
         (&|| written(""), "1.1.1.1", Some("/etc/resolv.conf: names no server")),

@@ -165,8 +165,10 @@ const PASSWD: (&str, &str) = (
 fn browsers_are_found_in_every_home_with_what_they_say() {
     const TRR: &str = "user_pref(\"a\", 1);\nuser_pref(\"network.trr.mode\", 2);\n";
     const STATE: &str = r#"{"dns_over_https": {"mode": "automatic", "templates": ""}}"#;
+    // Files, and for each browser: on, overruled, its words.
+    type Row = (&'static [(&'static str, &'static str)], &'static [(bool, bool, &'static str)]);
     #[rustfmt::skip]
-    let rows: &[(&[(&str, &str)], &[(bool, bool, &str)])] = &[
+    let rows: &[Row] = &[
         (&[], &[]),
         (&[("/home/a/.mozilla/firefox/x.default/prefs.js", TRR)], &[(true, false, "mode 2")]),
         (&[("/root/.mozilla/firefox/x/prefs.js", "user_pref(\"network.trr.mode\", 5);")], &[(false, false, "mode 5")]),
@@ -193,7 +195,7 @@ fn browsers_are_found_in_every_home_with_what_they_say() {
         (&[("/etc/chromium/policies/managed/a.json", "{ nonsense"), ("/home/a/.config/chromium/Local State", "[]")], &[(false, false, "")]),
     ];
     for (files, expected) in rows {
-        let (_directory, root) = root(&[files, &[PASSWD][..]].concat());
+        let (_directory, root) = root(&[*files, &[PASSWD]].concat());
         let found = browsers(&root);
         assert_eq!(found.len(), expected.len(), "{files:?}: {found:?}");
         for (browser, (on, overruled, words)) in found.iter().zip(*expected) {
