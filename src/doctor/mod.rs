@@ -5,6 +5,7 @@
 //! browsers   DNS over HTTPS in profiles and policies
 //! trial      names that lead inside, asked for as programs ask
 //! checks     a table of functions from what was observed to findings
+//! problems   what each means, and what puts it right
 //! ```
 //!
 //! A check is a function of values: it reads and asks nothing.
@@ -12,6 +13,7 @@
 mod browsers;
 mod checks;
 mod observe;
+mod problems;
 #[cfg(test)]
 mod tests;
 mod trial;
@@ -48,22 +50,4 @@ pub struct Finding {
     pub means: &'static str,
     /// What puts it right; empty where it is fine.
     pub fix: &'static str,
-}
-
-impl Finding {
-    fn fine(what: impl Into<String>) -> Self {
-        Self::new(Level::Fine, what.into(), "", "")
-    }
-
-    fn open(what: impl Into<String>, means: &'static str, fix: &'static str) -> Self {
-        Self::new(Level::Open, what.into(), means, fix)
-    }
-
-    fn unknown(what: impl Into<String>, means: &'static str, fix: &'static str) -> Self {
-        Self::new(Level::Unknown, what.into(), means, fix)
-    }
-
-    fn new(level: Level, what: String, means: &'static str, fix: &'static str) -> Self {
-        Self { check: "", level, what, means, fix }
-    }
 }
