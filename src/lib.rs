@@ -21,6 +21,7 @@
 //! | [`audit`] | the adversary: a catalogue of attacks, and its own eyes for what came through |
 //! | [`machine`] | what the machine is: resolv.conf, who has port 53, interfaces' servers |
 //! | [`edit`], [`import`] | the configuration file changed by a command, and made of another program's |
+//! | [`setup`] | the machine pointed at stubborn, and put back |
 //! | [`telemetry`], [`cli`] | what is said about it all, and the commands |
 //!
 //! # What always holds
@@ -47,5 +48,6 @@ pub mod machine;
 pub mod metrics;
 pub mod policy;
 pub mod resolve;
+pub mod setup;
 pub mod telemetry;
 pub mod upstream;

@@ -2,6 +2,7 @@
 
 mod daemon;
 mod file;
+mod machine;
 
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
@@ -18,6 +19,7 @@ use crate::upstream::Server;
 
 pub(crate) use daemon::{Blocked, Cache, CacheCommand, DaemonArguments, Flush, LogLevel, Reload, Status};
 pub(crate) use file::{Allow, ConfigCommand, Disallow, EditArguments, Import, Show};
+pub(crate) use machine::{Restore, Setup};
 
 /// A forwarding DNS resolver that refuses to be rebound
 #[derive(Debug, Parser)]
@@ -47,6 +49,8 @@ pub(crate) enum Command {
     Reload(Reload),
     Allow(Allow),
     Disallow(Disallow),
+    Setup(Setup),
+    Restore(Restore),
     Import(Import),
     /// Print the shipped configuration file, or what is in effect
     #[command(subcommand)]
