@@ -12,8 +12,8 @@ pub struct Link {
     pub servers: Vec<String>,
     /// The domains for which they are asked before all others, without `~`; `.` is every name.
     pub domains: Vec<String>,
-    /// A program told systemd-resolved, as NetworkManager does; else it is systemd-networkd's.
-    pub told: bool,
+    /// NetworkManager manages the interface, and told systemd-resolved.
+    pub managed: bool,
 }
 
 impl Link {
@@ -23,14 +23,14 @@ impl Link {
     }
 }
 
-/// Where they are written down, and if by systemd-resolved itself. Both say not to be parsed; there is nothing else to read
+/// Where they are written down. Both say not to be parsed; there is nothing else to read
 /// without D-Bus, and what is not found here is not known, which is all that depends on it.
-const PLACES: [(&str, bool); 2] = [("/run/systemd/resolve/netif", true), ("/run/systemd/netif/links", false)];
+const PLACES: [&str; 2] = ["/run/systemd/resolve/netif", "/run/systemd/netif/links"];
 
 /// All of them.
 pub fn links(root: &Root) -> Vec<Link> {
     let mut links = Vec::new();
-    for (directory, told) in PLACES {
+    for directory in PLACES {
         for number in root.names(directory) {
             let text = root.text(format!("{directory}/{number}")).unwrap_or_default();
             let servers = words(&text, &["SERVERS=", "DNS="]);
@@ -41,7 +41,9 @@ pub fn links(root: &Root) -> Vec<Link> {
                 .map(|domain| if domain.is_empty() { "." } else { domain }.to_owned())
                 .collect();
             if !servers.is_empty() {
-                links.push(Link { name: name(root, &number), servers, domains, told });
+                let state = root.text(format!("/run/NetworkManager/devices/{number}"));
+                let managed = state.is_some_and(|text| text.lines().any(|line| line == "managed=true"));
+                links.push(Link { name: name(root, &number), servers, domains, managed });
             }
         }
     }

@@ -127,14 +127,15 @@ fn the_servers_of_single_interfaces_are_known() {
             ),
             ("/run/systemd/netif/links/1", "ADMIN_STATE=unmanaged\n"),
             ("/sys/class/net/tun0/ifindex", "3\n"),
+            ("/run/NetworkManager/devices/3", "[device]\nmanaged=true\n"),
         ],
         &[],
     );
-    let link = |name: &str, servers: &[&str], domains: &[&str], told| Link {
+    let link = |name: &str, servers: &[&str], domains: &[&str], managed| Link {
         name: name.to_owned(),
         servers: servers.iter().map(ToString::to_string).collect(),
         domains: domains.iter().map(ToString::to_string).collect(),
-        told,
+        managed,
     };
     let found = links(&root);
     assert_eq!(

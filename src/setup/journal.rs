@@ -11,8 +11,8 @@ use std::path::{Path, PathBuf};
 use rustix::fs::{FlockOperation, flock};
 use serde::{Deserialize, Serialize};
 
-use super::Step;
 use super::command::run;
+use super::{SAVED_SERVERS, Step};
 use crate::machine::RESOLV_CONF;
 
 /// The file among the originals that tells whose they are.
@@ -309,6 +309,10 @@ impl Saved {
             return if is_original { Now::Original } else { Now::Foreign };
         }
         let Ok(octets) = fs::read(&self.path) else { return Now::Foreign };
+        // A hook of ours writes there.
+        if self.path == Path::new(SAVED_SERVERS) {
+            return Now::Ours;
+        }
         match &self.before {
             Before::File { copy, .. } if fs::read(place.join(copy)).is_ok_and(|copy| copy == octets) => {
                 Now::Original

@@ -3,6 +3,9 @@
 use std::path::PathBuf;
 
 use super::*;
+use crate::machine::Writer;
+use crate::setup::SAVED_SERVERS;
+
 use crate::machine::{Link, ResolvConf, Transport};
 use crate::setup::Running;
 
@@ -102,7 +105,7 @@ fn each_machine_has_its_steps() {
         name: "wlan0".into(),
         servers: vec!["192.168.1.1".into()],
         domains: vec![".".into()],
-        told: true,
+        managed: true,
     };
     let mut with_nm = stub(machine(&[uplink], ENABLED, &[RESOLVED, NM]));
     with_nm.links = vec![wifi];
@@ -507,7 +510,7 @@ fn what_goes_past_stubborn_is_said() {
         name: name.into(),
         servers: vec!["10.0.0.1".into()],
         domains: vec![domain.into()],
-        told: true,
+        managed: false,
     };
     vpn.links = vec![link("tun0", "corp.example"), link("wg0", ".")];
     let mut monitoring = ours("", HERE);
