@@ -34,6 +34,8 @@ const ROUTER: &str = "192.0.2.1:53";
 const SOCKET: &str = "/run/stubborn/control.sock";
 /// What imitations were run with, a line each.
 const LOG: &str = "/run/log";
+/// While this is there, systemd-resolved does not what it is told.
+const DEAF: &str = "/run/deaf";
 const PLAIN: &str = "# by hand\nnameserver 192.0.2.1\nsearch lan\n";
 const STUB: &str = "nameserver 127.0.0.53\noptions edns0 trust-ad\n";
 
@@ -114,19 +116,22 @@ impl Machine {
 
     /// systemd-resolved, as far as it can be told from outside: once restarted it asks whom its drop-in names, and says so
     /// in the file of its servers.
-    fn resolved(&mut self, obeys: bool) -> ScriptedUpstream {
+    fn resolved(&mut self) -> ScriptedUpstream {
         self.program("systemd-resolve");
         make("/run/systemd/resolve/stub-resolv.conf", STUB);
         make("/run/systemd/resolve/resolv.conf", "nameserver 192.0.2.1\n");
         symlink("../run/systemd/resolve/stub-resolv.conf", RESOLV_CONF).unwrap();
         self.imitation("systemctl", RESTART);
-        ScriptedUpstream::at("127.0.0.53:53".parse().unwrap(), move |call| {
-            let told = fs::read_to_string("/run/told").unwrap_or_default();
-            match told.trim() {
-                server if obeys && !server.is_empty() => passed_on(call, &format!("{server}:53")),
-                _ => passed_on(call, ROUTER),
-            }
-        })
+        ScriptedUpstream::at("127.0.0.53:53".parse().unwrap(), told)
+    }
+}
+
+/// An answer from whom systemd-resolved was told to ask, unless it is deaf.
+fn told(call: &Call) -> Vec<Action> {
+    match fs::read_to_string("/run/told").unwrap_or_default().trim() {
+        _ if Path::new(DEAF).exists() => passed_on(call, ROUTER),
+        "" => passed_on(call, ROUTER),
+        server => passed_on(call, &format!("{server}:53")),
     }
 }
 
@@ -271,7 +276,7 @@ fn systemd_resolved_asks_stubborn_for_every_name() {
         return;
     }
     let mut machine = Machine::new();
-    let _resolved = machine.resolved(true);
+    let _resolved = machine.resolved();
     let before = tree();
     // Started before the setup, it asked the stub.
     let daemon = daemon();
@@ -292,7 +297,8 @@ fn without_an_answer_through_stubborn_everything_is_put_back() {
         return;
     }
     let mut machine = Machine::new();
-    let _resolved = machine.resolved(false);
+    let _resolved = machine.resolved();
+    fs::write(DEAF, "").unwrap();
     let before = tree();
     let _daemon = daemon();
     let (code, said) = machine.says(&["setup"]);
@@ -304,6 +310,14 @@ fn without_an_answer_through_stubborn_everything_is_put_back() {
     assert_eq!(tree(), before);
     assert_eq!(commands().len(), 2, "{:?}", commands());
 
+    fs::remove_file(DEAF).unwrap();
+    // Ctrl-C, and a terminal that goes away, as it is about to be done.
+    for signal in ["INT", "HUP"] {
+        machine.imitation("systemctl", &format!("{RESTART}\nkill -{signal} $PPID"));
+        let (code, said) = machine.says(&["setup"]);
+        assert!(code == Some(2) && said.contains("error: interrupted; everything is as it was"), "{said}");
+        assert_eq!(tree(), before);
+    }
     machine.imitation("systemctl", "echo 'Failed to restart' >&2; exit 1");
     let (code, said) = machine.says(&["setup", "--json"]);
     let report: serde_json::Value = serde_json::from_str(&said).unwrap();
@@ -352,7 +366,7 @@ fn killed_at_any_step_it_is_undone_or_begun_anew() {
         return;
     }
     let mut machine = Machine::new();
-    let _resolved = machine.resolved(true);
+    let _resolved = machine.resolved();
     machine.program("NetworkManager");
     make("/etc/resolvconf.conf", "# mine\n");
     let before = tree();
@@ -429,12 +443,13 @@ fn only_root_may_and_one_at_a_time() {
     fs::set_permissions(machine.directory.path(), fs::Permissions::from_mode(0o755)).unwrap();
     let by_anybody = |arguments: &[&str]| {
         let output = Command::new(&program).args(arguments).uid(65_534).gid(65_534).output().unwrap();
-        (output.status.code(), String::from_utf8_lossy(&output.stderr).into_owned())
+        let said = String::from_utf8_lossy(&output.stdout) + String::from_utf8_lossy(&output.stderr);
+        (output.status.code(), said.into_owned())
     };
     let (code, said) = by_anybody(&["setup"]);
     assert!(code == Some(2) && said.contains("sudo"), "{said}");
-    // It may not ask the daemon either, so that it is as if none ran; but there is an answer.
-    assert!(by_anybody(&["setup", "--dry-run"]).1.contains("nothing was changed"));
+    let (code, said) = by_anybody(&["setup", "--dry-run"]);
+    assert!(code == Some(0) && said.contains("write /etc/resolv.conf"), "{said}");
 
     let directory = fs::File::open("/var/lib").unwrap();
     rustix::fs::flock(&directory, rustix::fs::FlockOperation::LockExclusive).unwrap();

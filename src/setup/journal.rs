@@ -143,6 +143,9 @@ impl Journal {
     /// They cannot be read or kept; nothing has been changed.
     pub fn record<'a>(place: &Path, steps: impl Iterator<Item = &'a Step>) -> Result<Self, JournalError> {
         DirBuilder::new().recursive(true).mode(0o700).create(place).map_err(failed(place))?;
+        for made in place.ancestors().take(2) {
+            sync_directory(made).map_err(failed(made))?;
+        }
         let mut journal = Self {
             version: VERSION,
             done: false,

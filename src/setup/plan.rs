@@ -187,6 +187,13 @@ fn warnings(plan: &mut Plan, machine: &Machine, ours: &Ours) {
             "dhcpcd writes /etc/resolv.conf anew: have `nohook resolv.conf` in /etc/dhcpcd.conf".to_owned(),
         );
     }
+    if machine.runs("dockerd") {
+        plan.warnings.push(
+            "Docker gives containers other servers than loopback's: have stubborn listen at the bridge's address too, and \
+             name that in \"dns\" of /etc/docker/daemon.json"
+                .to_owned(),
+        );
+    }
     if ours.running.as_ref().is_some_and(|running| running.only_monitors) {
         plan.warnings
             .push("stubborn lets everything through and only reports it (mode = \"monitor\")".to_owned());

@@ -7,27 +7,29 @@ use std::time::{Duration, Instant};
 
 use crate::audit::run::{ask_tcp, ask_udp};
 use crate::audit::wire::{self, Query, code, flag};
-use crate::control::{self, Command, Reply, Status};
+use crate::control::{self, ClientError, Command, Reply, Status};
 use crate::machine::{Root, Transport, holders};
 
 /// How long a server may take to start and to answer.
 const PATIENCE: Duration = Duration::from_secs(10);
 /// How long one question may take.
 const ONE_QUESTION: Duration = Duration::from_secs(5);
+/// How long a server that answers may take to take to its new upstream.
+const CHANGE: Duration = Duration::from_secs(3);
 /// How long to wait before a question is asked again.
-const PAUSE: Duration = Duration::from_millis(100);
+const PAUSE: Duration = Duration::from_millis(200);
 
 /// How the daemon is.
-pub(super) fn status(socket: &Path) -> Result<Status, String> {
+pub(super) fn status(socket: &Path) -> Result<Status, ClientError> {
     match ask(socket, &Command::Status)? {
         Reply::Status(status) => Ok(*status),
-        other => Err(format!("the daemon says {other:?}")),
+        other => Err(ClientError::Foreign { path: socket.to_owned(), why: format!("{other:?}") }),
     }
 }
 
 /// Has the daemon read its configuration and the system's servers now, not when it notices.
 pub(super) fn reload(socket: &Path) -> Result<(), String> {
-    match ask(socket, &Command::Reload)? {
+    match ask(socket, &Command::Reload).map_err(in_words)? {
         Reply::NotReloaded { errors, .. } => {
             Err(errors.iter().map(|error| error.line.clone()).collect::<Vec<_>>().join("; "))
         }
@@ -35,15 +37,19 @@ pub(super) fn reload(socket: &Path) -> Result<(), String> {
     }
 }
 
-fn ask(socket: &Path, command: &Command) -> Result<Reply, String> {
-    control::ask(socket, command).and_then(|mut daemon| daemon.reply()).map_err(|error| error.to_string())
+fn ask(socket: &Path, command: &Command) -> Result<Reply, ClientError> {
+    control::ask(socket, command)?.reply()
+}
+
+fn in_words(error: ClientError) -> String {
+    error.to_string()
 }
 
 /// That the daemon of that control socket has `address`, over UDP and TCP, and answers there for `name` with what an
 /// upstream said; waits for one that is starting.
 pub(super) fn answers(socket: &Path, address: SocketAddr, name: &str) -> Result<(), String> {
-    patiently(|| {
-        let status = status(socket)?;
+    patiently(PATIENCE, || {
+        let status = status(socket).map_err(in_words)?;
         let held = holders(&Root::default(), address.port());
         let is_its = |transport| {
             let there = held.iter().filter(|holder| holder.transport == transport);
@@ -63,10 +69,11 @@ pub(super) fn answers(socket: &Path, address: SocketAddr, name: &str) -> Result<
 /// That a question put to `server`, as programs put it, is answered, and by the daemon of that control socket: it is about
 /// a name that nobody asked before, and the daemon has it in its cache then.
 pub(super) fn passes(socket: &Path, server: IpAddr, name: &str) -> Result<(), String> {
-    patiently(|| {
+    replies(server, name)?;
+    patiently(CHANGE, || {
         let unheard = format!("stubborn-{:016x}.{name}", rand::random::<u64>());
         question(SocketAddr::new(server, 53), &unheard, Transport::Udp)?;
-        match ask(socket, &Command::CacheFlush { name: Some(unheard) })? {
+        match ask(socket, &Command::CacheFlush { name: Some(unheard) }).map_err(in_words)? {
             Reply::Flushed { entries: 0 } => Err(format!("{server} answers without asking stubborn")),
             _ => Ok(()),
         }
@@ -75,11 +82,11 @@ pub(super) fn passes(socket: &Path, server: IpAddr, name: &str) -> Result<(), St
 
 /// That `server` answers a question.
 pub(super) fn replies(server: IpAddr, name: &str) -> Result<(), String> {
-    patiently(|| question(SocketAddr::new(server, 53), name, Transport::Udp))
+    patiently(PATIENCE, || question(SocketAddr::new(server, 53), name, Transport::Udp))
 }
 
-fn patiently(mut step: impl FnMut() -> Result<(), String>) -> Result<(), String> {
-    let deadline = Instant::now() + PATIENCE;
+fn patiently(patience: Duration, mut step: impl FnMut() -> Result<(), String>) -> Result<(), String> {
+    let deadline = Instant::now() + patience;
     loop {
         match step() {
             Err(_) if Instant::now() < deadline => thread::sleep(PAUSE),

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use super::proof;
 use crate::config::{self, Config, ConfigErrors, DEFAULT_PATH};
+use crate::control::ClientError;
 use crate::machine::{self, Holder, Link, Process, ResolvConf, Root};
 
 /// Files whose text decides what is to be done.
@@ -37,7 +38,7 @@ const MARKS: &[&str] = &[
 ];
 
 /// Programs that decide who is asked, by the name the kernel shows.
-const PROGRAMS: &[&str] = &["systemd-resolve", "NetworkManager", "dhclient", "dhcpcd"];
+const PROGRAMS: &[&str] = &["systemd-resolve", "NetworkManager", "dhclient", "dhcpcd", "dockerd"];
 
 /// Where stubborn listens as the upstream of another program, if nobody else is there.
 const BESIDE: std::ops::RangeInclusive<u16> = 5335..=5339;
@@ -152,11 +153,18 @@ impl Ours {
     pub fn read(config: Option<&Path>, wanted: Option<SocketAddr>) -> Result<Self, ConfigErrors> {
         let path = config.unwrap_or(Path::new(DEFAULT_PATH)).to_owned();
         let loaded = config::load(config)?;
-        let running = loaded.config.control.socket.as_deref().and_then(|socket| proof::status(socket).ok());
-        let running = running.map(|status| Running {
-            pid: status.pid,
-            listeners: status.listeners.iter().filter_map(|text| text.parse().ok()).collect(),
-            only_monitors: status.policy.mode == "monitor",
+        let socket = loaded.config.control.socket.as_deref();
+        let running = socket.and_then(|socket| match proof::status(socket) {
+            Ok(status) => Some(Running {
+                pid: status.pid,
+                listeners: status.listeners.iter().filter_map(|text| text.parse().ok()).collect(),
+                only_monitors: status.policy.mode == "monitor",
+            }),
+            // It runs, and this user may not ask where it listens: where its configuration says.
+            Err(ClientError::NoPermission { .. }) => {
+                Some(Running { listeners: loaded.config.server.listen.clone(), ..Running::default() })
+            }
+            Err(_) => None,
         });
         Ok(Self {
             text: Root::default().text(&path).unwrap_or_default(),

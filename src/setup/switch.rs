@@ -1,9 +1,15 @@
 //! The order of things: look, plan, keep the originals, have stubborn answer, switch, ask as programs do; or undo it all.
 
 use std::fs::{self, File};
+use std::io;
 use std::net::SocketAddr;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+
+use tokio::signal::unix::{SignalKind, signal};
 
 use super::journal::{Journal, Undone, lock};
 use super::survey::{Ours, survey};
@@ -45,7 +51,7 @@ pub fn setup(options: &Options, tell: &mut dyn FnMut(&str)) -> Result<Outcome, S
     let mut stale = Vec::new();
     if let Some(journal) = Journal::open(place)? {
         stale = journal.changed().into_iter().map(Path::to_owned).collect();
-        if journal.is_done() && stale.is_empty() {
+        if journal.is_done() && stale.is_empty() && is_as_wanted(options)? {
             return already(options);
         }
         if !options.dry_run {
@@ -78,6 +84,12 @@ pub fn setup(options: &Options, tell: &mut dyn FnMut(&str)) -> Result<Outcome, S
     }
 }
 
+/// Whether the daemon listens where the arguments want it.
+fn is_as_wanted(options: &Options) -> Result<bool, SetupError> {
+    let Some(wanted) = options.listen else { return Ok(true) };
+    Ok(Ours::read(options.config.as_deref(), None)?.listeners().contains(&wanted))
+}
+
 /// Only root may, and one at a time.
 fn locked(place: &Path) -> Result<File, SetupError> {
     if fs::metadata("/proc/self").map_or(true, |process| process.uid() != 0) {
@@ -108,26 +120,63 @@ fn carry_out(
     let socket = ours.config.control.socket.as_deref();
     let socket =
         socket.ok_or("the control socket is off, and without it nobody can tell that stubborn answers")?;
-    take(journal, &plan.prepare, tell)?;
+    let stop = Stop::watch().map_err(|error| error.to_string())?;
+    take(journal, &plan.prepare, &stop, tell)?;
     if ours.running.is_some() {
         proof::reload(socket)?;
     }
     proof::answers(socket, plan.listen, name)?;
     tell(&format!("stubborn answers at {}", plan.listen));
-    take(journal, &plan.switch, tell)?;
+    take(journal, &plan.switch, &stop, tell)?;
     // The servers it follows are elsewhere now.
     proof::reload(socket)?;
     works(plan, socket, name)?;
+    stop.check()?;
     tell(&format!("{} answers, and asks stubborn", plan.server));
     Ok(())
 }
 
-fn take(journal: &Journal, steps: &[Step], tell: &mut dyn FnMut(&str)) -> Result<(), String> {
+fn take(journal: &Journal, steps: &[Step], stop: &Stop, tell: &mut dyn FnMut(&str)) -> Result<(), String> {
     for step in steps {
+        stop.check()?;
         tell(&step.to_string());
         journal.apply(step)?;
     }
     Ok(())
+}
+
+/// Signals that would end the program half-way, such as Ctrl-C or a terminal that goes away: what was begun is undone first.
+struct Stop(Arc<AtomicBool>);
+
+impl Stop {
+    fn watch() -> io::Result<Self> {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build()?;
+        let signals = {
+            let _inside = runtime.enter();
+            [SignalKind::interrupt(), SignalKind::terminate(), SignalKind::hangup()].map(signal)
+        };
+        let [mut interrupt, mut terminate, mut hangup] = match signals {
+            [Ok(interrupt), Ok(terminate), Ok(hangup)] => [interrupt, terminate, hangup],
+            [Err(error), ..] | [_, Err(error), _] | [.., Err(error)] => return Err(error),
+        };
+        let came = Arc::new(AtomicBool::new(false));
+        let note = Arc::clone(&came);
+        thread::spawn(move || {
+            runtime.block_on(async {
+                tokio::select! {
+                    _ = interrupt.recv() => {}
+                    _ = terminate.recv() => {}
+                    _ = hangup.recv() => {}
+                }
+            });
+            note.store(true, Ordering::Relaxed);
+        });
+        Ok(Self(came))
+    }
+
+    fn check(&self) -> Result<(), String> {
+        if self.0.load(Ordering::Relaxed) { Err("interrupted".to_owned()) } else { Ok(()) }
+    }
 }
 
 /// A question asked as programs do it.

@@ -526,8 +526,9 @@ fn what_goes_past_stubborn_is_said() {
     ] {
         assert!(warnings.contains(part), "no {part:?} in {warnings}");
     }
-    let dhcpcd = plan(&machine(&[ROUTER], ENABLED, &["dhcpcd"]), &ours("", HERE)).unwrap();
+    let dhcpcd = plan(&machine(&[ROUTER], ENABLED, &["dhcpcd", "dockerd"]), &ours("", HERE)).unwrap();
     assert!(dhcpcd.warnings[0].contains("nohook resolv.conf"));
+    assert!(dhcpcd.warnings[1].contains("/etc/docker/daemon.json"));
     let by_hand = plan(&machine(&[ROUTER], &[], &[]), &ours("", HERE)).unwrap();
     assert!(by_hand.warnings[0].contains("starts with the machine"));
 }
