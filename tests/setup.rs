@@ -368,6 +368,9 @@ fn killed_at_any_step_it_is_undone_or_begun_anew() {
     let mut machine = Machine::new();
     let _resolved = machine.resolved();
     machine.program("NetworkManager");
+    // A VPN for every name.
+    make("/run/systemd/resolve/netif/1", "SERVERS=192.0.2.1\nDOMAINS=~.\n");
+    make("/run/NetworkManager/devices/1", "[device]\nconnection-uuid=1-1\n");
     make("/etc/resolvconf.conf", "# mine\n");
     let before = tree();
     let _daemon = daemon();
@@ -386,8 +389,16 @@ fn killed_at_any_step_it_is_undone_or_begun_anew() {
         assert_eq!(tree(), before, "{program}");
     }
     machine.does(&["setup"]);
-    let own: Vec<String> = commands().split_off(commands().len() - 3);
-    assert_eq!(own, ["systemctl restart systemd-resolved", "nmcli general reload", "resolvconf -u"]);
+    let own: Vec<String> = commands().split_off(commands().len() - 4);
+    assert_eq!(
+        own,
+        [
+            "systemctl restart systemd-resolved",
+            "nmcli general reload",
+            "resolvectl revert lo",
+            "resolvconf -u"
+        ]
+    );
     // While it is put back.
     machine.imitation("nmcli", "kill -9 $PPID");
     assert_eq!(machine.stubborn(&["restore"]).output().unwrap().status.code(), None);

@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use super::super::{Machine, Ours, Plan, SAVED_SERVERS, Step};
 use super::{HEADER, NM, RESOLVED, STUB, UPLINK};
-use crate::machine::{RESOLV_CONF, Writer};
+use crate::machine::{Link, RESOLV_CONF, Writer};
 use crate::upstream::Server;
 
 /// The servers of a resolv.conf but for those it shall not be.
@@ -52,23 +52,8 @@ pub(super) fn programs(plan: &mut Plan, machine: &Machine, ours: &Ours, is_behin
         let restart = ["systemctl", "restart", "systemd-resolved"];
         plan.switch.push(Step::run(&restart, &restart, "it takes that"));
     }
-    if machine.runs(NM) {
-        plan.switch.push(Step::write(
-            "/etc/NetworkManager/conf.d/zz-stubborn.conf",
-            format!("{HEADER}[main]\ndns=none\nsystemd-resolved=false\n"),
-            "NetworkManager writes no resolv.conf and tells systemd-resolved nothing; stubborn reads what it finds",
-        ));
-        let reload = ["nmcli", "general", "reload"];
-        plan.switch.push(Step::run(&reload, &reload, "it takes that"));
-        // What it has told systemd-resolved stays there, and is asked for every name beside stubborn.
-        for link in machine.links.iter().filter(|link| link.managed && link.takes_all()) {
-            plan.switch.push(Step::run(
-                &["resolvectl", "revert", &link.name],
-                &[],
-                format!("systemd-resolved forgets the servers of {}", link.name),
-            ));
-        }
-    }
+    let asks_stub = machine.runs(RESOLVED) && machine.resolv_conf.writer == Writer::ResolvedStub;
+    network_manager(plan, machine, asks_stub);
     if machine.has("/etc/resolvconf.conf") {
         let mut text = machine.text("/etc/resolvconf.conf").to_owned();
         if !text.is_empty() && !text.ends_with('\n') {
@@ -89,7 +74,6 @@ pub(super) fn programs(plan: &mut Plan, machine: &Machine, ours: &Ours, is_behin
             "dhclient leaves resolv.conf alone; stubborn reads what it finds",
         ));
     }
-    let asks_stub = machine.runs(RESOLVED) && machine.resolv_conf.writer == Writer::ResolvedStub;
     if asks_stub {
         plan.server = STUB;
         plan.is_behind = true;
@@ -99,6 +83,32 @@ pub(super) fn programs(plan: &mut Plan, machine: &Machine, ours: &Ours, is_behin
             text.push_str(&format!("{line}\n"));
         }
         plan.switch.push(Step::write(RESOLV_CONF, text, format!("programs ask {server}")));
+    }
+}
+
+/// NetworkManager goes on telling systemd-resolved the servers of interfaces, which asks them for their own domains only and
+/// lists them where stubborn finds them; but an interface for every name would be asked for every name beside stubborn.
+fn network_manager(plan: &mut Plan, machine: &Machine, asks_stub: bool) {
+    let managed = machine.links.iter().filter(|link| link.managed);
+    let takes_all = machine.runs(RESOLVED) && managed.clone().any(Link::takes_all);
+    if !machine.runs(NM) || (asks_stub && !takes_all) {
+        return;
+    }
+    let silent = if takes_all { "systemd-resolved=false\n" } else { "" };
+    plan.switch.push(Step::write(
+        "/etc/NetworkManager/conf.d/zz-stubborn.conf",
+        format!("{HEADER}[main]\ndns=none\n{silent}"),
+        "NetworkManager leaves resolv.conf alone; stubborn reads what it finds",
+    ));
+    let reload = ["nmcli", "general", "reload"];
+    plan.switch.push(Step::run(&reload, &reload, "it takes that"));
+    // What it has told stays there, and soon is not true any more.
+    for link in managed.filter(|_| takes_all) {
+        plan.switch.push(Step::run(
+            &["resolvectl", "revert", &link.name],
+            &[],
+            format!("systemd-resolved forgets the servers of {}", link.name),
+        ));
     }
 }
 

@@ -107,6 +107,8 @@ fn each_machine_has_its_steps() {
         domains: vec![".".into()],
         managed: true,
     };
+    let mut quiet_nm = stub(machine(&[uplink], ENABLED, &[RESOLVED, NM]));
+    quiet_nm.links = vec![Link { domains: Vec::new(), ..wifi.clone() }];
     let mut with_nm = stub(machine(&[uplink], ENABLED, &[RESOLVED, NM]));
     with_nm.links = vec![wifi];
     let dnsmasq = |arguments: &[&str], files: &[(&str, &str)]| {
@@ -225,7 +227,21 @@ fn each_machine_has_its_steps() {
             "127.0.0.1",
         ),
         (
-            "NetworkManager and systemd-resolved",
+            "NetworkManager, which tells systemd-resolved whom it found",
+            quiet_nm,
+            ours("", HERE),
+            &[SAVED, RESOLVED_CONF, RESTART],
+            "127.0.0.53",
+        ),
+        (
+            "NetworkManager, which tells systemd-resolved, and writes resolv.conf",
+            machine(&[uplink, ROUTER], ENABLED, &[RESOLVED, NM]),
+            ours("", HERE),
+            &[SAVED, RESOLVED_CONF, RESTART, NM_CONF, NM_RELOAD, RESOLV_CONF],
+            "127.0.0.1",
+        ),
+        (
+            "NetworkManager with an interface for every name",
             with_nm,
             ours("", HERE),
             &[SAVED, RESOLVED_CONF, RESTART, NM_CONF, NM_RELOAD, "resolvectl revert wlan0"],
