@@ -22,6 +22,7 @@
 //! | [`machine`] | what the machine is: resolv.conf, who has port 53, interfaces' servers |
 //! | [`doctor`] | what leads past this program on a machine |
 //! | [`edit`], [`import`] | the configuration file changed by a command, and made of another program's |
+//! | [`setup`] | the machine pointed at stubborn, and put back |
 //! | [`telemetry`], [`cli`] | what is said about it all, and the commands |
 //!
 //! # What always holds
@@ -49,5 +50,6 @@ pub mod machine;
 pub mod metrics;
 pub mod policy;
 pub mod resolve;
+pub mod setup;
 pub mod telemetry;
 pub mod upstream;

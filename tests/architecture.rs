@@ -123,6 +123,18 @@ const EDGES: &[(&str, &[(&str, Use)])] = &[
     // It asks as a client does, with the adversary's own means.
     ("doctor", &[("audit", Any), ("control", Any), ("machine", Any)]),
     (
+        "setup",
+        &[
+            ("machine", Any),
+            // Its questions are a client's, and it asks the daemon as an operator does.
+            ("audit", Any),
+            ("control", Any),
+            ("config", Any),
+            ("edit", Only(&["now"])),
+            ("upstream", Only(&["Server"])),
+        ],
+    ),
+    (
         // `explain` walks the way of a query by itself, so it needs what a query meets.
         "cli",
         &[
@@ -140,6 +152,7 @@ const EDGES: &[(&str, &[(&str, Use)])] = &[
             ("import", Any),
             ("doctor", Any),
             ("machine", Any),
+            ("setup", Any),
         ],
     ),
 ];
@@ -155,6 +168,7 @@ const NAMES_THE_LIBRARY: &[&str] = &["dns", "upstream", "listen"];
 const EXCEPTED: &[(&str, &str, &str)] = &[
     ("src/listen/mod.rs", "sleep", "looks every 5 ms whether the last queries are answered, when stopping"),
     ("src/listen/tcp.rs", "sleep", "a pause after accept failed for want of descriptors, else it spins"),
+    ("src/setup/proof.rs", "sleep", "a pause before a server that is just starting is asked again"),
     (
         "src/telemetry/logging/queue.rs",
         "sleep",

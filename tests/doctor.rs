@@ -17,9 +17,9 @@ use std::fs;
 use std::process::Command;
 
 use serde_json::Value;
-use support_more::namespace::{etc, ip, isolated};
+use support_more::namespace::etc;
 use support_more::process::PROGRAM;
-use support_more::{Call, ScriptedUpstream, Start, until};
+use support_more::{Call, ScriptedUpstream, Start, ip, isolated, until};
 
 /// Runs it.
 #[track_caller]

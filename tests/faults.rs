@@ -27,9 +27,9 @@ use std::time::{Duration, Instant};
 use jiff::{SignedDuration, Timestamp};
 use stubborn::audit::wire::{Record, code};
 use support::Reply;
-use support_more::namespace::{etc, ip, isolated, run};
+use support_more::namespace::etc;
 use support_more::process::{PROGRAM, write};
-use support_more::{ScriptedUpstream, Start, ask, until};
+use support_more::{ScriptedUpstream, Start, ask, ip, isolated, run, until};
 use tempfile::TempDir;
 
 /// Runs another command of the program.

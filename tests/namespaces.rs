@@ -24,9 +24,11 @@ use std::sync::{Arc, Mutex};
 
 use stubborn::audit::wire::{Record, code};
 use support::Reply;
-use support_more::namespace::{etc, ip, isolated, network, run, wan};
+use support_more::namespace::{etc, network, wan};
 use support_more::process::write;
-use support_more::{DEADLINE, Process, ScriptedUpstream, Start, ask, query, tcp, udp, until};
+use support_more::{
+    DEADLINE, Process, ScriptedUpstream, Start, ask, ip, isolated, query, run, tcp, udp, until,
+};
 use tempfile::TempDir;
 
 // ---------------------------------------------------------------------------------------------------- own addresses

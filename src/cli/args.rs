@@ -3,6 +3,7 @@
 mod daemon;
 mod doctor;
 mod file;
+mod machine;
 
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
@@ -20,6 +21,7 @@ use crate::upstream::Server;
 pub(crate) use daemon::{Blocked, Cache, CacheCommand, DaemonArguments, Flush, LogLevel, Reload, Status};
 pub(crate) use doctor::Doctor;
 pub(crate) use file::{Allow, ConfigCommand, Disallow, EditArguments, Import, Show};
+pub(crate) use machine::{Restore, Setup};
 
 /// A forwarding DNS resolver that refuses to be rebound
 #[derive(Debug, Parser)]
@@ -50,6 +52,8 @@ pub(crate) enum Command {
     Allow(Allow),
     Disallow(Disallow),
     Doctor(Doctor),
+    Setup(Setup),
+    Restore(Restore),
     Import(Import),
     /// Print the shipped configuration file, or what is in effect
     #[command(subcommand)]

@@ -12,6 +12,7 @@ mod import;
 mod last;
 mod man;
 mod operate;
+mod setup;
 mod show;
 mod status;
 
@@ -44,6 +45,8 @@ pub fn main() -> ExitCode {
         Command::Allow(arguments) => change::allow(&arguments),
         Command::Disallow(arguments) => change::disallow(&arguments),
         Command::Doctor(arguments) => doctor::doctor(&arguments),
+        Command::Setup(arguments) => setup::setup(&arguments),
+        Command::Restore(arguments) => setup::restore(&arguments),
         Command::Import(arguments) => import::import(&arguments),
         Command::Config(command) => config::config(command),
         Command::Completions(arguments) => man::completions(&arguments),

@@ -52,7 +52,7 @@ fn link(server: &str, domains: &[&str]) -> Link {
         name: "wlan0".to_owned(),
         servers: vec![server.to_owned()],
         domains: domains.iter().map(|domain| (*domain).to_owned()).collect(),
-        told: true,
+        managed: true,
     }
 }
 

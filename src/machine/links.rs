@@ -12,8 +12,8 @@ pub struct Link {
     pub servers: Vec<String>,
     /// The domains for which they are asked before all others, without `~`; `.` is every name.
     pub domains: Vec<String>,
-    /// A program told systemd-resolved, as NetworkManager does; else it is systemd-networkd's.
-    pub told: bool,
+    /// NetworkManager has set the interface up, and tells systemd-resolved.
+    pub managed: bool,
 }
 
 impl Link {
@@ -23,14 +23,15 @@ impl Link {
     }
 }
 
-/// Where they are written down, and if by systemd-resolved itself. Both say not to be parsed; there is nothing else to read
+/// Where they are written down. Both say not to be parsed; there is nothing else to read
 /// without D-Bus, and what is not found here is not known, which is all that depends on it.
-const PLACES: [(&str, bool); 2] = [("/run/systemd/resolve/netif", true), ("/run/systemd/netif/links", false)];
+const PLACES: [&str; 2] = [TOLD, "/run/systemd/netif/links"];
+const TOLD: &str = "/run/systemd/resolve/netif";
 
 /// All of them.
 pub fn links(root: &Root) -> Vec<Link> {
     let mut links = Vec::new();
-    for (directory, told) in PLACES {
+    for directory in PLACES {
         for number in root.names(directory) {
             let text = root.text(format!("{directory}/{number}")).unwrap_or_default();
             let servers = words(&text, &["SERVERS=", "DNS="]);
@@ -41,11 +42,23 @@ pub fn links(root: &Root) -> Vec<Link> {
                 .map(|domain| if domain.is_empty() { "." } else { domain }.to_owned())
                 .collect();
             if !servers.is_empty() {
-                links.push(Link { name: name(root, &number), servers, domains, told });
+                let managed = directory == TOLD && is_managed(root, &number);
+                links.push(Link { name: name(root, &number), servers, domains, managed });
             }
         }
     }
     links
+}
+
+/// An interface that somebody else has set up NetworkManager knows as well, by a profile that it makes up.
+fn is_managed(root: &Root, number: &str) -> bool {
+    let state = root.text(format!("/run/NetworkManager/devices/{number}")).unwrap_or_default();
+    let Some(profile) = state.lines().find_map(|line| line.strip_prefix("connection-uuid=")) else {
+        return false;
+    };
+    let profiles = "/run/NetworkManager/system-connections";
+    let texts = root.names(profiles).into_iter().filter_map(|name| root.text(format!("{profiles}/{name}")));
+    !texts.into_iter().any(|text| text.contains(profile) && text.contains("external=true"))
 }
 
 fn words(text: &str, keys: &[&str]) -> Vec<String> {

@@ -127,20 +127,25 @@ fn the_servers_of_single_interfaces_are_known() {
             ),
             ("/run/systemd/netif/links/1", "ADMIN_STATE=unmanaged\n"),
             ("/sys/class/net/tun0/ifindex", "3\n"),
+            ("/run/NetworkManager/devices/3", "[device]\nmanaged=true\nconnection-uuid=3-3\n"),
+            ("/run/systemd/resolve/netif/4", "SERVERS=100.100.100.100\nDOMAINS=~ts.net\n"),
+            ("/run/NetworkManager/devices/4", "[device]\nmanaged=true\nconnection-uuid=4-4\n"),
+            ("/run/NetworkManager/system-connections/b", "uuid=4-4\n[.nmmeta]\nexternal=true\n"),
         ],
         &[],
     );
-    let link = |name: &str, servers: &[&str], domains: &[&str], told| Link {
+    let link = |name: &str, servers: &[&str], domains: &[&str], managed| Link {
         name: name.to_owned(),
         servers: servers.iter().map(ToString::to_string).collect(),
         domains: domains.iter().map(ToString::to_string).collect(),
-        told,
+        managed,
     };
     let found = links(&root);
     assert_eq!(
         found,
         [
             link("tun0", &["10.0.0.1", "10.0.0.2"], &["corp.example", "."], true),
+            link("4", &["100.100.100.100"], &["ts.net"], false),
             link("2", &["192.168.1.1"], &["lan"], false),
         ]
     );
