@@ -19,7 +19,10 @@
 //! | [`count`] | counters that cost a store |
 //! | `datagram` | the system's calls for datagrams in batches |
 //! | [`audit`] | the adversary: a catalogue of attacks, and its own eyes for what came through |
+//! | [`machine`] | what the machine is: resolv.conf, who has port 53, interfaces' servers |
+//! | [`doctor`] | what leads past this program on a machine |
 //! | [`edit`], [`import`] | the configuration file changed by a command, and made of another program's |
+//! | [`setup`] | the machine pointed at stubborn, and put back |
 //! | [`telemetry`], [`cli`] | what is said about it all, and the commands |
 //!
 //! # What always holds
@@ -39,11 +42,14 @@ pub mod count;
 pub mod daemon;
 mod datagram;
 pub mod dns;
+pub mod doctor;
 pub mod edit;
 pub mod import;
 pub mod listen;
+pub mod machine;
 pub mod metrics;
 pub mod policy;
 pub mod resolve;
+pub mod setup;
 pub mod telemetry;
 pub mod upstream;

@@ -23,6 +23,7 @@ use Use::{Any, Only};
 const EDGES: &[(&str, &[(&str, Use)])] = &[
     ("dns", &[]),
     ("count", &[]),
+    ("machine", &[]),
     ("policy", &[("dns", Any)]),
     ("cache", &[("dns", Any)]),
     ("datagram", &[]),
@@ -119,6 +120,20 @@ const EDGES: &[(&str, &[(&str, Use)])] = &[
             ("config", Only(&["Files", "domain_name", "from_text", "printable"])),
         ],
     ),
+    // It asks as a client does, with the adversary's own means.
+    ("doctor", &[("audit", Any), ("control", Any), ("machine", Any)]),
+    (
+        "setup",
+        &[
+            ("machine", Any),
+            // Its questions are a client's, and it asks the daemon as an operator does.
+            ("audit", Any),
+            ("control", Any),
+            ("config", Any),
+            ("edit", Only(&["now"])),
+            ("upstream", Only(&["Server"])),
+        ],
+    ),
     (
         // `explain` walks the way of a query by itself, so it needs what a query meets.
         "cli",
@@ -135,6 +150,9 @@ const EDGES: &[(&str, &[(&str, Use)])] = &[
             ("telemetry", Only(&["Level"])),
             ("edit", Any),
             ("import", Any),
+            ("doctor", Any),
+            ("machine", Any),
+            ("setup", Any),
         ],
     ),
 ];
@@ -150,6 +168,7 @@ const NAMES_THE_LIBRARY: &[&str] = &["dns", "upstream", "listen"];
 const EXCEPTED: &[(&str, &str, &str)] = &[
     ("src/listen/mod.rs", "sleep", "looks every 5 ms whether the last queries are answered, when stopping"),
     ("src/listen/tcp.rs", "sleep", "a pause after accept failed for want of descriptors, else it spins"),
+    ("src/setup/proof.rs", "sleep", "a pause before a server that is just starting is asked again"),
     (
         "src/telemetry/logging/queue.rs",
         "sleep",

@@ -18,70 +18,18 @@ mod support_more;
 
 use std::fs;
 use std::net::{IpAddr, SocketAddr, TcpStream, UdpSocket};
-use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::process::Command;
 use std::sync::{Arc, Mutex};
 
 use stubborn::audit::wire::{Record, code};
 use support::Reply;
+use support_more::namespace::{etc, network, wan};
 use support_more::process::write;
-use support_more::{DEADLINE, Process, ScriptedUpstream, Start, ask, query, tcp, udp, until};
+use support_more::{
+    DEADLINE, Process, ScriptedUpstream, Start, ask, ip, isolated, query, run, tcp, udp, until,
+};
 use tempfile::TempDir;
-
-/// Set in the run within the namespaces.
-const INSIDE: &str = "STUBBORN_TEST_IN_NAMESPACES";
-
-/// Whether this is the run in namespaces of its own; if not, makes it.
-#[track_caller]
-fn isolated() -> bool {
-    if std::env::var_os(INSIDE).is_some() {
-        return true;
-    }
-    let test = std::thread::current().name().unwrap().to_owned();
-    if fs::metadata("/proc/self").unwrap().uid() != 0 {
-        eprintln!("SKIPPED {test}: only root may make network and mount namespaces");
-        return false;
-    }
-    let mut command = Command::new("unshare");
-    command.args(["--net", "--mount", "--"]).arg(std::env::current_exe().unwrap());
-    command.args(["--exact", &test, "--nocapture"]).env(INSIDE, "1");
-    let output = command.output().expect("unshare, of the package util-linux");
-    let said = String::from_utf8_lossy(&output.stdout) + String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success() && said.contains("1 passed"), "in namespaces: {}\n{said}", output.status);
-    false
-}
-
-/// Runs ip(8) within this namespace.
-#[track_caller]
-fn ip(arguments: &str) {
-    let status = Command::new("ip").args(arguments.split(' ')).status().expect("ip, of the package iproute2");
-    assert!(status.success(), "ip {arguments}");
-}
-
-#[track_caller]
-fn run(program: &str, arguments: &[&str]) {
-    let status = Command::new(program).args(arguments).status().unwrap();
-    assert!(status.success(), "{program} {arguments:?}");
-}
-
-/// An interface, and one at the other end of its cable.
-fn wan() {
-    ip("link add wan type veth peer name modem");
-    // No addresses that come by themselves, when they like.
-    for end in ["wan", "modem"] {
-        ip(&format!("link set {end} addrgenmode none"));
-        ip(&format!("link set {end} up"));
-    }
-}
-
-/// Loopback, and an interface with addresses that look like anybody's.
-fn network() {
-    ip("link set lo up");
-    wan();
-    ip("addr add 1.2.3.4/24 dev wan");
-    ip("addr add 2001:4860:1::4/64 dev wan nodad");
-}
 
 // ---------------------------------------------------------------------------------------------------- own addresses
 
@@ -336,23 +284,6 @@ fn clients_that_may_not_ask_are_refused_whatever_they_ask() {
 
 // ------------------------------------------------------------------------------------------------------ the files of /etc
 
-/// An /etc of our own; what is written to it is seen by a daemon that reads /etc.
-fn etc(resolv_conf: Option<&str>) -> TempDir {
-    ip("link set lo up");
-    let etc = TempDir::new().unwrap();
-    if let Some(text) = resolv_conf {
-        fs::write(etc.path().join("resolv.conf"), text).unwrap();
-    }
-    fs::create_dir(etc.path().join("stubborn")).unwrap();
-    run("mount", &["--make-rprivate", "/"]);
-    run("mount", &["--bind", etc.path().to_str().unwrap(), "/etc"]);
-    // Nothing that this machine's own programs keep there.
-    if Path::new("/run").is_dir() {
-        run("mount", &["-t", "tmpfs", "tmpfs", "/run"]);
-    }
-    etc
-}
-
 #[test]
 fn with_nobody_to_ask_it_says_where_it_looked() {
     if !isolated() {
@@ -398,8 +329,7 @@ fn the_system_s_servers_are_followed() {
     // Somebody writes our own address there: there is nobody else to ask, so those who were asked stay.
     let from = daemon.lines();
     resolv_conf("nameserver 127.0.0.1\n");
-    daemon.said(from, &["no upstream server", "127.0.0.1 is this daemon itself"]);
-    daemon.said(from, &["not reloaded: the policy in use stays as it is"]);
+    daemon.said(from, &["stay in use (127.0.1.2", "no upstream server", "127.0.0.1 is this daemon itself"]);
     ask(daemon.address(), "b.example").assert_addresses(&["8.8.8.8"]);
     let from = daemon.lines();
     resolv_conf("nameserver 127.0.0.1\nnameserver 127.0.1.1\n");

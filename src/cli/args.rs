@@ -1,7 +1,9 @@
 //! The arguments, as one definition that help texts are made of.
 
 mod daemon;
+mod doctor;
 mod file;
+mod machine;
 
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
@@ -17,7 +19,9 @@ use crate::telemetry::Level;
 use crate::upstream::Server;
 
 pub(crate) use daemon::{Blocked, Cache, CacheCommand, DaemonArguments, Flush, LogLevel, Reload, Status};
+pub(crate) use doctor::Doctor;
 pub(crate) use file::{Allow, ConfigCommand, Disallow, EditArguments, Import, Show};
+pub(crate) use machine::{Restore, Setup};
 
 /// A forwarding DNS resolver that refuses to be rebound
 #[derive(Debug, Parser)]
@@ -47,6 +51,9 @@ pub(crate) enum Command {
     Reload(Reload),
     Allow(Allow),
     Disallow(Disallow),
+    Doctor(Doctor),
+    Setup(Setup),
+    Restore(Restore),
     Import(Import),
     /// Print the shipped configuration file, or what is in effect
     #[command(subcommand)]

@@ -6,11 +6,13 @@ mod blocked;
 mod change;
 mod check;
 mod config;
+mod doctor;
 mod explain;
 mod import;
 mod last;
 mod man;
 mod operate;
+mod setup;
 mod show;
 mod status;
 
@@ -42,6 +44,9 @@ pub fn main() -> ExitCode {
         Command::Reload(arguments) => operate::reload(&arguments),
         Command::Allow(arguments) => change::allow(&arguments),
         Command::Disallow(arguments) => change::disallow(&arguments),
+        Command::Doctor(arguments) => doctor::doctor(&arguments),
+        Command::Setup(arguments) => setup::setup(&arguments),
+        Command::Restore(arguments) => setup::restore(&arguments),
         Command::Import(arguments) => import::import(&arguments),
         Command::Config(command) => config::config(command),
         Command::Completions(arguments) => man::completions(&arguments),

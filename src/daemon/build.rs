@@ -39,6 +39,8 @@ pub struct Environment {
     pub own: Vec<IpAddr>,
     /// Translation prefixes learned from the network.
     pub nat64: Vec<Ipv6Net>,
+    /// The servers that were last found for `system`: they are asked while the machine names none.
+    pub system: Vec<Endpoint>,
 }
 
 /// Why settings cannot be put to use.
@@ -206,7 +208,8 @@ impl Source {
             watch.extend(system_files().iter().map(|path| path.to_path_buf()));
         }
         watch.extend(config.names.hosts_files.iter().cloned());
-        let (servers, system) = find_servers(&config, listening, &environment.own, &watch)?;
+        let Found { servers, system, missing } = find_servers(&config, listening, environment, &watch)?;
+        warnings.extend(missing);
         for route in &config.routes {
             if let Some(server) = loops(&route.servers, listening, &environment.own) {
                 return Err(BuildError::Loop { server, watch });
@@ -246,31 +249,59 @@ fn given(loaded: &mut Loaded, key: &str) {
     loaded.written.push((key.to_owned(), Origin::CommandLine));
 }
 
+/// Whom to ask.
+#[derive(Default)]
+struct Found {
+    servers: Vec<Endpoint>,
+    system: Option<SystemServers>,
+    /// Why those last found for `system` are asked.
+    missing: Option<String>,
+}
+
 fn find_servers(
     config: &Config,
     listening: &[SocketAddr],
-    own: &[IpAddr],
+    environment: &Environment,
     watch: &[PathBuf],
-) -> Result<(Vec<Endpoint>, Option<SystemServers>), BuildError> {
-    let mut servers: Vec<Endpoint> = Vec::new();
-    let mut system = None;
+) -> Result<Found, BuildError> {
+    let own = &environment.own;
+    let mut found = Found::default();
     for server in &config.upstream.servers {
         match server {
             Server::At(endpoint) => match loops(&[*endpoint], listening, own) {
                 Some(server) => return Err(BuildError::Loop { server, watch: watch.to_vec() }),
-                None => servers.push(*endpoint),
+                None => found.servers.push(*endpoint),
             },
-            Server::System => {
-                let found = system_servers(listening, own, &system_files())
-                    .map_err(|error| BuildError::NoUpstream { error, watch: watch.to_vec() })?;
-                servers.extend(
-                    found.endpoints.iter().filter(|endpoint| !servers.contains(endpoint)).collect::<Vec<_>>(),
-                );
-                system = Some(found);
-            }
+            Server::System => match system_servers(listening, own, &system_files()) {
+                Ok(system) => {
+                    add(&mut found.servers, &system.endpoints);
+                    found.system = Some(system);
+                }
+                // An interface that is down has its servers taken out of resolv.conf, and perhaps only for a moment.
+                Err(error) => {
+                    let last = || environment.system.iter().copied();
+                    let last: Vec<Endpoint> =
+                        last().filter(|s| loops(&[*s], listening, own).is_none()).collect();
+                    if last.is_empty() {
+                        return Err(BuildError::NoUpstream { error, watch: watch.to_vec() });
+                    }
+                    let names: Vec<String> = last.iter().map(Endpoint::to_string).collect();
+                    found.missing =
+                        Some(format!("the servers so far stay in use ({}): {error}", names.join(", ")));
+                    add(&mut found.servers, &last);
+                }
+            },
         }
     }
-    Ok((servers, system))
+    Ok(found)
+}
+
+fn add(servers: &mut Vec<Endpoint>, more: &[Endpoint]) {
+    for endpoint in more {
+        if !servers.contains(endpoint) {
+            servers.push(*endpoint);
+        }
+    }
 }
 
 /// The names of a hosts file. One that blocks a name with 0.0.0.0 gets that name an empty answer, never that address.

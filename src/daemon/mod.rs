@@ -3,6 +3,8 @@
 mod activation;
 mod addresses;
 mod build;
+mod clock;
+mod confine;
 mod difference;
 mod inside;
 mod nat64;
@@ -14,6 +16,7 @@ mod pid_file;
 mod privileges;
 mod reload;
 mod run;
+mod signals;
 mod status;
 mod system;
 mod watch;

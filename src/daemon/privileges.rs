@@ -82,11 +82,15 @@ impl User {
         if may_be_root() {
             return Err(PrivilegesError::NotGivenUp { given });
         }
+        Ok(())
+    }
+
+    /// Says that this was done.
+    pub(super) fn tell(&self) {
         tracing::info!(
-            user = given,
+            user = self.given,
             "root's rights are given up: a reload can read what this user may read, and bind no port below 1024"
         );
-        Ok(())
     }
 }
 

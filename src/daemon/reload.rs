@@ -36,9 +36,10 @@ impl Daemon {
     /// Reads everything anew, builds all of it, and only then puts it in use. An error changes nothing. What comes of it is
     /// logged.
     pub(super) fn read_anew(&mut self, cause: &str, say_unchanged: bool) -> Result<Reloaded, BuildError> {
-        let built = match self.build_watched() {
+        let mut built = match self.build_watched() {
             Ok(built) => built,
             Err(error) => {
+                let error = self.confinement.explain(error);
                 let lines = error.lines();
                 log_reload_error(cause, &lines, self.service.resolver.snapshot().generation);
                 self.service.telemetry.reload_refused(lines);
@@ -48,7 +49,7 @@ impl Daemon {
         };
         self.service.telemetry.reloaded();
         self.source.hold_default();
-        let mut built = built;
+        built.warnings.extend(self.confinement.warnings(built.watch.iter().map(|watched| &watched.path)));
         if built.hosts_unread {
             // Names of a hosts file must not go to the upstream because the file cannot be read just now.
             built.ingredients.hosts.clone_from(&self.ingredients.hosts);
@@ -66,6 +67,9 @@ impl Daemon {
         }
         self.service.telemetry.log_queries(built.config.log.queries);
         self.files = built.files;
+        if let Some(system) = built.system {
+            self.environment.system = system.endpoints;
+        }
         let changes = difference(&self.ingredients, &built.ingredients);
         if changes.is_none() && !say_unchanged {
             return Ok(Reloaded { changes, warnings: built.warnings, restart });

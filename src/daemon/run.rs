@@ -8,7 +8,6 @@ use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::mpsc;
 use tokio::task::LocalSet;
 use tokio_util::sync::CancellationToken;
@@ -16,10 +15,13 @@ use tokio_util::sync::CancellationToken;
 use super::activation::{ActivationError, passed_sockets};
 use super::addresses::OwnAddresses;
 use super::build::{BuildError, Built, Environment, Source};
+use super::clock::ClockWatch;
+use super::confine::{Confinement, Needs};
 use super::nat64::learn;
 use super::notify::Notifier;
 use super::pid_file::PidFile;
 use super::privileges::{PrivilegesError, User};
+use super::signals::Signals;
 use super::watch::{WatchOptions, Watcher};
 use super::watchdog::Watchdog;
 use crate::config::Config;
@@ -38,9 +40,8 @@ const LEARN_INTERVAL: Duration = Duration::from_secs(3600);
 const LEARN_AGAIN: Duration = Duration::from_secs(30);
 /// Operators' commands that may wait.
 const MAX_CALLS: usize = 4;
-/// How often folded reports are looked through.
+/// How often folded reports and the clock are looked at.
 const FOLD_TICK: Duration = Duration::from_secs(1);
-
 /// How often the service manager is told how the service is.
 const STATUS_INTERVAL: Duration = Duration::from_secs(10);
 
@@ -121,6 +122,7 @@ pub(super) struct Daemon {
     pub(super) service: Service,
     pub(super) watcher: Watcher,
     pub(super) watched: BTreeSet<PathBuf>,
+    pub(super) confinement: Confinement,
     own: Option<OwnAddresses>,
     logging: Logging,
     pub(super) level: LogHandle,
@@ -149,7 +151,26 @@ impl Daemon {
         let Built { config, ingredients, system: found, files, warnings, watch, .. } = built;
         source.hold_default();
         let watched: BTreeSet<PathBuf> = watch.iter().map(|watched| watched.path.clone()).collect();
+        let Bound { workers: sockets, addresses } = bind(&listen, worker_count(&config), passed)?;
+        environment.listening = addresses;
+        environment.system = found.iter().flat_map(|system| system.endpoints.iter().copied()).collect();
+        let pid_file = options.pid_file.as_deref().map(PidFile::write).transpose();
+        let pid_file = pid_file.map_err(system("cannot write the pid file"))?;
+        if let Some(user) = &user {
+            config.control.socket.iter().for_each(|socket| user.make_place(socket));
+            user.assume()?;
+        }
+        // Before there is another thread, which would have to be held to it by itself.
+        let confinement = Confinement::begin(&Needs {
+            read: watched.iter().cloned().collect(),
+            sockets: config.control.socket.iter().flat_map(|socket| control::places(socket)).collect(),
+            files: options.pid_file.iter().chain(&options.ready_file).cloned().collect(),
+        });
         let logging = Logging::install(config.log)?;
+        if let Some(user) = user {
+            user.tell();
+        }
+        confinement.tell();
         for warning in &warnings {
             tracing::warn!("{warning}");
         }
@@ -161,14 +182,6 @@ impl Daemon {
             super::WatchError::Thread(source) => RunError::System { what: "cannot watch files", source },
         })?;
 
-        let Bound { workers: sockets, addresses } = bind(&listen, worker_count(&config), passed)?;
-        environment.listening = addresses;
-        let pid_file = options.pid_file.as_deref().map(PidFile::write).transpose();
-        let pid_file = pid_file.map_err(system("cannot write the pid file"))?;
-        if let Some(user) = user {
-            config.control.socket.iter().for_each(|socket| user.make_place(socket));
-            user.assume()?;
-        }
         let servers = Servers::default();
         let snapshot = Snapshot::new(1, &ingredients, &servers);
         log_start(
@@ -223,6 +236,7 @@ impl Daemon {
             service,
             watcher,
             watched,
+            confinement,
             own,
             logging,
             level,
@@ -255,6 +269,7 @@ impl Daemon {
         let mut fold_tick = tokio::time::interval(FOLD_TICK);
         let mut status_tick = tokio::time::interval(STATUS_INTERVAL);
         let mut learn_tick = tokio::time::interval(LEARN_INTERVAL);
+        let mut clock = ClockWatch::default();
         let (learned_sender, mut learned) = mpsc::unbounded_channel();
         // What changed between the first reading and the start of the watch.
         // Its outcome is in the log.
@@ -289,7 +304,10 @@ impl Daemon {
                         let _ = self.reload("the network's NAT64 prefix", true);
                     }
                 },
-                _ = fold_tick.tick() => self.service.telemetry.write_folded(Instant::now()),
+                _ = fold_tick.tick() => {
+                    self.service.telemetry.write_folded(Instant::now());
+                    clock.look(self.service.resolver.clock_behind());
+                }
                 () = self.watchdog.alive() => self.notifier.alive(),
                 _ = status_tick.tick(), if self.notifier.is_on() => self.tell_status(),
                 _ = signals.terminate.recv() => return self.finish("SIGTERM"),
@@ -318,27 +336,6 @@ impl Daemon {
         drop(self.logging);
         Ok(())
     }
-}
-
-/// The signals the daemon follows.
-struct Signals {
-    hangup: Signal,
-    terminate: Signal,
-    interrupt: Signal,
-}
-
-impl Signals {
-    fn handle() -> Result<Self, RunError> {
-        Ok(Self {
-            hangup: handler(SignalKind::hangup())?,
-            terminate: handler(SignalKind::terminate())?,
-            interrupt: handler(SignalKind::interrupt())?,
-        })
-    }
-}
-
-fn handler(kind: SignalKind) -> Result<Signal, RunError> {
-    signal(kind).map_err(system("cannot handle signals"))
 }
 
 async fn next_addresses(own: Option<&mut OwnAddresses>) -> Vec<IpAddr> {

@@ -1,7 +1,8 @@
 //! The calls that change what this process is, for which no safe interface is among the dependencies: taking over passed
-//! descriptors, and giving up privileges. All `unsafe` of both is in this file.
+//! descriptors, and giving up privileges and files. All `unsafe` of these is in this file.
 #![allow(unsafe_code)]
 
+use std::fs::File;
 use std::io;
 use std::os::fd::{BorrowedFd, FromRawFd, OwnedFd, RawFd};
 
@@ -35,11 +36,108 @@ pub(super) fn become_user(uid: u32, gid: u32) -> io::Result<()> {
     succeeded(unsafe { libc::setgid(gid) })?;
     // SAFETY: as above. After the groups, which take the rights that this gives up.
     succeeded(unsafe { libc::setuid(uid) })?;
+    let_nothing_gain_rights()
+}
+
+/// No program that this process might start has more rights than it has itself.
+fn let_nothing_gain_rights() -> io::Result<()> {
     #[cfg(target_os = "linux")]
     {
         let (on, none): (libc::c_ulong, libc::c_ulong) = (1, 0);
         // SAFETY: this option takes numbers, each as wide as the kernel reads it.
         succeeded(unsafe { libc::prctl(libc::PR_SET_NO_NEW_PRIVS, on, none, none, none) })?;
+    }
+    Ok(())
+}
+
+/// Gives up, for this thread and those it starts from now on, to gain rights by another program, and every capability
+/// unless it is root's.
+///
+/// # Errors
+/// The system does not allow it.
+pub(super) fn give_up_rights() -> io::Result<()> {
+    #[cfg(target_os = "linux")]
+    {
+        let_nothing_gain_rights()?;
+        // SAFETY: nothing in, a number out.
+        if unsafe { libc::geteuid() } == 0 {
+            return Ok(());
+        }
+        // capget(2): a version and this thread, and two times three sets of 32.
+        let (header, none) = ([0x2008_0522_u32, 0], [0_u32; 6]);
+        // SAFETY: both are as long as this version of the call reads, and outlive it.
+        succeeded(unsafe { libc::syscall(libc::SYS_capset, header.as_ptr(), none.as_ptr()) })?;
+    }
+    Ok(())
+}
+
+/// Which version of Landlock the kernel has.
+///
+/// # Errors
+/// It has none, or it is switched off.
+pub(super) fn landlock_version() -> io::Result<u32> {
+    #[cfg(target_os = "linux")]
+    {
+        const VERSION: libc::c_uint = 1;
+        let none = std::ptr::null::<libc::c_void>();
+        // SAFETY: with this flag the call reads nothing and returns a number (landlock_create_ruleset(2)).
+        let version = unsafe { libc::syscall(libc::SYS_landlock_create_ruleset, none, 0_usize, VERSION) };
+        u32::try_from(version).map_err(|_| io::Error::last_os_error())
+    }
+    #[cfg(not(target_os = "linux"))]
+    Err(io::ErrorKind::Unsupported.into())
+}
+
+/// Takes the `handled` rights over files from this thread and from those it starts from now on, but for those that a rule
+/// leaves it below a directory. To be called after [`give_up_rights`], without which only root may.
+///
+/// # Errors
+/// The system does not allow it, or knows one of the rights not.
+#[cfg_attr(not(target_os = "linux"), allow(unused_variables))]
+pub(super) fn restrict_files(handled: u64, rules: &[(File, u64)]) -> io::Result<()> {
+    #[cfg(target_os = "linux")]
+    {
+        use std::os::fd::AsRawFd;
+
+        /// `struct landlock_path_beneath_attr`
+        #[repr(C, packed)]
+        struct Beneath {
+            allowed: u64,
+            directory: RawFd,
+        }
+        const PATH_BENEATH: libc::c_uint = 1;
+        const NO_FLAGS: libc::c_uint = 0;
+
+        // SAFETY: the first field of `struct landlock_ruleset_attr` and its length; later fields count as zero.
+        let ruleset = unsafe {
+            libc::syscall(
+                libc::SYS_landlock_create_ruleset,
+                &raw const handled,
+                size_of_val(&handled),
+                NO_FLAGS,
+            )
+        };
+        let ruleset = RawFd::try_from(ruleset).unwrap_or(-1);
+        if ruleset < 0 {
+            return Err(io::Error::last_os_error());
+        }
+        // SAFETY: the kernel has just opened it for us.
+        let ruleset = unsafe { OwnedFd::from_raw_fd(ruleset) };
+        for (directory, allowed) in rules {
+            let rule = Beneath { allowed: *allowed, directory: directory.as_raw_fd() };
+            // SAFETY: the rule outlives the call, and so do both descriptors.
+            succeeded(unsafe {
+                libc::syscall(
+                    libc::SYS_landlock_add_rule,
+                    ruleset.as_raw_fd(),
+                    PATH_BENEATH,
+                    &raw const rule,
+                    NO_FLAGS,
+                )
+            })?;
+        }
+        // SAFETY: a descriptor that is open, and a number.
+        succeeded(unsafe { libc::syscall(libc::SYS_landlock_restrict_self, ruleset.as_raw_fd(), NO_FLAGS) })?;
     }
     Ok(())
 }
@@ -50,6 +148,6 @@ pub(super) fn may_be_root() -> bool {
     unsafe { libc::setuid(0) == 0 || libc::setgid(0) == 0 }
 }
 
-fn succeeded(result: libc::c_int) -> io::Result<()> {
-    if result == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
+fn succeeded(result: impl Into<libc::c_long>) -> io::Result<()> {
+    if result.into() == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
 }

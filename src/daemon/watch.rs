@@ -26,6 +26,7 @@ pub use content::{Content, Digest};
 use content::{Observed, observe};
 use events::{Events, Wake, system_events};
 use places::add_places;
+pub(super) use places::places_of;
 
 /// The shortest poll and the longest debounce, whatever is asked for: no busy loop, no minute of deafness.
 const MIN_POLL: Duration = Duration::from_millis(10);

@@ -8,6 +8,7 @@
 //! query found, and the judgement is kept beside it only to be reused by that generation.
 
 mod asking;
+mod clock;
 mod hosts;
 mod inflight;
 mod local;
@@ -20,7 +21,7 @@ mod special;
 use std::net::IpAddr;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
 use tokio::time::timeout;
@@ -32,6 +33,7 @@ use crate::dns::{
 use crate::policy::{Judgement, enforce};
 use crate::upstream::{ExchangeError, Exchanger};
 use asking::Asking;
+use clock::Clock;
 use inflight::{InFlight, Place};
 use lookup::key_of;
 
@@ -48,9 +50,9 @@ const STALE_PATIENCE: Duration = Duration::from_millis(1800);
 /// The moment of a query, on both clocks.
 #[derive(Debug, Clone, Copy)]
 pub struct Now {
-    /// Milliseconds since the resolver was made; goes only forward.
+    /// Milliseconds since the resolver was made, those that the machine slept among them.
     pub millis: u64,
-    /// Unix seconds; for `until`.
+    /// Unix seconds, for `until`. They never go back, even where the system's clock does.
     pub unix: i64,
 }
 
@@ -100,6 +102,7 @@ pub struct Resolver {
     failures: Failures<Answer>,
     in_flight: Arc<InFlight<Answer>>,
     epoch: Instant,
+    clock: Clock,
 }
 
 impl Resolver {
@@ -111,6 +114,7 @@ impl Resolver {
             failures: Failures::default(),
             in_flight: Arc::default(),
             epoch: Instant::now(),
+            clock: Clock::new(),
         }
     }
 
@@ -124,7 +128,7 @@ impl Resolver {
         self.snapshots.store(Arc::new(snapshot));
     }
 
-    /// The zero of [`Now::millis`].
+    /// The zero of the clock that exchangers share.
     pub fn epoch(&self) -> Instant {
         self.epoch
     }
@@ -147,11 +151,12 @@ impl Resolver {
 
     /// This moment.
     pub fn now(&self) -> Now {
-        let unix = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
-        Now {
-            millis: u64::try_from(self.epoch.elapsed().as_millis()).unwrap_or(u64::MAX),
-            unix: i64::try_from(unix).unwrap_or(i64::MAX),
-        }
+        self.clock.now()
+    }
+
+    /// How far the system's clock is behind [`Now::unix`], since somebody set it back.
+    pub fn clock_behind(&self) -> Duration {
+        self.clock.behind()
     }
 
     /// What queries read now have in common.

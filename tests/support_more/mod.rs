@@ -5,10 +5,13 @@
 #![allow(dead_code, unused_imports, unreachable_pub)]
 
 pub mod gate;
+pub mod isolated;
+pub mod namespace;
 pub mod process;
 pub mod upstream;
 
 pub use gate::Gate;
+pub use isolated::{ip, isolated, run};
 pub use process::{Ended, Process, Start};
 pub use upstream::{Call, ScriptedUpstream};
 

@@ -62,6 +62,13 @@ pub(super) fn add_places(path: &Path, places: &mut BTreeSet<PathBuf>) {
     places.insert(here);
 }
 
+/// The same for one path by itself.
+pub(in crate::daemon) fn places_of(path: &Path) -> BTreeSet<PathBuf> {
+    let mut places = BTreeSet::new();
+    add_places(path, &mut places);
+    places
+}
+
 fn steps(path: &Path) -> VecDeque<OsString> {
     path.components().map(|component| component.as_os_str().to_owned()).collect()
 }

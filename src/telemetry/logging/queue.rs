@@ -48,9 +48,11 @@ impl Queue {
         }
     }
 
-    /// Writes until the queue is closed and empty. `notice` words the line that says how many were dropped.
+    /// Writes until the queue is closed and empty. `notice` words the line that says how many were dropped, or not taken by
+    /// an output on a disk that was full.
     pub(super) fn run(&self, mut output: impl Write, notice: impl Fn(u64) -> Vec<u8>) {
         let mut octets = Vec::new();
+        let mut lost = 0;
         loop {
             octets.clear();
             // A burst's buffer is not kept for good.
@@ -72,7 +74,15 @@ impl Queue {
             if dropped > 0 {
                 octets.extend_from_slice(&notice(dropped));
             }
-            write(&mut output, &octets);
+            if lost > 0 {
+                // What was cut short ends here.
+                let words = [b"\n", notice(lost).as_slice()].concat();
+                if !write(&mut output, &words).is_empty() {
+                    lost += lines(&octets);
+                    continue;
+                }
+            }
+            lost = lines(write(&mut output, &octets));
         }
     }
 
@@ -94,22 +104,27 @@ impl Queue {
     }
 }
 
-/// Writes all, or as much as can be: an output that is gone (EPIPE) is nothing to end a daemon for, and there is no place
-/// left to say so.
-fn write(output: &mut impl Write, mut octets: &[u8]) {
+fn lines(octets: &[u8]) -> u64 {
+    octets.iter().filter(|octet| **octet == b'\n').count() as u64
+}
+
+/// Writes all, or as much as can be, and returns the rest: an output that is gone (EPIPE) or full (ENOSPC) is nothing to
+/// end a daemon for, and there is no other place to say so.
+fn write<'a>(output: &mut impl Write, mut octets: &'a [u8]) -> &'a [u8] {
     while !octets.is_empty() {
         match output.write(octets) {
-            Ok(0) => return,
+            Ok(0) => return octets,
             Ok(written) => octets = octets.get(written..).unwrap_or_default(),
             Err(error) if error.kind() == ErrorKind::Interrupted => {}
             // Standard error is shared, and somebody made it non-blocking.
             Err(error) if error.kind() == ErrorKind::WouldBlock => {
                 std::thread::sleep(Duration::from_millis(10))
             }
-            Err(_) => return,
+            Err(_) => return octets,
         }
     }
     let _: io::Result<()> = output.flush();
+    octets
 }
 
 #[cfg(test)]
@@ -179,6 +194,44 @@ mod tests {
         assert!(queue.flush(LONG));
         queue.close();
         thread.join().unwrap();
+    }
+
+    /// A disk with room for so many octets, which somebody makes.
+    struct Disk(Arc<Mutex<(usize, Vec<u8>)>>, std::sync::mpsc::Sender<()>);
+
+    impl Write for Disk {
+        fn write(&mut self, octets: &[u8]) -> io::Result<usize> {
+            let mut disk = self.0.lock().unwrap();
+            let taken = octets.len().min(disk.0);
+            disk.0 -= taken;
+            disk.1.extend_from_slice(&octets[..taken]);
+            if taken > 0 {
+                return Ok(taken);
+            }
+            self.1.send(()).unwrap();
+            Err(ErrorKind::StorageFull.into())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn what_a_full_disk_did_not_take_is_told_when_it_has_room() {
+        let disk = Arc::new(Mutex::new((12, Vec::new())));
+        let (sender, full) = std::sync::mpsc::channel();
+        let (queue, thread) = start(Disk(Arc::clone(&disk), sender));
+        queue.push(b"line one\nline two\nline three\n");
+        full.recv().unwrap();
+        queue.push(b"line four\n");
+        full.recv().unwrap();
+        disk.lock().unwrap().0 = 1000;
+        queue.push(b"line five\n");
+        queue.close();
+        thread.join().unwrap();
+        let text = String::from_utf8(disk.lock().unwrap().1.clone()).unwrap();
+        assert_eq!(text, "line one\nlin\ndropped 3\nline five\n");
     }
 
     struct Reluctant(Vec<ErrorKind>, std::sync::mpsc::Sender<u8>);

@@ -1,0 +1,153 @@
+//! `stubborn setup` and `stubborn restore`: the machine pointed at stubborn, and put back.
+
+use serde_json::{Value, json};
+
+use super::args::{Restore, Setup};
+use super::show::visible;
+use super::{FINE, NO, TROUBLE, complain, progress, say};
+use crate::config::ConfigErrors;
+use crate::setup::{Options, Outcome, Plan, SetupError, Step, Undone, restore as put_back, setup as switch};
+
+/// Points the machine at stubborn.
+pub(super) fn setup(arguments: &Setup) -> u8 {
+    let options = Options {
+        config: arguments.config.clone(),
+        listen: arguments.listen,
+        name: arguments.name.to_string(),
+        dry_run: arguments.dry_run,
+    };
+    match switch(&options, &mut teller(arguments.json)) {
+        Ok(outcome) => {
+            say(&if arguments.json { as_json(&outcome).to_string() } else { text(&outcome) });
+            if let (false, Outcome::Planned(plan, _) | Outcome::Done(plan)) = (arguments.json, &outcome) {
+                plan.warnings.iter().for_each(|warning| complain(&format!("warning: {}", visible(warning))));
+            }
+            FINE
+        }
+        Err(error) => failed(&error, arguments.json),
+    }
+}
+
+/// Puts it back; the answer is no where something was left as somebody else made it.
+pub(super) fn restore(arguments: &Restore) -> u8 {
+    let undone = match put_back(arguments.force, arguments.dry_run, &mut teller(arguments.json)) {
+        Ok(undone) => undone,
+        Err(error) => return failed(&error, arguments.json),
+    };
+    let empty = Undone::default();
+    let Undone { back, left, trouble } = undone.as_ref().unwrap_or(&empty);
+    if arguments.json {
+        let left_files: Vec<Value> =
+            left.iter().map(|(path, copy)| json!({ "file": path, "original": copy })).collect();
+        let report = json!({
+            "changed": undone.is_some() && !arguments.dry_run,
+            "dry_run": arguments.dry_run,
+            "back": back,
+            "left": left_files,
+            "warnings": trouble,
+        });
+        say(&report.to_string());
+    } else if undone.is_none() {
+        say("nothing to do: `stubborn setup` has changed nothing here");
+    } else if arguments.dry_run {
+        back.iter().for_each(|path| say(&format!("would put back {}", path.display())));
+        left.iter().for_each(|(path, _)| {
+            say(&format!("would leave {}: somebody else changed it since", path.display()))
+        });
+    } else if left.is_empty() && trouble.is_empty() {
+        say("everything is as it was before `stubborn setup`");
+    } else {
+        complain(
+            "not everything is as it was; `stubborn restore --force` also puts back what somebody else changed since",
+        );
+    }
+    if left.is_empty() && trouble.is_empty() { FINE } else { NO }
+}
+
+fn teller(json: bool) -> impl FnMut(&str) {
+    move |line| {
+        if !json {
+            progress(&visible(line));
+        }
+    }
+}
+
+fn failed(error: &SetupError, json: bool) -> u8 {
+    if json {
+        let undone = match error {
+            SetupError::FellBack { undone, .. } => Some(*undone),
+            _ => None,
+        };
+        say(&json!({ "changed": undone == Some(false), "error": error.to_string(), "undone": undone })
+            .to_string());
+    } else {
+        complain(&error.to_string());
+    }
+    if matches!(error, SetupError::Config(ConfigErrors { .. })) { NO } else { TROUBLE }
+}
+
+fn text(outcome: &Outcome) -> String {
+    match outcome {
+        Outcome::Already => {
+            "nothing to do: this machine is set up, and its questions pass through stubborn".to_owned()
+        }
+        Outcome::Done(_) => {
+            "done: this machine asks stubborn, and nobody else; `stubborn restore` puts everything back"
+                .to_owned()
+        }
+        Outcome::Planned(plan, stale) => planned(plan, stale),
+    }
+}
+
+fn planned(plan: &Plan, stale: &[std::path::PathBuf]) -> String {
+    let mut lines = vec![visible(&plan.machine)];
+    if !stale.is_empty() {
+        let stale: Vec<String> = stale.iter().map(|path| path.display().to_string()).collect();
+        lines.push(format!(
+            "what an earlier setup made would be undone first; changed since: {}",
+            stale.join(", ")
+        ));
+    }
+    let mut number = 0;
+    let mut step = |text: &str| {
+        number += 1;
+        format!("{number:>3}. {text}")
+    };
+    for one in &plan.prepare {
+        lines.push(step(&visible(&one.to_string())));
+    }
+    lines.push(step(&format!("ask stubborn at {}: no further without an answer", plan.listen)));
+    for one in &plan.switch {
+        lines.push(step(&visible(&one.to_string())));
+    }
+    lines.push(step(&format!(
+        "ask {}: without an answer through stubborn, everything is put back",
+        plan.server
+    )));
+    lines.join("\n")
+}
+
+fn as_json(outcome: &Outcome) -> Value {
+    let (plan, name) = match outcome {
+        Outcome::Already => return json!({ "outcome": "already", "changed": false }),
+        Outcome::Planned(plan, _) => (plan, "planned"),
+        Outcome::Done(plan) => (plan, "done"),
+    };
+    let steps: Vec<Value> = plan.steps().map(json_step).collect();
+    json!({
+        "outcome": name,
+        "changed": name == "done",
+        "machine": plan.machine,
+        "listen": plan.listen.to_string(),
+        "server": plan.server.to_string(),
+        "steps": steps,
+        "warnings": plan.warnings,
+    })
+}
+
+fn json_step(step: &Step) -> Value {
+    match step {
+        Step::Write { path, text, why } => json!({ "write": path, "text": text, "why": why }),
+        Step::Run { words, why, .. } => json!({ "run": words, "why": why }),
+    }
+}

@@ -1,0 +1,163 @@
+use super::*;
+
+/// A machine of three files, and a plan for them: one is changed, one is made, and a link is replaced.
+struct Machine {
+    directory: tempfile::TempDir,
+    steps: Vec<Step>,
+}
+
+impl Machine {
+    fn new() -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        let at = |name: &str| directory.path().join(name);
+        fs::create_dir(at("etc")).unwrap();
+        fs::write(at("etc/a.conf"), b"caf\xe9\n").unwrap();
+        fs::set_permissions(at("etc/a.conf"), Permissions::from_mode(0o640)).unwrap();
+        symlink("a.conf", at("etc/link.conf")).unwrap();
+        let write =
+            |name: &str, text: &str| Step::Write { path: at(name), text: text.into(), why: String::new() };
+        let note = at("ran").to_string_lossy().into_owned();
+        let steps = vec![
+            write("etc/a.conf", "ours\n"),
+            write("etc/new.d/sub/b.conf", "new\n"),
+            Step::run(&["true"], &["touch", &note], ""),
+            write("etc/c.conf", "c\n"),
+        ];
+        Self { directory, steps }
+    }
+
+    fn at(&self, name: &str) -> PathBuf {
+        self.directory.path().join(name)
+    }
+
+    fn place(&self) -> PathBuf {
+        self.at("lib/stubborn/setup")
+    }
+
+    fn record(&self) -> Journal {
+        Journal::record(&self.place(), self.steps.iter()).unwrap()
+    }
+
+    /// Every file there is but the journal's: its name, mode and content.
+    fn tree(&self) -> Vec<(PathBuf, u32, Vec<u8>)> {
+        let mut found = Vec::new();
+        let mut directories = vec![self.at("etc")];
+        while let Some(directory) = directories.pop() {
+            for entry in fs::read_dir(directory).unwrap() {
+                let path = entry.unwrap().path();
+                let metadata = path.symlink_metadata().unwrap();
+                if metadata.is_dir() {
+                    directories.push(path.clone());
+                }
+                let content = match metadata.is_file() {
+                    true => fs::read(&path).unwrap(),
+                    false => fs::read_link(&path)
+                        .map_or(Vec::new(), |target| target.into_os_string().into_encoded_bytes()),
+                };
+                found.push((path, metadata.mode(), content));
+            }
+        }
+        found.sort();
+        found
+    }
+}
+
+#[test]
+fn wherever_a_plan_stops_the_next_one_finds_everything_to_undo_it() {
+    for steps in 0..=4 {
+        let machine = Machine::new();
+        let before = machine.tree();
+        let journal = machine.record();
+        assert_eq!(machine.tree(), before, "the originals are kept before anything is changed");
+        for step in machine.steps.iter().take(steps) {
+            journal.apply(step).unwrap();
+        }
+        // A rename that did not come to pass.
+        fs::write(machine.at("etc/.a.conf.stubborn-new"), "half").unwrap();
+        drop(journal);
+        let journal = Journal::open(&machine.place()).unwrap().unwrap();
+        assert!(!journal.is_done());
+        let undone = journal.undo(false).unwrap();
+        assert_eq!((undone.left.len(), undone.trouble.len(), undone.back.len()), (0, 0, 3));
+        assert!(machine.at("ran").exists());
+        let _ = fs::remove_file(machine.at("etc/.a.conf.stubborn-new"));
+        assert_eq!(machine.tree(), before, "after {steps} steps");
+        assert!(!machine.at("lib/stubborn").exists());
+        assert!(Journal::open(&machine.place()).unwrap().is_none());
+    }
+}
+
+#[test]
+fn an_undoing_that_was_interrupted_is_gone_on_with() {
+    for file in ["etc/a.conf", "etc/new.d/sub/b.conf", "etc/c.conf"] {
+        let machine = Machine::new();
+        let before = machine.tree();
+        let mut journal = machine.record();
+        machine.steps.iter().for_each(|step| journal.apply(step).unwrap());
+        journal.finish().unwrap();
+        assert!(journal.changed().is_empty());
+        // As far as it got.
+        let original = before.iter().find(|(path, ..)| *path == machine.at(file));
+        match original {
+            Some((path, _, content)) => fs::write(path, content).unwrap(),
+            None => fs::remove_file(machine.at(file)).unwrap(),
+        }
+        assert_eq!(journal.changed(), [machine.at(file)]);
+        drop(journal);
+        Journal::open(&machine.place()).unwrap().unwrap().undo(false).unwrap();
+        assert_eq!(machine.tree(), before, "{file}");
+    }
+}
+
+#[test]
+fn what_somebody_else_has_changed_is_left_until_it_is_forced() {
+    let machine = Machine::new();
+    let before = machine.tree();
+    let mut journal = machine.record();
+    machine.steps.iter().for_each(|step| journal.apply(step).unwrap());
+    journal.finish().unwrap();
+    fs::write(machine.at("etc/a.conf"), "theirs\n").unwrap();
+    let undone = journal.undo(false).unwrap();
+    let [(path, Some(copy))] = undone.left.as_slice() else { panic!("{undone:?}") };
+    assert_eq!(*path, machine.at("etc/a.conf"));
+    assert_eq!(fs::read(copy).unwrap(), b"caf\xe9\n");
+    assert_eq!(fs::read(path).unwrap(), b"theirs\n");
+    assert!(!machine.at("etc/c.conf").exists() && !machine.at("etc/new.d").exists());
+
+    let again = Journal::open(&machine.place()).unwrap().unwrap();
+    assert_eq!(again.undo(false).unwrap().left.len(), 1);
+    let forced = Journal::open(&machine.place()).unwrap().unwrap();
+    assert_eq!(forced.undo(true).unwrap().back, [machine.at("etc/a.conf")]);
+    assert_eq!(machine.tree(), before);
+    assert!(!machine.at("lib/stubborn").exists());
+}
+
+#[test]
+fn a_file_behind_a_link_is_changed_in_the_link_s_place() {
+    let machine = Machine::new();
+    let before = machine.tree();
+    let path = machine.at("etc/link.conf");
+    let step = Step::Write { path: path.clone(), text: "ours".into(), why: String::new() };
+    let journal = Journal::record(&machine.place(), std::iter::once(&step)).unwrap();
+    journal.apply(&step).unwrap();
+    assert!(path.symlink_metadata().unwrap().is_symlink());
+    assert_eq!(fs::read(machine.at("etc/a.conf")).unwrap(), b"ours");
+    assert_eq!(fs::metadata(machine.at("etc/a.conf")).unwrap().mode() & 0o777, 0o640);
+    journal.undo(false).unwrap();
+    assert_eq!(machine.tree(), before);
+}
+
+#[test]
+fn what_cannot_be_undone_is_said_and_kept() {
+    let machine = Machine::new();
+    let fails = Step::run(&["true"], &["sh", "-c", "echo no, never >&2; exit 3"], "");
+    let journal = Journal::record(&machine.place(), machine.steps.iter().chain([&fails])).unwrap();
+    let trouble = journal.undo(false).unwrap().trouble;
+    assert_eq!(trouble.len(), 1);
+    assert!(trouble[0].contains("exit status: 3") && trouble[0].contains("no, never"), "{trouble:?}");
+
+    machine.record();
+    fs::write(machine.place().join(INDEX), "{\"version\":1").unwrap();
+    let error = Journal::open(&machine.place()).unwrap_err().to_string();
+    assert!(error.contains("the originals are the files beside it"), "{error}");
+}

@@ -1,0 +1,212 @@
+//! What this machine is, and what stubborn is on it. Nothing is changed, and only the control socket is spoken to.
+
+use std::collections::BTreeMap;
+use std::net::{IpAddr, SocketAddr};
+use std::path::{Path, PathBuf};
+
+use super::proof;
+use crate::config::{self, Config, ConfigErrors, DEFAULT_PATH};
+use crate::control::ClientError;
+use crate::machine::{self, Holder, Link, Process, ResolvConf, Root};
+
+/// Files whose text decides what is to be done.
+const FILES: &[&str] = &[
+    "/etc/resolv.conf",
+    "/etc/resolvconf.conf",
+    "/etc/dnsmasq.conf",
+    "/etc/pihole/pihole.toml",
+    "/etc/pihole/setupVars.conf",
+    "/etc/systemd/resolved.conf",
+    "/run/systemd/resolve/resolv.conf",
+    "/run/dnsmasq/resolv.conf",
+    "/run/resolvconf/resolv.conf",
+];
+
+/// Directories all of whose files do.
+const DIRECTORIES: &[&str] = &["/etc/dnsmasq.d", "/etc/systemd/resolved.conf.d"];
+
+/// Paths that mean something by being there.
+const MARKS: &[&str] = &[
+    "/etc/NIXOS",
+    "/run/systemd/system",
+    "/etc/dhcp/dhclient-enter-hooks.d",
+    "/lib/systemd/system/stubborn.service",
+    "/usr/lib/systemd/system/stubborn.service",
+    "/etc/systemd/system/stubborn.service",
+    "/etc/systemd/system/multi-user.target.wants/stubborn.service",
+    "/etc/systemd/system/sockets.target.wants/stubborn.socket",
+];
+
+/// Programs that decide who is asked, by the name the kernel shows.
+const PROGRAMS: &[&str] = &["systemd-resolve", "NetworkManager", "dhclient", "dhcpcd", "dockerd"];
+
+/// Where stubborn listens as the upstream of another program, if nobody else is there.
+const BESIDE: std::ops::RangeInclusive<u16> = 5335..=5339;
+
+/// A machine, as far as DNS goes.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Machine {
+    /// `/etc/resolv.conf`
+    pub resolv_conf: ResolvConf,
+    /// It is a mount of its own.
+    pub is_mounted: bool,
+    /// The programs that run and decide who is asked.
+    pub programs: Vec<Process>,
+    /// Who has port 53.
+    pub holders: Vec<Holder>,
+    /// Interfaces with servers of their own in systemd-resolved.
+    pub links: Vec<Link>,
+    /// The files there are of those that decide.
+    pub files: BTreeMap<PathBuf, String>,
+    /// The paths there are that mean something by being there.
+    pub marks: Vec<PathBuf>,
+    /// A free port beside 53.
+    pub free_port: Option<u16>,
+}
+
+impl Machine {
+    /// The text of a file; empty where it is not there.
+    pub fn text(&self, path: &str) -> &str {
+        self.files.get(Path::new(path)).map_or("", String::as_str)
+    }
+
+    /// Whether a file is there.
+    pub fn has(&self, path: &str) -> bool {
+        self.files.contains_key(Path::new(path)) || self.marks.iter().any(|mark| mark == Path::new(path))
+    }
+
+    /// Whether a program runs.
+    pub fn runs(&self, name: &str) -> bool {
+        self.programs.iter().any(|process| process.name == name)
+    }
+}
+
+/// stubborn, on this machine.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Ours {
+    /// The configuration file, there or not.
+    pub path: PathBuf,
+    /// What it holds.
+    pub text: String,
+    /// What it says.
+    pub config: Config,
+    /// Keys that are written in it.
+    pub written: Vec<String>,
+    /// The daemon, if it answers.
+    pub running: Option<Running>,
+    /// `--listen`
+    pub wanted: Option<SocketAddr>,
+}
+
+/// The daemon.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Running {
+    /// Its process.
+    pub pid: u32,
+    /// Where it listens.
+    pub listeners: Vec<SocketAddr>,
+    /// It lets everything through and reports it.
+    pub only_monitors: bool,
+}
+
+/// Looks at the machine.
+pub fn survey(root: &Root) -> Machine {
+    let mut files = BTreeMap::new();
+    let in_directories = DIRECTORIES
+        .iter()
+        .flat_map(|directory| {
+            root.names(directory).into_iter().map(move |name| format!("{directory}/{name}"))
+        })
+        .filter(|path| !path.contains("/."));
+    for path in FILES.iter().map(ToString::to_string).chain(in_directories) {
+        if let Some(text) = root.text(&path) {
+            files.insert(PathBuf::from(path), text);
+        }
+    }
+    let mounts = root.text("/proc/self/mountinfo").unwrap_or_default();
+    let programs = machine::processes(root).into_iter();
+    Machine {
+        resolv_conf: machine::resolv_conf(root),
+        is_mounted: mounts.lines().any(|line| line.split(' ').nth(4) == Some(machine::RESOLV_CONF)),
+        programs: programs.filter(|process| PROGRAMS.contains(&process.name.as_str())).collect(),
+        holders: machine::holders(root, 53),
+        links: machine::links(root),
+        files,
+        marks: MARKS
+            .iter()
+            .map(PathBuf::from)
+            .filter(|mark| root.at(mark).symlink_metadata().is_ok())
+            .collect(),
+        free_port: BESIDE.into_iter().find(|port| {
+            let held = machine::holders(root, *port);
+            held.iter().flat_map(|holder| &holder.processes).all(|process| process.name == "stubborn")
+                && held.iter().all(|holder| !holder.processes.is_empty())
+        }),
+    }
+}
+
+impl Ours {
+    /// Reads the configuration and asks the daemon how it is.
+    ///
+    /// # Errors
+    /// The configuration has errors.
+    pub fn read(config: Option<&Path>, wanted: Option<SocketAddr>) -> Result<Self, ConfigErrors> {
+        let path = config.unwrap_or(Path::new(DEFAULT_PATH)).to_owned();
+        let loaded = config::load(config)?;
+        let socket = loaded.config.control.socket.as_deref();
+        let running = socket.and_then(|socket| match proof::status(socket) {
+            Ok(status) => Some(Running {
+                pid: status.pid,
+                listeners: status.listeners.iter().filter_map(|text| text.parse().ok()).collect(),
+                only_monitors: status.policy.mode == "monitor",
+            }),
+            // It runs, and this user may not ask where it listens: where its configuration says.
+            Err(ClientError::NoPermission { .. }) => {
+                Some(Running { listeners: loaded.config.server.listen.clone(), ..Running::default() })
+            }
+            Err(_) => None,
+        });
+        Ok(Self {
+            text: Root::default().text(&path).unwrap_or_default(),
+            path,
+            config: loaded.config,
+            written: loaded.written.into_iter().map(|(key, _)| key).collect(),
+            running,
+            wanted,
+        })
+    }
+
+    /// Whether a key is written in the file.
+    pub fn wrote(&self, key: &str) -> bool {
+        self.written.iter().any(|written| written == key)
+    }
+
+    /// Where it listens, or will.
+    pub fn listeners(&self) -> &[SocketAddr] {
+        self.running.as_ref().map_or(&self.config.server.listen, |running| &running.listeners)
+    }
+
+    /// Whether a socket is its own. Who may not know whose it is believes the daemon.
+    pub fn has(&self, holder: &Holder, machine: &Machine) -> bool {
+        let by_systemd = machine.has("/etc/systemd/system/sockets.target.wants/stubborn.socket");
+        let running = self.running.as_ref();
+        if holder.processes.is_empty() {
+            return running.is_some_and(|running| running.listeners.contains(&holder.address));
+        }
+        holder.processes.iter().any(|process| {
+            process.name == "stubborn"
+                || running.is_some_and(|running| running.pid == process.pid)
+                || (by_systemd && process.pid == 1)
+        })
+    }
+}
+
+/// The address on which programs of this machine reach a socket.
+pub(super) fn reached(address: SocketAddr) -> Option<SocketAddr> {
+    let ip = match address.ip() {
+        IpAddr::V4(ip) if ip.is_unspecified() => std::net::Ipv4Addr::LOCALHOST.into(),
+        IpAddr::V6(ip) if ip.is_unspecified() => std::net::Ipv6Addr::LOCALHOST.into(),
+        ip => ip,
+    };
+    ip.is_loopback().then_some(SocketAddr::new(ip, address.port()))
+}

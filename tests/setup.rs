@@ -1,0 +1,541 @@
+//! `stubborn setup` and `stubborn restore` on machines made for them: each test has network and mount namespaces of its own,
+//! with an `/etc`, a `/run` and a `/var/lib` in them, a real daemon, and imitations of the programs that a plan runs.
+
+#![cfg(target_os = "linux")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::print_stderr,
+    reason = "a test may end where it stands"
+)]
+
+mod support;
+mod support_more;
+
+use std::fs;
+use std::net::SocketAddr;
+use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use stubborn::audit::cases::Action;
+use stubborn::audit::run::ask_udp;
+use stubborn::audit::wire::code;
+use support_more::process::PROGRAM;
+use support_more::{Call, Process, ScriptedUpstream, Start, ask, ip, isolated, run, until};
+use tempfile::TempDir;
+
+const RESOLV_CONF: &str = "/etc/resolv.conf";
+const ROUTER: &str = "192.0.2.1:53";
+const SOCKET: &str = "/run/stubborn/control.sock";
+/// What imitations were run with, a line each.
+const LOG: &str = "/run/log";
+/// While this is there, systemd-resolved does not what it is told.
+const DEAF: &str = "/run/deaf";
+const PLAIN: &str = "# by hand\nnameserver 192.0.2.1\nsearch lan\n";
+const STUB: &str = "nameserver 127.0.0.53\noptions edns0 trust-ad\n";
+
+/// A machine: what stands in its `/etc`, `/run` and `/var/lib` is seen by everything the test starts.
+struct Machine {
+    directory: TempDir,
+    _router: ScriptedUpstream,
+    children: Vec<Child>,
+}
+
+impl Machine {
+    fn new() -> Self {
+        ip("link set lo up");
+        ip("addr add 192.0.2.1/32 dev lo");
+        ip("addr add 192.0.2.2/32 dev lo");
+        let directory = TempDir::new().unwrap();
+        for name in ["etc/stubborn", "lib", "bin"] {
+            fs::create_dir_all(directory.path().join(name)).unwrap();
+        }
+        run("mount", &["--make-rprivate", "/"]);
+        let at = |name: &str| directory.path().join(name).to_str().unwrap().to_owned();
+        run("mount", &["--bind", &at("etc"), "/etc"]);
+        run("mount", &["--bind", &at("lib"), "/var/lib"]);
+        run("mount", &["-t", "tmpfs", "tmpfs", "/run"]);
+        fs::create_dir("/run/stubborn").unwrap();
+        // An answer of anybody's, for every name.
+        let router = ScriptedUpstream::at(ROUTER.parse().unwrap(), |call| call.address("1.1.1.1"));
+        let machine = Self { directory, _router: router, children: Vec::new() };
+        for program in ["systemctl", "nmcli", "resolvectl", "resolvconf"] {
+            machine.imitation(program, "");
+        }
+        machine
+    }
+
+    /// A program in the place of the real one, which notes how it is run.
+    fn imitation(&self, program: &str, script: &str) {
+        let path = self.directory.path().join("bin").join(program);
+        fs::write(&path, format!("#!/bin/sh\necho {program} \"$@\" >> {LOG}\n{script}\n")).unwrap();
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
+    }
+
+    /// A process of that name that does nothing; it ends with the machine.
+    fn program(&mut self, name: &str) {
+        let path = self.directory.path().join("bin").join(name);
+        fs::copy("/bin/sleep", &path).unwrap();
+        self.children.push(Command::new(path).arg("1000").spawn().unwrap());
+    }
+
+    fn stubborn(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(PROGRAM);
+        let path =
+            format!("{}:{}", self.directory.path().join("bin").display(), std::env::var("PATH").unwrap());
+        command.args(arguments).env("PATH", path).env_remove("XDG_RUNTIME_DIR").stdin(Stdio::null());
+        command
+    }
+
+    /// Its exit code, and everything it said.
+    #[track_caller]
+    fn says(&self, arguments: &[&str]) -> (Option<i32>, String) {
+        let output = self.stubborn(arguments).output().unwrap();
+        let said = String::from_utf8_lossy(&output.stdout) + String::from_utf8_lossy(&output.stderr);
+        (output.status.code(), said.into_owned())
+    }
+
+    #[track_caller]
+    fn does(&self, arguments: &[&str]) -> String {
+        let (code, said) = self.says(arguments);
+        assert_eq!(code, Some(0), "{arguments:?}: {said}");
+        said
+    }
+
+    /// Whom the daemon asks.
+    fn upstreams(&self) -> Vec<String> {
+        let status: serde_json::Value = serde_json::from_str(&self.does(&["status", "--json"])).unwrap();
+        let upstreams = status["upstreams"].as_array().unwrap();
+        upstreams.iter().map(|upstream| upstream["server"].as_str().unwrap().to_owned()).collect()
+    }
+
+    /// systemd-resolved, as far as it can be told from outside: once restarted it asks whom its drop-in names, and says so
+    /// in the file of its servers.
+    fn resolved(&mut self) -> ScriptedUpstream {
+        self.program("systemd-resolve");
+        make("/run/systemd/resolve/stub-resolv.conf", STUB);
+        make("/run/systemd/resolve/resolv.conf", "nameserver 192.0.2.1\n");
+        symlink("../run/systemd/resolve/stub-resolv.conf", RESOLV_CONF).unwrap();
+        self.imitation("systemctl", RESTART);
+        ScriptedUpstream::at("127.0.0.53:53".parse().unwrap(), told)
+    }
+}
+
+/// An answer from whom systemd-resolved was told to ask, unless it is deaf.
+fn told(call: &Call) -> Vec<Action> {
+    match fs::read_to_string("/run/told").unwrap_or_default().trim() {
+        _ if Path::new(DEAF).exists() => passed_on(call, ROUTER),
+        "" => passed_on(call, ROUTER),
+        server => passed_on(call, &format!("{server}:53")),
+    }
+}
+
+/// What a restart does to systemd-resolved.
+const RESTART: &str = "\
+file=/etc/systemd/resolved.conf.d/zz-stubborn.conf
+told=$(sed -n 's/^DNS=\\(..*\\)/\\1/p' $file 2>/dev/null)
+echo \"$told\" > /run/told
+{ [ -z \"$told\" ] || echo nameserver $told; echo nameserver 192.0.2.1; } > /run/systemd/resolve/new
+mv /run/systemd/resolve/new /run/systemd/resolve/resolv.conf";
+
+impl Drop for Machine {
+    fn drop(&mut self) {
+        for child in &mut self.children {
+            let _killed = child.kill();
+            let _status = child.wait();
+        }
+        // What an imitation of a service manager started.
+        for name in ["/run/stubborn.pid", "/run/dnsmasq.pid"] {
+            if let Ok(pid) = fs::read_to_string(name) {
+                let _ended = Command::new("kill").args(["-9", pid.trim()]).status();
+            }
+        }
+    }
+}
+
+fn passed_on(call: &Call, server: &str) -> Vec<Action> {
+    let reply = ask_udp(server.parse().unwrap(), &call.wire, Duration::from_secs(5));
+    reply.map_or(Vec::new(), |reply| vec![Action::Send(reply)])
+}
+
+fn make(path: &str, text: &str) {
+    fs::create_dir_all(Path::new(path).parent().unwrap()).unwrap();
+    fs::write(path, text).unwrap();
+}
+
+fn daemon() -> Process {
+    Start::new().socket(Path::new(SOCKET)).start()
+}
+
+fn local() -> SocketAddr {
+    "127.0.0.1:53".parse().unwrap()
+}
+
+/// What was run, in order.
+fn commands() -> Vec<String> {
+    fs::read_to_string(LOG).unwrap_or_default().lines().map(str::to_owned).collect()
+}
+
+/// Everything in `/etc` and `/var/lib`: names, modes, owners, contents, targets of links.
+fn tree() -> Vec<(PathBuf, u32, u32, Vec<u8>)> {
+    let mut found = Vec::new();
+    let mut directories = vec![PathBuf::from("/etc"), PathBuf::from("/var/lib")];
+    while let Some(directory) = directories.pop() {
+        for entry in fs::read_dir(directory).unwrap() {
+            let path = entry.unwrap().path();
+            let metadata = path.symlink_metadata().unwrap();
+            let content = if metadata.is_file() {
+                fs::read(&path).unwrap()
+            } else if metadata.is_symlink() {
+                fs::read_link(&path).unwrap().into_os_string().into_encoded_bytes()
+            } else {
+                directories.push(path.clone());
+                Vec::new()
+            };
+            found.push((path, metadata.mode(), metadata.uid(), content));
+        }
+    }
+    found.sort();
+    found
+}
+
+#[test]
+fn a_plain_resolv_conf_names_stubborn_and_gets_its_old_text_back() {
+    if !isolated() {
+        return;
+    }
+    let machine = Machine::new();
+    make(RESOLV_CONF, PLAIN);
+    fs::set_permissions(RESOLV_CONF, fs::Permissions::from_mode(0o604)).unwrap();
+    std::os::unix::fs::chown(RESOLV_CONF, Some(7), Some(8)).unwrap();
+    let before = tree();
+    assert!(machine.does(&["restore"]).contains("nothing to do"));
+    let _daemon = daemon();
+
+    let shown = machine.does(&["setup", "--dry-run"]);
+    for part in [
+        "/etc/resolv.conf is a file",
+        "1. ask stubborn at 127.0.0.1:53",
+        "write /etc/resolv.conf: programs ask 127.0.0.1",
+    ] {
+        assert!(shown.contains(part), "no {part:?} in {shown}");
+    }
+    let as_json: serde_json::Value =
+        serde_json::from_str(&machine.does(&["setup", "--dry-run", "--json"])).unwrap();
+    assert_eq!((&as_json["outcome"], as_json["steps"].as_array().unwrap().len()), (&"planned".into(), 2));
+    assert_eq!(tree(), before, "a dry run changes nothing");
+
+    machine.does(&["setup"]);
+    let text = fs::read_to_string(RESOLV_CONF).unwrap();
+    assert!(text.ends_with("\nnameserver 127.0.0.1\nsearch lan\n"), "{text}");
+    assert_eq!(machine.upstreams(), ["192.0.2.1"]);
+    ask(local(), "new.example").assert_addresses(&["1.1.1.1"]);
+
+    let after = tree();
+    assert!(machine.does(&["setup"]).contains("nothing to do"));
+    assert_eq!(tree(), after, "a second time changes nothing");
+
+    assert!(machine.does(&["restore", "--dry-run"]).contains("would put back /etc/resolv.conf"));
+    assert_eq!(tree(), after);
+    assert!(machine.does(&["restore"]).contains("everything is as it was"));
+    assert_eq!(tree(), before);
+    assert!(machine.does(&["restore"]).contains("nothing to do"));
+}
+
+/// Debian's resolvconf goes on collecting, and the daemon follows it.
+#[test]
+fn a_link_is_replaced_and_put_back_and_what_it_led_to_is_followed() {
+    if !isolated() {
+        return;
+    }
+    let machine = Machine::new();
+    make("/run/resolvconf/resolv.conf", PLAIN);
+    symlink("/run/resolvconf/resolv.conf", RESOLV_CONF).unwrap();
+    let before = tree();
+    let daemon = daemon();
+    machine.does(&["setup"]);
+    assert!(!Path::new(RESOLV_CONF).is_symlink());
+    assert_eq!(machine.upstreams(), ["192.0.2.1"]);
+    let from = daemon.lines();
+    let _next = ScriptedUpstream::at("192.0.2.2:53".parse().unwrap(), |call| call.address("8.8.8.8"));
+    make("/run/resolvconf/resolv.conf", "nameserver 192.0.2.2\n");
+    daemon.said(from, &["reloaded", "+1 server"]);
+    ask(local(), "next.example").assert_addresses(&["8.8.8.8"]);
+    machine.does(&["restore"]);
+    assert_eq!(tree(), before);
+}
+
+#[test]
+fn systemd_resolved_asks_stubborn_for_every_name() {
+    if !isolated() {
+        return;
+    }
+    let mut machine = Machine::new();
+    let _resolved = machine.resolved();
+    let before = tree();
+    // Started before the setup, it asked the stub.
+    let daemon = daemon();
+    daemon.said(0, &["upstream=127.0.0.53"]);
+    machine.does(&["setup"]);
+    assert_eq!(commands(), ["systemctl restart systemd-resolved"]);
+    assert_eq!(machine.upstreams(), ["192.0.2.1"]);
+    ask("127.0.0.53:53".parse().unwrap(), "new.example").assert_addresses(&["1.1.1.1"]);
+    assert!(machine.does(&["setup"]).contains("nothing to do"));
+    machine.does(&["restore"]);
+    assert_eq!(commands().len(), 2, "it is told of both");
+    assert_eq!(tree(), before);
+}
+
+#[test]
+fn without_an_answer_through_stubborn_everything_is_put_back() {
+    if !isolated() {
+        return;
+    }
+    let mut machine = Machine::new();
+    let _resolved = machine.resolved();
+    fs::write(DEAF, "").unwrap();
+    let before = tree();
+    let _daemon = daemon();
+    let (code, said) = machine.says(&["setup"]);
+    assert_eq!(code, Some(2), "{said}");
+    assert!(
+        said.contains("error: 127.0.0.53 answers without asking stubborn; everything is as it was"),
+        "{said}"
+    );
+    assert_eq!(tree(), before);
+    assert_eq!(commands().len(), 2, "{:?}", commands());
+
+    fs::remove_file(DEAF).unwrap();
+    // Ctrl-C, and a terminal that goes away, as it is about to be done.
+    for signal in ["INT", "HUP"] {
+        machine.imitation("systemctl", &format!("{RESTART}\nkill -{signal} $PPID"));
+        let (code, said) = machine.says(&["setup"]);
+        assert!(code == Some(2) && said.contains("error: interrupted; everything is as it was"), "{said}");
+        assert_eq!(tree(), before);
+    }
+    machine.imitation("systemctl", "echo 'Failed to restart' >&2; exit 1");
+    let (code, said) = machine.says(&["setup", "--json"]);
+    let report: serde_json::Value = serde_json::from_str(&said).unwrap();
+    assert_eq!((code, &report["undone"]), (Some(2), &false.into()), "{said}");
+    assert!(report["error"].as_str().unwrap().contains("Failed to restart"), "{said}");
+    assert_eq!(tree(), before);
+}
+
+#[test]
+fn nothing_points_at_a_stubborn_that_does_not_answer() {
+    if !isolated() {
+        return;
+    }
+    let machine = Machine::new();
+    make(RESOLV_CONF, PLAIN);
+    let before = tree();
+    let (code, said) = machine.says(&["setup"]);
+    assert!(code == Some(2) && said.contains("stubborn does not run"), "{said}");
+
+    make("/etc/stubborn/stubborn.toml", "[upstream]\nservers = [\"192.0.2.2\"]\n");
+    let with_file = tree();
+    let _silent = ScriptedUpstream::at("192.0.2.2:53".parse().unwrap(), |call| call.rcode(code::REFUSED));
+    let daemon = daemon();
+    let (code, said) = machine.says(&["setup"]);
+    assert!(
+        code == Some(2)
+            && said.contains("127.0.0.1:53 answers over UDP for example.com with response code 5"),
+        "{said}"
+    );
+    assert!(!said.contains("write /etc/resolv.conf"), "{said}");
+    assert_eq!(tree(), with_file);
+    drop(daemon);
+
+    fs::remove_file("/etc/stubborn/stubborn.toml").unwrap();
+    assert_eq!(tree(), before);
+    let _other = ScriptedUpstream::at(local(), |call| call.address("1.1.1.1"));
+    let (code, said) = machine.says(&["setup"]);
+    assert!(code == Some(2) && said.contains("has 127.0.0.1:53") && said.contains("127.0.0.2:53"), "{said}");
+    make("/etc/stubborn/stubborn.toml", "[guard\n");
+    assert_eq!(machine.says(&["setup"]).0, Some(1));
+}
+
+#[test]
+fn killed_at_any_step_it_is_undone_or_begun_anew() {
+    if !isolated() {
+        return;
+    }
+    let mut machine = Machine::new();
+    let _resolved = machine.resolved();
+    machine.program("NetworkManager");
+    // A VPN for every name.
+    make("/run/systemd/resolve/netif/1", "SERVERS=192.0.2.1\nDOMAINS=~.\n");
+    make("/run/NetworkManager/devices/1", "[device]\nconnection-uuid=1-1\n");
+    make("/etc/resolvconf.conf", "# mine\n");
+    let before = tree();
+    let _daemon = daemon();
+    for (program, then) in [("systemctl", "restore"), ("nmcli", "setup"), ("resolvconf", "restore")] {
+        machine.imitation(program, "kill -9 $PPID");
+        let output = machine.stubborn(&["setup"]).output().unwrap();
+        assert_eq!(output.status.code(), None, "{program}: it was killed");
+        assert_ne!(tree(), before, "{program}");
+        ask("127.0.0.53:53".parse().unwrap(), &format!("{program}.example")).assert_addresses(&["1.1.1.1"]);
+        machine.imitation(program, if program == "systemctl" { RESTART } else { "" });
+        let said = machine.does(&[then]);
+        if then == "setup" {
+            assert!(said.contains("an interrupted setup is undone first"), "{said}");
+            machine.does(&["restore"]);
+        }
+        assert_eq!(tree(), before, "{program}");
+    }
+    machine.does(&["setup"]);
+    let own: Vec<String> = commands().split_off(commands().len() - 4);
+    assert_eq!(
+        own,
+        [
+            "systemctl restart systemd-resolved",
+            "nmcli general reload",
+            "resolvectl revert lo",
+            "resolvconf -u"
+        ]
+    );
+    // While it is put back.
+    machine.imitation("nmcli", "kill -9 $PPID");
+    assert_eq!(machine.stubborn(&["restore"]).output().unwrap().status.code(), None);
+    machine.imitation("nmcli", "");
+    machine.does(&["restore"]);
+    assert_eq!(tree(), before);
+}
+
+#[test]
+fn what_somebody_else_has_changed_since_is_left_and_said() {
+    if !isolated() {
+        return;
+    }
+    let machine = Machine::new();
+    make(RESOLV_CONF, PLAIN);
+    let before = tree();
+    let _daemon = daemon();
+    let theirs = "nameserver 192.0.2.1\n# DHCP was here\n";
+    let changed = || {
+        machine.does(&["setup"]);
+        make(RESOLV_CONF, theirs);
+    };
+    changed();
+    let (code, said) = machine.says(&["restore"]);
+    assert!(
+        code == Some(1) && said.contains("/etc/resolv.conf was changed by somebody else since"),
+        "{said}"
+    );
+    assert!(said.contains("/var/lib/stubborn/setup/"), "{said}");
+    assert_eq!(fs::read_to_string(RESOLV_CONF).unwrap(), theirs);
+    machine.does(&["restore", "--force"]);
+    assert_eq!(tree(), before);
+
+    changed();
+    let said = machine.does(&["setup"]);
+    assert!(said.contains("begun anew"), "{said}");
+    assert!(fs::read_to_string(RESOLV_CONF).unwrap().contains("nameserver 127.0.0.1\n"));
+    machine.does(&["restore"]);
+    assert_eq!(fs::read_to_string(RESOLV_CONF).unwrap(), theirs);
+}
+
+#[test]
+fn only_root_may_and_one_at_a_time() {
+    if !isolated() {
+        return;
+    }
+    let machine = Machine::new();
+    make(RESOLV_CONF, PLAIN);
+    let _daemon = daemon();
+    // Where anybody may start it.
+    let program = machine.directory.path().join("stubborn");
+    fs::copy(PROGRAM, &program).unwrap();
+    fs::set_permissions(machine.directory.path(), fs::Permissions::from_mode(0o755)).unwrap();
+    let by_anybody = |arguments: &[&str]| {
+        let output = Command::new(&program).args(arguments).uid(65_534).gid(65_534).output().unwrap();
+        let said = String::from_utf8_lossy(&output.stdout) + String::from_utf8_lossy(&output.stderr);
+        (output.status.code(), said.into_owned())
+    };
+    let (code, said) = by_anybody(&["setup"]);
+    assert!(code == Some(2) && said.contains("sudo"), "{said}");
+    let (code, said) = by_anybody(&["setup", "--dry-run"]);
+    assert!(code == Some(0) && said.contains("write /etc/resolv.conf"), "{said}");
+
+    let directory = fs::File::open("/var/lib").unwrap();
+    rustix::fs::flock(&directory, rustix::fs::FlockOperation::LockExclusive).unwrap();
+    let (code, said) = machine.says(&["setup"]);
+    assert!(code == Some(2) && said.contains("is under way"), "{said}");
+}
+
+#[test]
+fn a_resolv_conf_that_cannot_be_replaced_stays_and_so_does_all_else() {
+    if !isolated() {
+        return;
+    }
+    let machine = Machine::new();
+    make(RESOLV_CONF, PLAIN);
+    let _daemon = daemon();
+    run("mount", &["--bind", RESOLV_CONF, RESOLV_CONF]);
+    let before = tree();
+    let (code, said) = machine.says(&["setup"]);
+    assert!(code == Some(2) && said.contains("a mount of its own"), "{said}");
+    run("umount", &[RESOLV_CONF]);
+    run("mount", &["--bind", "/etc", "/etc"]);
+    run("mount", &["-o", "remount,ro,bind", "/etc"]);
+    let (code, said) = machine.says(&["setup"]);
+    assert!(code == Some(2) && said.contains("Read-only file system"), "{said}");
+    assert!(said.contains("everything is as it was"), "{said}");
+    assert_eq!(tree(), before);
+}
+
+/// The real dnsmasq, with a service manager that is one in these two respects.
+#[test]
+fn dnsmasq_keeps_port_53_and_asks_stubborn() {
+    if !isolated() {
+        return;
+    }
+    let machine = Machine::new();
+    make(RESOLV_CONF, "nameserver 127.0.0.1\n");
+    make("/etc/passwd", "root:x:0:0::/root:/bin/sh\n");
+    make("/etc/group", "root:x:0:\n");
+    make("/etc/dnsmasq.conf", "user=root\nlisten-address=127.0.0.1\nbind-interfaces\nserver=192.0.2.1\n");
+    make("/etc/dnsmasq.d/lan.conf", "server=/corp.example/192.0.2.2\n");
+    make("/run/systemd/system/mark", "");
+    make("/lib/systemd/system/mark", "");
+    make("/etc/systemd/system/stubborn.service", "");
+    let dnsmasq = "dnsmasq -x /run/dnsmasq.pid -7 /etc/dnsmasq.d";
+    let stubborn = format!("{PROGRAM} run --pid-file /run/stubborn.pid >/run/stubborn.log 2>&1 &");
+    machine.imitation(
+        "systemctl",
+        &format!(
+            "case \"$*\" in\n\
+             'restart dnsmasq') kill $(cat /run/dnsmasq.pid); until {dnsmasq} 2>/dev/null; do :; done ;;\n\
+             'enable --now stubborn') {stubborn} ;;\n\
+             'disable --now stubborn') kill $(cat /run/stubborn.pid) ;;\n\
+             esac"
+        ),
+    );
+    let started = Command::new("sh").args(["-c", dnsmasq]).status().unwrap();
+    assert!(started.success(), "dnsmasq, of the package dnsmasq-base");
+    let before = tree();
+    let answers = |name: &str| ask(local(), name).assert_addresses(&["1.1.1.1"]);
+    answers("before.example");
+
+    let said = machine.does(&["setup"]);
+    assert!(
+        said.contains("stubborn's servers are from now on those in /etc/stubborn/stubborn.toml: 192.0.2.1"),
+        "{said}"
+    );
+    answers("after.example");
+    let log = fs::read_to_string("/run/stubborn.log").unwrap();
+    assert!(log.contains("127.0.0.1:5335"), "{log}");
+    let status = machine.does(&["status"]);
+    assert!(status.contains("127.0.0.1:5335") && status.contains("192.0.2.1"), "{status}");
+    assert!(machine.does(&["setup"]).contains("nothing to do"));
+
+    machine.does(&["restore"]);
+    answers("again.example");
+    assert_eq!(tree(), before);
+    until("stubborn has ended", || std::os::unix::net::UnixStream::connect(SOCKET).err());
+}
