@@ -461,6 +461,13 @@ fn only_root_may_and_one_at_a_time() {
     assert!(code == Some(2) && said.contains("sudo"), "{said}");
     let (code, said) = by_anybody(&["setup", "--dry-run"]);
     assert!(code == Some(0) && said.contains("write /etc/resolv.conf"), "{said}");
+    machine.does(&["setup"]);
+    for arguments in [&["setup", "--dry-run"][..], &["restore", "--dry-run"], &["restore"]] {
+        let (code, said) = by_anybody(arguments);
+        assert!(code == Some(2) && said.contains("sudo"), "{arguments:?}: {said}");
+    }
+    machine.does(&["restore"]);
+    assert!(by_anybody(&["restore"]).1.contains("nothing to do"));
 
     let directory = fs::File::open("/var/lib").unwrap();
     rustix::fs::flock(&directory, rustix::fs::FlockOperation::LockExclusive).unwrap();

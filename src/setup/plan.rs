@@ -18,6 +18,7 @@ mod prepare;
 mod programs;
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
 
 use super::survey::reached;
 use super::{Machine, Ours, Plan, Step};
@@ -67,6 +68,16 @@ pub fn plan(machine: &Machine, ours: &Ours) -> Result<Plan, Refused> {
         ));
     }
     let front = front(machine, ours)?;
+    let is_edited = |path: &&PathBuf| {
+        path.starts_with("/etc/resolvconf.conf")
+            || (front.is_some() && !path.starts_with("/etc/systemd") && !path.starts_with("/run"))
+    };
+    if let Some(path) = machine.unfit.iter().filter(|path| !path.ends_with("resolv.conf")).find(is_edited) {
+        return Err(refused(
+            format!("{} is no text, or longer than 1 MiB, and so is not changed from here", path.display()),
+            "have no such bytes in it, or move what is long elsewhere",
+        ));
+    }
     let listen = match front {
         None => listen_alone(machine, ours)?,
         Some(_) => listen_behind(machine, ours)?,

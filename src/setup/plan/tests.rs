@@ -1,7 +1,5 @@
 //! Machines, and what is done about them.
 
-use std::path::PathBuf;
-
 use super::*;
 use crate::machine::Writer;
 use crate::setup::SAVED_SERVERS;
@@ -370,12 +368,15 @@ fn what_cannot_be_is_refused_with_a_way_out() {
     let mut unknown = machine(&[ROUTER], ENABLED, &[]);
     unknown.holders = vec![Holder { processes: Vec::new(), ..holder("127.0.0.1:53", process(5, "x", &[])) }];
     let plain = || machine(&[ROUTER], ENABLED, &[]);
+    let mut blocklist = held_by("dnsmasq", &["dnsmasq", "-7", "/etc/dnsmasq.d"], &[]);
+    blocklist.unfit = vec![PathBuf::from(RESOLV_CONF), PathBuf::from("/etc/dnsmasq.d/blocklist.conf")];
     let mut mounted = plain();
     mounted.is_mounted = true;
     let wanting =
         |text: &str, listen: &str| Ours { wanted: Some(listen.parse().unwrap()), ..ours(text, HERE) };
     for (machine, ours, why, help) in [
         (machine(&[], &["/etc/NIXOS"], &[]), ours("", HERE), "NixOS", "networking.nameservers"),
+        (blocklist, ours("", None), "/etc/dnsmasq.d/blocklist.conf is no text", "elsewhere"),
         (mounted, ours("", HERE), "a mount of its own", "--dns"),
         (
             held_by("unbound", &[], &[]),
