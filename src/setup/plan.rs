@@ -91,11 +91,12 @@ pub fn plan(machine: &Machine, ours: &Ours) -> Result<Plan, Refused> {
         is_behind: front.is_some(),
         warnings: Vec::new(),
     };
-    let asked_before = match front {
+    let mut asked_before = match front {
         Some(front) => behind(&mut plan, machine, front)?,
         None if ours.config.upstream.servers == [Server::System] => resolved_servers(machine),
         None => Vec::new(),
     };
+    asked_before.retain(|server| *server != listen.to_string());
     prepare(&mut plan, machine, ours, front, asked_before)?;
     programs(&mut plan, machine, ours, front.is_some());
     warnings(&mut plan, machine, ours);

@@ -298,7 +298,7 @@ fn each_machine_has_its_steps() {
             &[
                 CONFIG,
                 "first systemctl restart stubborn",
-                "/etc/pihole/pihole.toml",
+                "pihole-FTL --config dns.upstreams [\"127.0.0.1#5335\"]",
                 "systemctl restart pihole-FTL",
             ],
             "127.0.0.1",
@@ -505,6 +505,25 @@ fn the_texts_say_what_is_meant() {
     );
     let resolv_conf = text(&dnsmasq, RESOLV_CONF);
     assert!(resolv_conf.contains("nameserver 127.0.0.1\n"));
+
+    let mut pihole =
+        machine(&[("/etc/pihole/pihole.toml", "[dns]\nupstreams = [\"8.8.8.8#53\"]\n")], ENABLED, &[]);
+    pihole.holders = vec![holder("0.0.0.0:53", process(5, "pihole-FTL", &[]))];
+    let pihole = plan_of(&pihole, &ours("", None));
+    assert!(text(&pihole, "/etc/stubborn/stubborn.toml").contains("servers = [\"8.8.8.8\"]"));
+    let undone: Vec<String> = pihole
+        .switch
+        .iter()
+        .rev()
+        .filter_map(|step| match step {
+            Step::Run { undo, .. } => Some(undo.join(" ")),
+            Step::Write { .. } => None,
+        })
+        .collect();
+    assert_eq!(
+        undone,
+        ["pihole-FTL --config dns.upstreams [\"8.8.8.8#53\"]", "systemctl restart pihole-FTL"]
+    );
 
     let wanted = Ours { wanted: Some("127.0.0.2:53".parse().unwrap()), ..ours("", HERE) };
     let moved = plan_of(&machine(&[ROUTER], ENABLED, &[]), &wanted);
