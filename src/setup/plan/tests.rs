@@ -533,6 +533,11 @@ fn the_texts_say_what_is_meant() {
 }
 
 #[test]
+fn the_daemon_looks_where_the_servers_are_saved() {
+    assert!(crate::upstream::SYSTEM_FILES.iter().any(|(path, _)| *path == SAVED_SERVERS));
+}
+
+#[test]
 fn what_goes_past_stubborn_is_said() {
     let mut vpn = stub(machine(
         &[
