@@ -163,7 +163,9 @@ fn passed_on(call: &Call, server: &str) -> Vec<Action> {
     reply.map_or(Vec::new(), |reply| vec![Action::Send(reply)])
 }
 
+/// Writes a file, where it is the machine's own.
 fn make(path: &str, text: &str) {
+    assert!(["/etc/", "/run/"].iter().any(|own| path.starts_with(own)), "{path}");
     fs::create_dir_all(Path::new(path).parent().unwrap()).unwrap();
     fs::write(path, text).unwrap();
 }
@@ -461,6 +463,13 @@ fn only_root_may_and_one_at_a_time() {
     assert!(code == Some(2) && said.contains("sudo"), "{said}");
     let (code, said) = by_anybody(&["setup", "--dry-run"]);
     assert!(code == Some(0) && said.contains("write /etc/resolv.conf"), "{said}");
+    machine.does(&["setup"]);
+    for arguments in [&["setup", "--dry-run"][..], &["restore", "--dry-run"], &["restore"]] {
+        let (code, said) = by_anybody(arguments);
+        assert!(code == Some(2) && said.contains("sudo"), "{arguments:?}: {said}");
+    }
+    machine.does(&["restore"]);
+    assert!(by_anybody(&["restore"]).1.contains("nothing to do"));
 
     let directory = fs::File::open("/var/lib").unwrap();
     rustix::fs::flock(&directory, rustix::fs::FlockOperation::LockExclusive).unwrap();
@@ -502,7 +511,6 @@ fn dnsmasq_keeps_port_53_and_asks_stubborn() {
     make("/etc/dnsmasq.conf", "user=root\nlisten-address=127.0.0.1\nbind-interfaces\nserver=192.0.2.1\n");
     make("/etc/dnsmasq.d/lan.conf", "server=/corp.example/192.0.2.2\n");
     make("/run/systemd/system/mark", "");
-    make("/lib/systemd/system/mark", "");
     make("/etc/systemd/system/stubborn.service", "");
     let dnsmasq = "dnsmasq -x /run/dnsmasq.pid -7 /etc/dnsmasq.d";
     let stubborn = format!("{PROGRAM} run --pid-file /run/stubborn.pid >/run/stubborn.log 2>&1 &");
@@ -538,4 +546,53 @@ fn dnsmasq_keeps_port_53_and_asks_stubborn() {
     answers("again.example");
     assert_eq!(tree(), before);
     until("stubborn has ended", || std::os::unix::net::UnixStream::connect(SOCKET).err());
+}
+
+/// dnsmasq in the part of Pi-hole, which is made of it, and a program that writes its settings as Pi-hole's own does.
+#[test]
+fn pi_hole_is_told_to_ask_stubborn_and_told_back() {
+    if !isolated() {
+        return;
+    }
+    let machine = Machine::new();
+    make(RESOLV_CONF, "nameserver 127.0.0.1\n");
+    make("/etc/passwd", "root:x:0:0::/root:/bin/sh\n");
+    make("/etc/group", "root:x:0:\n");
+    let toml = "[dns]\nupstreams = [\"192.0.2.1\"]\n";
+    make("/etc/pihole/pihole.toml", toml);
+    let settings = "no-resolv\nuser=root\nlisten-address=127.0.0.1\nbind-interfaces\n";
+    make("/run/pihole.conf", &format!("{settings}server=192.0.2.1\n"));
+    let directory = machine.directory.path().join("opt");
+    fs::create_dir(&directory).unwrap();
+    let program = directory.join("pihole-FTL");
+    let found = Command::new("sh").args(["-c", "PATH=$PATH:/usr/sbin command -v dnsmasq"]).output().unwrap();
+    let dnsmasq = String::from_utf8(found.stdout).unwrap();
+    fs::copy(dnsmasq.trim(), &program).expect("dnsmasq, of the package dnsmasq-base");
+    let start = format!("{} -x /run/dnsmasq.pid -C /run/pihole.conf", program.display());
+    machine.imitation(
+        "service",
+        &format!("kill $(cat /run/dnsmasq.pid); until {start} 2>/dev/null; do :; done"),
+    );
+    machine.imitation(
+        "pihole-FTL",
+        "printf '[dns]\\nupstreams = %s\\n' \"$3\" > /etc/pihole/pihole.toml\n\
+         sed -i '/^server=/d' /run/pihole.conf\n\
+         echo \"$3\" | tr -d '[]\"' | sed 's/^/server=/' >> /run/pihole.conf",
+    );
+    assert!(Command::new("sh").args(["-c", &start]).status().unwrap().success());
+    let before = tree();
+    make("/etc/stubborn/stubborn.toml", "[server]\nlisten = [\"127.0.0.1:5335\"]\n");
+    let _daemon = Start::new().upstream(ROUTER).socket(Path::new(SOCKET)).start();
+    let said = machine.does(&["setup"]);
+    assert!(said.contains("127.0.0.1 answers, and asks stubborn"), "{said}");
+    assert_eq!(
+        commands(),
+        ["pihole-FTL --config dns.upstreams [\"127.0.0.1#5335\"]", "service pihole-FTL restart"]
+    );
+    ask(local(), "after.example").assert_addresses(&["1.1.1.1"]);
+    machine.does(&["restore"]);
+    assert_eq!(fs::read_to_string("/etc/pihole/pihole.toml").unwrap(), toml);
+    ask(local(), "again.example").assert_addresses(&["1.1.1.1"]);
+    fs::remove_file("/etc/stubborn/stubborn.toml").unwrap();
+    assert_eq!(tree(), before);
 }

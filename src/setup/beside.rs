@@ -50,12 +50,11 @@ pub(super) fn setup_vars(text: &str, target: &str) -> Changed {
     changed
 }
 
-/// `pihole.toml` of Pi-hole from version 6 on.
-pub(super) fn pihole_toml(text: &str, target: &str) -> Result<Changed, String> {
+/// The upstreams in the `pihole.toml` of Pi-hole from version 6 on, as they are written.
+pub(super) fn pihole_upstreams(text: &str) -> Result<Vec<String>, String> {
     let document: DocumentMut = text.parse().map_err(|_| "it is no TOML".to_owned())?;
-    let before = document.get("dns").and_then(|dns| dns.get("upstreams")).and_then(Item::as_array);
-    let servers = before.into_iter().flatten().filter_map(Value::as_str).filter_map(endpoint).collect();
-    Ok(Changed { text: with_list(text, "dns", "upstreams", &[target.to_owned()])?, servers })
+    let list = document.get("dns").and_then(|dns| dns.get("upstreams")).and_then(Item::as_array);
+    Ok(list.into_iter().flatten().filter_map(Value::as_str).map(str::to_owned).collect())
 }
 
 /// A TOML file with `[table] key` a list of these; comments and order stay.
@@ -78,7 +77,7 @@ pub(super) fn with_list(text: &str, table: &str, key: &str, values: &[String]) -
 }
 
 /// dnsmasq's `ADDRESS[#PORT][@INTERFACE]` as stubborn writes a server; nothing of what is no address.
-fn endpoint(text: &str) -> Option<String> {
+pub(super) fn endpoint(text: &str) -> Option<String> {
     let text = text.split('@').next().unwrap_or(text);
     let (ip, port) = text.split_once('#').unwrap_or((text, "53"));
     let ip: std::net::IpAddr = ip.parse().ok()?;
@@ -108,16 +107,9 @@ mod tests {
         assert_eq!(changed.text, "PIHOLE_INTERFACE=eth0\nDNSSEC=false\nPIHOLE_DNS_1=127.0.0.1#5335\n");
         assert_eq!(changed.servers, ["8.8.8.8", "[2001:4860::1]:5300"]);
 
-        let old = "[dns]\n  # Array of upstreams\n  upstreams = [\n    \"8.8.8.8\",\n    \"8.8.4.4#53\"\n  ] ### CHANGED\n\n  \
-                   domain = \"lan\"\n\n[webserver]\n  port = \"80\"\n";
-        let changed = pihole_toml(old, "127.0.0.1#5335").unwrap();
-        assert_eq!(
-            changed.text,
-            "[dns]\n  # Array of upstreams\n  upstreams = [\"127.0.0.1#5335\"] ### CHANGED\n\n  domain = \"lan\"\n\n\
-             [webserver]\n  port = \"80\"\n"
-        );
-        assert_eq!(changed.servers, ["8.8.8.8", "8.8.4.4"]);
-        assert!(pihole_toml("[dns", "x").is_err() && pihole_toml("dns = 1", "x").is_err());
+        let old = "[dns]\n  # Array of upstreams\n  upstreams = [\n    \"8.8.8.8\",\n    \"8.8.4.4#53\"\n  ] ### CHANGED\n";
+        assert_eq!(pihole_upstreams(old).unwrap(), ["8.8.8.8", "8.8.4.4#53"]);
+        assert!(pihole_upstreams("[dns").is_err() && pihole_upstreams("dns = 1").unwrap().is_empty());
     }
 
     #[test]

@@ -142,6 +142,8 @@ impl Journal {
     /// # Errors
     /// They cannot be read or kept; nothing has been changed.
     pub fn record<'a>(place: &Path, steps: impl Iterator<Item = &'a Step>) -> Result<Self, JournalError> {
+        let above = place.parent().unwrap_or(place);
+        DirBuilder::new().recursive(true).mode(0o755).create(above).map_err(failed(above))?;
         DirBuilder::new().recursive(true).mode(0o700).create(place).map_err(failed(place))?;
         for made in place.ancestors().take(2) {
             sync_directory(made).map_err(failed(made))?;

@@ -110,7 +110,7 @@ impl Plan {
 #[derive(Debug, thiserror::Error)]
 pub enum SetupError {
     /// Only root may.
-    #[error("only root may change how this machine asks: use sudo, or --dry-run to see what would be done")]
+    #[error("only root may change how this machine asks, or see what was changed: use sudo")]
     NotRoot,
     /// Another one is at it.
     #[error("another `stubborn setup` or `stubborn restore` is under way")]

@@ -18,6 +18,7 @@ mod prepare;
 mod programs;
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
 
 use super::survey::reached;
 use super::{Machine, Ours, Plan, Step};
@@ -67,6 +68,16 @@ pub fn plan(machine: &Machine, ours: &Ours) -> Result<Plan, Refused> {
         ));
     }
     let front = front(machine, ours)?;
+    let is_edited = |path: &&PathBuf| {
+        path.starts_with("/etc/resolvconf.conf")
+            || (front.is_some() && !path.starts_with("/etc/systemd") && !path.starts_with("/run"))
+    };
+    if let Some(path) = machine.unfit.iter().filter(|path| !path.ends_with("resolv.conf")).find(is_edited) {
+        return Err(refused(
+            format!("{} is no text, or longer than 1 MiB, and so is not changed from here", path.display()),
+            "have no such bytes in it, or move what is long elsewhere",
+        ));
+    }
     let listen = match front {
         None => listen_alone(machine, ours)?,
         Some(_) => listen_behind(machine, ours)?,
@@ -80,11 +91,12 @@ pub fn plan(machine: &Machine, ours: &Ours) -> Result<Plan, Refused> {
         is_behind: front.is_some(),
         warnings: Vec::new(),
     };
-    let asked_before = match front {
+    let mut asked_before = match front {
         Some(front) => behind(&mut plan, machine, front)?,
         None if ours.config.upstream.servers == [Server::System] => resolved_servers(machine),
         None => Vec::new(),
     };
+    asked_before.retain(|server| *server != listen.to_string());
     prepare(&mut plan, machine, ours, front, asked_before)?;
     programs(&mut plan, machine, ours, front.is_some());
     warnings(&mut plan, machine, ours);

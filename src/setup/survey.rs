@@ -58,6 +58,8 @@ pub struct Machine {
     pub links: Vec<Link>,
     /// The files there are of those that decide.
     pub files: BTreeMap<PathBuf, String>,
+    /// Those of them that cannot be changed line by line: they are no text, or longer than 1 MiB.
+    pub unfit: Vec<PathBuf>,
     /// The paths there are that mean something by being there.
     pub marks: Vec<PathBuf>,
     /// A free port beside 53.
@@ -111,7 +113,7 @@ pub struct Running {
 
 /// Looks at the machine.
 pub fn survey(root: &Root) -> Machine {
-    let mut files = BTreeMap::new();
+    let (mut files, mut unfit) = (BTreeMap::new(), Vec::new());
     let in_directories = DIRECTORIES
         .iter()
         .flat_map(|directory| {
@@ -120,6 +122,9 @@ pub fn survey(root: &Root) -> Machine {
         .filter(|path| !path.contains("/."));
     for path in FILES.iter().map(ToString::to_string).chain(in_directories) {
         if let Some(text) = root.text(&path) {
+            if std::fs::read(root.at(&path)).map_or(true, |octets| octets != text.as_bytes()) {
+                unfit.push(PathBuf::from(&path));
+            }
             files.insert(PathBuf::from(path), text);
         }
     }
@@ -132,6 +137,7 @@ pub fn survey(root: &Root) -> Machine {
         holders: machine::holders(root, 53),
         links: machine::links(root),
         files,
+        unfit,
         marks: MARKS
             .iter()
             .map(PathBuf::from)
@@ -167,7 +173,8 @@ impl Ours {
             Err(_) => None,
         });
         Ok(Self {
-            text: Root::default().text(&path).unwrap_or_default(),
+            // It was read as text just now.
+            text: std::fs::read_to_string(&path).unwrap_or_default(),
             path,
             config: loaded.config,
             written: loaded.written.into_iter().map(|(key, _)| key).collect(),

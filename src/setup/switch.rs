@@ -11,7 +11,7 @@ use std::thread;
 
 use tokio::signal::unix::{SignalKind, signal};
 
-use super::journal::{Journal, Undone, lock};
+use super::journal::{Journal, JournalError, Undone, lock};
 use super::survey::{Ours, survey};
 use super::{JOURNAL, Plan, SetupError, Step, plan, proof};
 use crate::config::{self, Disk};
@@ -49,7 +49,7 @@ pub fn setup(options: &Options, tell: &mut dyn FnMut(&str)) -> Result<Outcome, S
     let place = Path::new(JOURNAL);
     let _lock = if options.dry_run { None } else { Some(locked(place)?) };
     let mut stale = Vec::new();
-    if let Some(journal) = Journal::open(place)? {
+    if let Some(journal) = opened(place)? {
         stale = journal.changed().into_iter().map(Path::to_owned).collect();
         if journal.is_done() && stale.is_empty() && is_as_wanted(options)? {
             return already(options);
@@ -88,6 +88,16 @@ pub fn setup(options: &Options, tell: &mut dyn FnMut(&str)) -> Result<Outcome, S
 fn is_as_wanted(options: &Options) -> Result<bool, SetupError> {
     let Some(wanted) = options.listen else { return Ok(true) };
     Ok(Ours::read(options.config.as_deref(), None)?.listeners().contains(&wanted))
+}
+
+/// The journal, which only root may read.
+fn opened(place: &Path) -> Result<Option<Journal>, SetupError> {
+    match Journal::open(place) {
+        Err(JournalError::File { source, .. }) if source.kind() == io::ErrorKind::PermissionDenied => {
+            Err(SetupError::NotRoot)
+        }
+        opened => Ok(opened?),
+    }
 }
 
 /// Only root may, and one at a time.
@@ -226,7 +236,7 @@ fn told(undone: &Undone, tell: &mut dyn FnMut(&str)) {
 pub fn restore(force: bool, dry_run: bool, tell: &mut dyn FnMut(&str)) -> Result<Option<Undone>, SetupError> {
     let place = Path::new(JOURNAL);
     if dry_run {
-        let Some(journal) = Journal::open(place)? else { return Ok(None) };
+        let Some(journal) = opened(place)? else { return Ok(None) };
         let mut undone = Undone::default();
         for (path, is_known) in journal.files() {
             match is_known || force {
@@ -241,7 +251,7 @@ pub fn restore(force: bool, dry_run: bool, tell: &mut dyn FnMut(&str)) -> Result
         return Ok(None);
     }
     let _lock = locked(place)?;
-    let Some(journal) = Journal::open(place)? else { return Ok(None) };
+    let Some(journal) = opened(place)? else { return Ok(None) };
     let undone = journal.undo(force)?;
     told(&undone, tell);
     Ok(Some(undone))

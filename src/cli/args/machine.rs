@@ -18,7 +18,7 @@ use crate::dns::Name;
 #[command(after_help = "Examples:
   stubborn setup --dry-run
   sudo stubborn setup
-  sudo stubborn setup --listen 127.0.0.1:5335
+  sudo stubborn setup --listen 127.0.0.2:53
 
 Exit codes: 0 set up, or it was already; 1 the configuration has errors; 2 not set up, and everything is as it was.")]
 pub(crate) struct Setup {

@@ -2,7 +2,9 @@
 
 use std::net::SocketAddr;
 
-use super::super::beside::{Changed, pihole_toml, setting, setup_vars, without_servers};
+use serde_json::json;
+
+use super::super::beside::{Changed, endpoint, pihole_upstreams, setting, setup_vars, without_servers};
 use super::super::{Machine, Ours, Plan, Step};
 use super::programs::names_servers;
 use super::{HEADER, LOCAL, NM, Refused, held, refused, usable};
@@ -77,7 +79,18 @@ pub(super) fn behind(plan: &mut Plan, machine: &Machine, front: Front<'_>) -> Re
         Front::PiHole if machine.has("/etc/pihole/pihole.toml") => {
             let path = "/etc/pihole/pihole.toml";
             let unfit = |why| refused(format!("{path}: {why}"), "set its upstream to stubborn by hand");
-            rewrite(plan, path, pihole_toml(machine.text(path), &target).map_err(unfit)?);
+            let before = pihole_upstreams(machine.text(path)).map_err(unfit)?;
+            servers.extend(before.iter().filter_map(|server| endpoint(server)));
+            // It writes the file anew whenever it likes, so it has to be told.
+            let config = |list: &[String]| {
+                ["pihole-FTL".into(), "--config".into(), "dns.upstreams".into(), json!(list).to_string()]
+            };
+            let restart = restart(machine, "pihole-FTL");
+            let told = config(std::slice::from_ref(&target)).to_vec();
+            plan.switch.push(Step::Run { words: told, undo: restart.clone(), why: why.into() });
+            // What is undone first is what was done last.
+            plan.switch.push(Step::Run { words: restart, undo: config(&before).to_vec(), why: TAKES.into() });
+            return Ok(servers);
         }
         Front::PiHole if machine.has("/etc/pihole/setupVars.conf") => {
             let (vars, lines) = ("/etc/pihole/setupVars.conf", "/etc/dnsmasq.d/01-pihole.conf");
@@ -145,12 +158,17 @@ pub(super) fn behind(plan: &mut Plan, machine: &Machine, front: Front<'_>) -> Re
         }
     }
     let service = if matches!(front, Front::PiHole) { "pihole-FTL" } else { "dnsmasq" };
-    let restart = if machine.has("/run/systemd/system") {
-        ["systemctl", "restart", service]
-    } else {
-        ["service", service, "restart"]
-    };
-    plan.switch.push(Step::run(&restart, &restart, "it takes that, and forgets answers from before"));
-    servers.retain(|server| *server != plan.listen.to_string());
+    let restart = restart(machine, service);
+    plan.switch.push(Step::Run { undo: restart.clone(), words: restart, why: TAKES.into() });
     Ok(servers)
+}
+
+const TAKES: &str = "it takes that, and forgets answers from before";
+
+fn restart(machine: &Machine, service: &str) -> Vec<String> {
+    let words = match machine.has("/run/systemd/system") {
+        true => ["systemctl", "restart", service],
+        false => ["service", service, "restart"],
+    };
+    words.map(str::to_owned).to_vec()
 }

@@ -1,7 +1,5 @@
 //! Machines, and what is done about them.
 
-use std::path::PathBuf;
-
 use super::*;
 use crate::machine::Writer;
 use crate::setup::SAVED_SERVERS;
@@ -300,7 +298,7 @@ fn each_machine_has_its_steps() {
             &[
                 CONFIG,
                 "first systemctl restart stubborn",
-                "/etc/pihole/pihole.toml",
+                "pihole-FTL --config dns.upstreams [\"127.0.0.1#5335\"]",
                 "systemctl restart pihole-FTL",
             ],
             "127.0.0.1",
@@ -370,12 +368,15 @@ fn what_cannot_be_is_refused_with_a_way_out() {
     let mut unknown = machine(&[ROUTER], ENABLED, &[]);
     unknown.holders = vec![Holder { processes: Vec::new(), ..holder("127.0.0.1:53", process(5, "x", &[])) }];
     let plain = || machine(&[ROUTER], ENABLED, &[]);
+    let mut blocklist = held_by("dnsmasq", &["dnsmasq", "-7", "/etc/dnsmasq.d"], &[]);
+    blocklist.unfit = vec![PathBuf::from(RESOLV_CONF), PathBuf::from("/etc/dnsmasq.d/blocklist.conf")];
     let mut mounted = plain();
     mounted.is_mounted = true;
     let wanting =
         |text: &str, listen: &str| Ours { wanted: Some(listen.parse().unwrap()), ..ours(text, HERE) };
     for (machine, ours, why, help) in [
         (machine(&[], &["/etc/NIXOS"], &[]), ours("", HERE), "NixOS", "networking.nameservers"),
+        (blocklist, ours("", None), "/etc/dnsmasq.d/blocklist.conf is no text", "elsewhere"),
         (mounted, ours("", HERE), "a mount of its own", "--dns"),
         (
             held_by("unbound", &[], &[]),
@@ -505,11 +506,35 @@ fn the_texts_say_what_is_meant() {
     let resolv_conf = text(&dnsmasq, RESOLV_CONF);
     assert!(resolv_conf.contains("nameserver 127.0.0.1\n"));
 
+    let mut pihole =
+        machine(&[("/etc/pihole/pihole.toml", "[dns]\nupstreams = [\"8.8.8.8#53\"]\n")], ENABLED, &[]);
+    pihole.holders = vec![holder("0.0.0.0:53", process(5, "pihole-FTL", &[]))];
+    let pihole = plan_of(&pihole, &ours("", None));
+    assert!(text(&pihole, "/etc/stubborn/stubborn.toml").contains("servers = [\"8.8.8.8\"]"));
+    let undone: Vec<String> = pihole
+        .switch
+        .iter()
+        .rev()
+        .filter_map(|step| match step {
+            Step::Run { undo, .. } => Some(undo.join(" ")),
+            Step::Write { .. } => None,
+        })
+        .collect();
+    assert_eq!(
+        undone,
+        ["pihole-FTL --config dns.upstreams [\"8.8.8.8#53\"]", "systemctl restart pihole-FTL"]
+    );
+
     let wanted = Ours { wanted: Some("127.0.0.2:53".parse().unwrap()), ..ours("", HERE) };
     let moved = plan_of(&machine(&[ROUTER], ENABLED, &[]), &wanted);
     assert!(text(&moved, "/etc/stubborn/stubborn.toml").contains("listen = [\"127.0.0.2:53\"]"));
     assert_eq!(steps(&moved)[1], "first systemctl restart stubborn");
     assert_eq!(moved.server.to_string(), "127.0.0.2");
+}
+
+#[test]
+fn the_daemon_looks_where_the_servers_are_saved() {
+    assert!(crate::upstream::SYSTEM_FILES.iter().any(|(path, _)| *path == SAVED_SERVERS));
 }
 
 #[test]
