@@ -31,7 +31,8 @@ cargo_tool() {
     shift 2
     if [ "$("$TOOLS/bin/$name" --version 2>/dev/null | grep -o '[0-9][0-9.]*' | head -n 1)" = "$version" ]; then return; fi
     echo "   building $name $version"
-    cargo install --quiet --locked --debug --root "$TOOLS" --target-dir "$WORK/tools-build" "$name@$version" "$@" ||
+    # Small and quick to build; it runs for seconds.
+    CARGO_PROFILE_DEV_DEBUG=none CARGO_INCREMENTAL=0 cargo install --quiet --locked --debug --root "$TOOLS" --target-dir "$WORK/tools-build" "$name@$version" "$@" ||
         skip "$name $version cannot be built"
 }
 
