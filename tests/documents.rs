@@ -27,6 +27,7 @@ const PAGES: &[&str] = &[
     "docs/presets.md",
     "docs/metrics.md",
     "docs/control.md",
+    "packaging/README.md",
 ];
 
 fn path(below: &str) -> PathBuf {

@@ -23,10 +23,15 @@ impl Endpoint {
 impl fmt::Display for Endpoint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Do53(address) if address.port() == 53 => address.ip().fmt(f),
+            Self::Do53(address) if address.port() == 53 && !is_scoped(*address) => address.ip().fmt(f),
             Self::Do53(address) => address.fmt(f),
         }
     }
+}
+
+/// Whether it means something on one interface only, whose number has to be written with it.
+fn is_scoped(address: SocketAddr) -> bool {
+    matches!(address, SocketAddr::V6(address) if address.scope_id() != 0)
 }
 
 /// One entry of `[upstream] servers`.
@@ -50,5 +55,23 @@ pub struct UpstreamSettings {
 impl Default for UpstreamSettings {
     fn default() -> Self {
         Self { servers: vec![Server::System], timeout: Duration::from_secs(2) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_server_is_written_so_that_it_is_read_as_the_same() {
+        for (given, written) in [
+            ("192.0.2.1:53", "192.0.2.1"),
+            ("192.0.2.1:5300", "192.0.2.1:5300"),
+            ("[2001:db8::1]:53", "2001:db8::1"),
+            ("[2001:db8::1]:5300", "[2001:db8::1]:5300"),
+            ("[fe80::1%2]:53", "[fe80::1%2]:53"),
+        ] {
+            assert_eq!(Endpoint::Do53(given.parse().unwrap()).to_string(), written);
+        }
     }
 }
