@@ -1,6 +1,5 @@
 //! What this machine is, and what stubborn is on it. Nothing is changed, and only the control socket is spoken to.
 
-use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 
@@ -56,8 +55,8 @@ pub struct Machine {
     pub holders: Vec<Holder>,
     /// Interfaces with servers of their own in systemd-resolved.
     pub links: Vec<Link>,
-    /// The files there are of those that decide.
-    pub files: BTreeMap<PathBuf, String>,
+    /// The files there are of those that decide, each with its text; those of a directory in the order of their names.
+    pub files: Vec<(PathBuf, String)>,
     /// Those of them that cannot be changed line by line: they are no text, or longer than 1 MiB.
     pub unfit: Vec<PathBuf>,
     /// The paths there are that mean something by being there.
@@ -69,12 +68,13 @@ pub struct Machine {
 impl Machine {
     /// The text of a file; empty where it is not there.
     pub fn text(&self, path: &str) -> &str {
-        self.files.get(Path::new(path)).map_or("", String::as_str)
+        self.files.iter().find(|(found, _)| found == Path::new(path)).map_or("", |(_, text)| text)
     }
 
     /// Whether a file is there.
     pub fn has(&self, path: &str) -> bool {
-        self.files.contains_key(Path::new(path)) || self.marks.iter().any(|mark| mark == Path::new(path))
+        self.files.iter().any(|(found, _)| found == Path::new(path))
+            || self.marks.iter().any(|mark| mark == Path::new(path))
     }
 
     /// Whether a program runs.
@@ -113,7 +113,7 @@ pub struct Running {
 
 /// Looks at the machine.
 pub fn survey(root: &Root) -> Machine {
-    let (mut files, mut unfit) = (BTreeMap::new(), Vec::new());
+    let (mut files, mut unfit) = (Vec::new(), Vec::new());
     let in_directories = DIRECTORIES
         .iter()
         .flat_map(|directory| {
@@ -125,7 +125,7 @@ pub fn survey(root: &Root) -> Machine {
             if std::fs::read(root.at(&path)).map_or(true, |octets| octets != text.as_bytes()) {
                 unfit.push(PathBuf::from(&path));
             }
-            files.insert(PathBuf::from(path), text);
+            files.push((PathBuf::from(path), text));
         }
     }
     let mounts = root.text("/proc/self/mountinfo").unwrap_or_default();
