@@ -50,7 +50,8 @@ impl Confinement {
     /// where it is not root's, who has them to be root.
     pub(super) fn begin(needs: &Needs) -> Self {
         // Through the link, or else all of /proc would be among them.
-        let own: BTreeSet<PathBuf> = Path::new("/proc/self").canonicalize().into_iter().collect();
+        let mut own = BTreeSet::new();
+        own.extend(Path::new("/proc/self").canonicalize());
         let reach = places(&needs.read, UP);
         let rules = [
             (&reach, READ),

@@ -82,18 +82,16 @@ pub fn browsers(root: &Root) -> Vec<Browser> {
 
 /// The homes of people, and root's.
 fn homes(root: &Root) -> Vec<String> {
-    let passwd = root.text("/etc/passwd").unwrap_or_default();
-    let mut homes: Vec<String> = passwd
-        .lines()
-        .filter_map(|line| {
-            let fields: Vec<&str> = line.split(':').collect();
-            let uid: u32 = fields.get(2)?.parse().ok()?;
-            (uid == 0 || uid >= 1000).then(|| fields.get(5).copied().unwrap_or_default().to_owned())
-        })
-        .filter(|home| home.len() > 1)
-        .collect();
-    homes.sort();
-    homes.dedup();
+    let mut homes: Vec<String> = Vec::new();
+    for line in root.text("/etc/passwd").unwrap_or_default().lines() {
+        let mut fields = line.split(':').skip(2);
+        let uid: Option<u32> = fields.next().and_then(|uid| uid.parse().ok());
+        let home = fields.nth(2).unwrap_or_default();
+        if uid.is_some_and(|uid| uid == 0 || uid >= 1000) && home.len() > 1 && homes.iter().all(|h| h != home)
+        {
+            homes.push(home.to_owned());
+        }
+    }
     homes
 }
 

@@ -201,13 +201,13 @@ fn interfaces(observed: &Observed, report: &mut Report) {
 
 fn v6(observed: &Observed, report: &mut Report) {
     let in_use = is_resolved_asked(observed);
-    let by_resolved = observed.resolved_servers.iter().copied().filter(|_| in_use);
-    let mut servers: Vec<IpAddr> = observed.resolv_conf.servers.iter().copied().chain(by_resolved).collect();
-    servers.retain(|ip| ip.is_ipv6() && there(observed, *ip) == There::Elsewhere);
-    servers.sort();
-    servers.dedup();
-    for ip in servers {
-        report.add(&V6_PAST, format!("{ip} is asked"));
+    let by_resolved = observed.resolved_servers.iter().filter(|_| in_use);
+    let mut seen: Vec<&IpAddr> = Vec::new();
+    for ip in observed.resolv_conf.servers.iter().chain(by_resolved) {
+        if ip.is_ipv6() && there(observed, *ip) == There::Elsewhere && !seen.contains(&ip) {
+            seen.push(ip);
+            report.add(&V6_PAST, format!("{ip} is asked"));
+        }
     }
     report.else_fine("no resolver with an IPv6 address is asked past stubborn");
 }

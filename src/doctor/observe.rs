@@ -89,12 +89,9 @@ pub fn observe(wanted: Wanted) -> Observed {
     let resolved = runs("systemd-resolve");
     let resolved_servers = servers(&root.text("/run/systemd/resolve/resolv.conf").unwrap_or_default());
     let of_links = links.iter().flat_map(|link| &link.servers).filter_map(|server| address(server));
-    let named: BTreeSet<IpAddr> = [IpAddr::V4(Ipv4Addr::LOCALHOST), IpAddr::V6(Ipv6Addr::LOCALHOST)]
-        .into_iter()
-        .chain(resolv_conf.servers.iter().copied())
-        .chain(resolved_servers.iter().copied())
-        .chain(of_links)
-        .collect();
+    let mut named = BTreeSet::new();
+    named.extend([IpAddr::V4(Ipv4Addr::LOCALHOST), IpAddr::V6(Ipv6Addr::LOCALHOST)]);
+    named.extend(resolv_conf.servers.iter().chain(&resolved_servers).copied().chain(of_links));
     let is_asked = |ip: &&IpAddr| !offline || ip.is_loopback();
     let answerers = named.iter().filter(is_asked).map(|ip| who_answers((*ip, PORT).into())).collect();
     let upstreams = match &daemon {
