@@ -146,20 +146,20 @@ impl Watcher {
         }
     }
 
-    /// Watches these paths and no others from now on. It reads the paths that are new; paths already watched keep what
-    /// was seen of them, unless `seen` says better: what happens to them wakes the watch by itself.
+    /// Watches these paths and no others from now on. It reads them, but for those that were watched already and whose
+    /// content comes with `seen`: what happens to these after that reading wakes the watch by itself.
     pub fn set_paths<W: Into<Watched>>(&mut self, paths: impl IntoIterator<Item = W>) {
         let mut state = lock(&self.shared.state);
         let known = std::mem::take(&mut state.watched);
-        let mut unknown = BTreeSet::new();
+        let mut unread = BTreeSet::new();
         for Watched { path, seen } in paths.into_iter().map(Into::into) {
-            if !known.contains_key(&path) {
-                unknown.insert(path.clone());
+            if seen.is_none() || !known.contains_key(&path) {
+                unread.insert(path.clone());
             }
             let observed = seen.map(Observed::from).or_else(|| known.get(&path).copied().flatten());
             state.watched.entry(path).and_modify(|known| *known = observed.or(*known)).or_insert(observed);
         }
-        self.shared.look(&mut state, Arming::Anew, |path| unknown.contains(path));
+        self.shared.look(&mut state, Arming::Anew, |path| unread.contains(path));
     }
 }
 

@@ -324,3 +324,16 @@ fn events_that_never_cease_are_cut_off() {
     drop(woken);
     noise.join().unwrap();
 }
+
+#[tokio::test]
+async fn a_path_named_again_without_its_content_is_looked_at() {
+    let root = tempfile::tempdir().unwrap();
+    with_file(root.path());
+    let options = WatchOptions { events: false, poll: Duration::from_secs(3600), ..POLL };
+    let watcher = Watcher::start([root.path().join("f")], options).unwrap();
+    let mut stage = Stage { root, watcher };
+    stage.write("f", "two");
+    let path = stage.root.path().join("f");
+    stage.watcher.set_paths([path]);
+    stage.sees("f", "two").await;
+}
