@@ -19,7 +19,8 @@ use crate::policy::Wire;
 /// The longest query that is read; queries are far shorter.
 const ROOM: usize = 1500;
 
-/// Questions that are put to upstreams after a read that left more to be read; after others it is a batch.
+/// Questions that are put to upstreams at once where more wait to be put or read than these. A turn of the thread, with the
+/// replies to as many, is what a client waits whose answer is known.
 const STARTS_BEHIND: usize = 8;
 
 /// A socket with the replies that are ready to go.
@@ -78,7 +79,8 @@ async fn receive(port: &Rc<Port>, handler: &Rc<Handler>) -> io::Result<()> {
             }
         }
         // What is known is read and answered before anything new is asked: it must not wait behind a flood of new names.
-        let starts = if received == BATCH { STARTS_BEHIND } else { BATCH };
+        let behind = received == BATCH || backlog.len() > BATCH;
+        let starts = if behind { STARTS_BEHIND } else { BATCH };
         for (waiting, peer) in backlog.drain(..starts.min(backlog.len())) {
             let port = Rc::clone(port);
             handler.resolve(waiting, None, move |finished| port.send_soon(peer, finished));

@@ -359,29 +359,36 @@ impl Drop for Flight {
 /// room for it.
 async fn receive(socket: Rc<Socket>, inbox: Rc<RefCell<Option<Inbox>>>) {
     while socket.heard().await.is_ok() {
-        let mut inbox = inbox.borrow_mut();
-        let inbox = inbox.get_or_insert_with(|| Inbox::new(ROOM));
-        loop {
-            match socket.receive(inbox) {
-                Ok(received) => {
-                    for index in 0..received {
-                        if let Some((datagram, _)) = inbox.datagram(index) {
-                            socket.deliver(datagram);
-                        } else if let Some(part) = inbox.cut_off(index) {
-                            // More than we announced, and more than there is room for: to be asked for over TCP.
-                            part.get_mut(2).into_iter().for_each(|flags| *flags |= TRUNCATED);
-                            socket.deliver(part);
-                        }
-                    }
-                    if received < BATCH {
-                        break;
-                    }
-                }
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
-                // An ICMP error: whatever is on its way from this socket will not be answered.
-                Err(error) => socket.fail_all(&error.into()),
-            }
+        while read_batch(&socket, &inbox) {
+            // Clients get their turn between batches.
+            tokio::task::yield_now().await;
         }
     }
     socket.dead.set(true);
+}
+
+/// Says whether there is more.
+fn read_batch(socket: &Socket, inbox: &RefCell<Option<Inbox>>) -> bool {
+    let mut inbox = inbox.borrow_mut();
+    let inbox = inbox.get_or_insert_with(|| Inbox::new(ROOM));
+    match socket.receive(inbox) {
+        Ok(received) => {
+            for index in 0..received {
+                if let Some((datagram, _)) = inbox.datagram(index) {
+                    socket.deliver(datagram);
+                } else if let Some(part) = inbox.cut_off(index) {
+                    // More than we announced, and more than there is room for: to be asked for over TCP.
+                    part.get_mut(2).into_iter().for_each(|flags| *flags |= TRUNCATED);
+                    socket.deliver(part);
+                }
+            }
+            received == BATCH
+        }
+        Err(error) if error.kind() == io::ErrorKind::WouldBlock => false,
+        // An ICMP error: whatever is on its way from this socket will not be answered.
+        Err(error) => {
+            socket.fail_all(&error.into());
+            true
+        }
+    }
 }
