@@ -22,6 +22,7 @@ use super::notify::Notifier;
 use super::pid_file::PidFile;
 use super::privileges::{PrivilegesError, User};
 use super::signals::Signals;
+use super::system::give_back_memory;
 use super::watch::{WatchOptions, Watcher};
 use super::watchdog::Watchdog;
 use crate::config::Config;
@@ -275,6 +276,8 @@ impl Daemon {
         // Its outcome is in the log.
         let _ = self.read_anew("start", false);
         self.notifier.ready();
+        // Not after a reload: the next one needs as much again.
+        give_back_memory();
         loop {
             tokio::select! {
                 changed = self.watcher.changed() => {

@@ -1,5 +1,5 @@
 //! The calls that change what this process is, for which no safe interface is among the dependencies: taking over passed
-//! descriptors, and giving up privileges and files. All `unsafe` of these is in this file.
+//! descriptors, and giving up privileges, files and memory. All `unsafe` of these is in this file.
 #![allow(unsafe_code)]
 
 use std::fs::File;
@@ -22,6 +22,13 @@ fn take_descriptor(number: RawFd) -> io::Result<OwnedFd> {
     fcntl_setfd(unsafe { BorrowedFd::borrow_raw(number) }, FdFlags::CLOEXEC)?;
     // SAFETY: it is open, and whoever started this process passed it on to be owned here (sd_listen_fds(3)).
     Ok(unsafe { OwnedFd::from_raw_fd(number) })
+}
+
+/// Gives memory back that this thread has freed: what reading the arguments and the configuration took is not needed again
+/// for long.
+pub(super) fn give_back_memory() {
+    // SAFETY: it takes no pointer, and touches only what no one holds.
+    unsafe { libmimalloc_sys::mi_collect(true) }
 }
 
 /// Becomes the user with this one group, in every thread (the C library sees to that), and lets no program it might start

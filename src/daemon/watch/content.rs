@@ -121,7 +121,7 @@ fn read(path: &Path) -> io::Result<Digest> {
     let mut file = open(path)?;
     let length = file.metadata()?.len();
     let mut hasher = FileHasher::default();
-    let mut chunk = vec![0; 64 << 10];
+    let mut chunk = vec![0; 16 << 10];
     while hasher.length < MAX_OCTETS {
         match file.read(&mut chunk) {
             Ok(0) => return Ok(hasher.finish()),
