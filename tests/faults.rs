@@ -20,6 +20,7 @@ mod support_more;
 use std::fs::{self, OpenOptions};
 use std::io::Write;
 use std::os::unix::fs::{FileExt, symlink};
+use std::os::unix::net::UnixDatagram;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::time::{Duration, Instant};
@@ -450,4 +451,37 @@ fn servers_are_followed_through_every_way_that_resolv_conf_is_written_and_kept_w
         });
     }
     drop(servers);
+}
+
+#[test]
+fn a_service_starts_before_there_is_a_network_and_finds_it_when_it_comes() {
+    if !isolated() {
+        return;
+    }
+    ip("link set lo up");
+    let _network = ScriptedUpstream::at("127.0.1.1:53".parse().unwrap(), |call| call.address("1.1.1.1"));
+    for file in ["/etc/resolv.conf", "/run/NetworkManager/no-stub-resolv.conf"] {
+        let _etc = etc(None);
+        let directory = TempDir::new().unwrap();
+        let manager = UnixDatagram::bind(directory.path().join("notify")).unwrap();
+        let variable = format!("NOTIFY_SOCKET={}", text(&directory.path().join("notify")));
+        let daemon = Start::new().program(["env", &variable, PROGRAM]).listen("127.0.0.1:53").start();
+        let mut message = [0; 64];
+        let length = manager.recv(&mut message).unwrap();
+        assert_eq!(&message[..length], b"READY=1");
+        let waiting = "nothing can be looked up until the machine names a server";
+        daemon.said(0, &["WARN", waiting, "/etc/resolv.conf: does not exist"]);
+        let reply = ask(daemon.address(), "early.example");
+        let why: Vec<u16> = reply.errors().into_iter().map(|(why, _)| why).collect();
+        assert_eq!((reply.rcode(), why), (code::SERVFAIL, vec![22]), "{reply:?}");
+        ask(daemon.address(), "localhost").assert_addresses(&["127.0.0.1"]);
+
+        fs::create_dir_all(Path::new(file).parent().unwrap()).unwrap();
+        fs::write(file, "nameserver 127.0.1.1\n").unwrap();
+        daemon.said(0, &["reloaded", "+1 server"]);
+        ask(daemon.address(), "late.example").assert_addresses(&["1.1.1.1"]);
+        drop(daemon);
+        run("umount", &["/run"]);
+        run("umount", &["/etc"]);
+    }
 }

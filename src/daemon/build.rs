@@ -41,6 +41,9 @@ pub struct Environment {
     pub nat64: Vec<Ipv6Net>,
     /// The servers that were last found for `system`: they are asked while the machine names none.
     pub system: Vec<Endpoint>,
+    /// A service manager has started this, perhaps before there is a network: where the machine names no server yet, that
+    /// is no error but waited for.
+    pub waits: bool,
 }
 
 /// Why settings cannot be put to use.
@@ -282,12 +285,14 @@ fn find_servers(
                     let last = || environment.system.iter().copied();
                     let last: Vec<Endpoint> =
                         last().filter(|s| loops(&[*s], listening, own).is_none()).collect();
-                    if last.is_empty() {
-                        return Err(BuildError::NoUpstream { error, watch: watch.to_vec() });
-                    }
                     let names: Vec<String> = last.iter().map(Endpoint::to_string).collect();
-                    found.missing =
-                        Some(format!("the servers so far stay in use ({}): {error}", names.join(", ")));
+                    found.missing = Some(match names.as_slice() {
+                        [] if !environment.waits => {
+                            return Err(BuildError::NoUpstream { error, watch: watch.to_vec() });
+                        }
+                        [] => format!("nothing can be looked up until the machine names a server: {error}"),
+                        names => format!("the servers so far stay in use ({}): {error}", names.join(", ")),
+                    });
                     add(&mut found.servers, &last);
                 }
             },

@@ -143,7 +143,9 @@ impl Daemon {
         source.hold_stream();
         let user = options.user.as_deref().map(User::find).transpose()?;
         let own = OwnAddresses::start();
-        let mut environment = Environment { listening: passed.addresses(), ..Environment::default() };
+        let notifier = Notifier::from_environment();
+        let mut environment =
+            Environment { listening: passed.addresses(), waits: notifier.is_on(), ..Environment::default() };
         if let Ok(own) = &own {
             environment.own = own.current().iter().copied().collect();
         }
@@ -243,7 +245,7 @@ impl Daemon {
             level,
             file_level,
             calls,
-            notifier: Notifier::from_environment(),
+            notifier,
             watchdog: Watchdog::new(pulses),
             _pid_file: pid_file,
             workers,

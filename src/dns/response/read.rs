@@ -203,7 +203,8 @@ impl<'a> Parsed<'a> {
         Ok(found)
     }
 
-    /// A DNAME goes with the CNAME that was synthesised from it (RFC 6672 §3.1).
+    /// A DNAME goes with the CNAME that was synthesised from it (RFC 6672 §3.1). There is nothing below one, so no other
+    /// applies to the same name (§2.3).
     fn copy_dname(
         &self,
         owner: NameRef<'_>,
@@ -211,20 +212,28 @@ impl<'a> Parsed<'a> {
         builder: &mut MessageBuilder,
         ttl: &mut Option<u32>,
     ) -> Result<(), ResponseError> {
+        let mut found: Option<NameBuf> = None;
         // Each DNAME's owner is read once, and not compared with every ancestor.
         for record in self.answer().filter(|record| record.rtype == RecordType::DNAME) {
             let mut above = NameBuf::new();
             Reader::new(self.wire, record.owner).name(&mut above)?;
-            let above = above.as_name();
-            if !owner.is_within(above) || owner.same(above) {
+            if !owner.is_within(above.as_name()) || owner.same(above.as_name()) {
                 continue;
             }
-            if let Some(dname) = self.alias_at(RecordType::DNAME, above)? {
-                self.copy(dname, above, builder, ttl)?;
-                if dnssec_ok {
-                    self.copy_signatures(above, &[RecordType::DNAME], builder)?;
+            match &found {
+                Some(first) if !first.as_name().same(above.as_name()) => {
+                    return Err(ResponseError::TwoAliases);
                 }
-                return Ok(());
+                Some(_) => {}
+                None => found = Some(above),
+            }
+        }
+        let Some(above) = found else { return Ok(()) };
+        let above = above.as_name();
+        if let Some(dname) = self.alias_at(RecordType::DNAME, above)? {
+            self.copy(dname, above, builder, ttl)?;
+            if dnssec_ok {
+                self.copy_signatures(above, &[RecordType::DNAME], builder)?;
             }
         }
         Ok(())
