@@ -7,6 +7,16 @@ use std::os::unix::ffi::OsStrExt;
 use std::os::unix::net::{SocketAddr, UnixDatagram};
 use std::time::Duration;
 
+/// A service manager has started this.
+pub(super) fn is_service() -> bool {
+    named().is_some()
+}
+
+/// The socket that the environment names.
+fn named() -> Option<OsString> {
+    std::env::var_os("NOTIFY_SOCKET").filter(|name| !name.is_empty())
+}
+
 /// The way to the service manager, or to nobody.
 #[derive(Debug, Default)]
 pub(super) struct Notifier {
@@ -16,9 +26,7 @@ pub(super) struct Notifier {
 impl Notifier {
     /// The one that the environment names.
     pub(super) fn from_environment() -> Self {
-        let Some(name) = std::env::var_os("NOTIFY_SOCKET").filter(|name| !name.is_empty()) else {
-            return Self::default();
-        };
+        let Some(name) = named() else { return Self::default() };
         match connect(&name) {
             Ok(socket) => Self { socket: Some(socket) },
             Err(error) => {

@@ -18,7 +18,7 @@ use super::build::{BuildError, Built, Environment, Source};
 use super::clock::ClockWatch;
 use super::confine::{Confinement, Needs};
 use super::nat64::learn;
-use super::notify::Notifier;
+use super::notify::{Notifier, is_service};
 use super::pid_file::PidFile;
 use super::privileges::{PrivilegesError, User};
 use super::signals::Signals;
@@ -143,9 +143,8 @@ impl Daemon {
         source.hold_stream();
         let user = options.user.as_deref().map(User::find).transpose()?;
         let own = OwnAddresses::start();
-        let notifier = Notifier::from_environment();
         let mut environment =
-            Environment { listening: passed.addresses(), waits: notifier.is_on(), ..Environment::default() };
+            Environment { listening: passed.addresses(), waits: is_service(), ..Environment::default() };
         if let Ok(own) = &own {
             environment.own = own.current().iter().copied().collect();
         }
@@ -245,7 +244,7 @@ impl Daemon {
             level,
             file_level,
             calls,
-            notifier,
+            notifier: Notifier::from_environment(),
             watchdog: Watchdog::new(pulses),
             _pid_file: pid_file,
             workers,
