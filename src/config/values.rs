@@ -279,10 +279,8 @@ fn is_address(text: &str) -> bool {
 /// A domain: its name, without any of the ways in which other programs write "and everything below".
 pub(super) fn domain(text: &str) -> Result<Name, Wrong> {
     let is_plain = |octet: u8| octet.is_ascii_alphanumeric() || matches!(octet, b'-' | b'_' | b'.');
-    if text.bytes().all(is_plain)
-        && !is_address(text)
-        && let Ok(name) = Name::from_text(text)
-    {
+    let plain = text.bytes().all(is_plain) && !is_address(text);
+    if let Some(name) = plain.then(|| Name::from_text(text).ok()).flatten() {
         return Ok(name);
     }
     let meant = |why: &str| {

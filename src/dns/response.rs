@@ -39,8 +39,8 @@ pub enum ResponseError {
     /// More aliases or signatures than any honest answer has.
     #[error("the upstream's reply has too many alias or signature records")]
     TooMany,
-    /// Two different CNAMEs (RFC 2181 §10.1) or DNAMEs (RFC 6672 §2.4) at one name.
-    #[error("two different CNAME or DNAME records stand at one name")]
+    /// Two different CNAMEs (RFC 2181 §10.1) or DNAMEs (RFC 6672 §2.4) at one name, or DNAMEs of two names above it (§2.3).
+    #[error("two different CNAME or DNAME records apply to one name")]
     TwoAliases,
 }
 
