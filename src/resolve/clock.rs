@@ -13,7 +13,7 @@ pub(super) struct Clock {
     start: Duration,
     #[cfg(not(target_os = "linux"))]
     start: std::time::Instant,
-    /// Unix milliseconds at the start, by the latest that was ever read.
+    /// Unix nanoseconds at the start, by the latest that was ever read.
     latest: AtomicI64,
 }
 
@@ -24,20 +24,24 @@ impl Clock {
 
     /// This moment.
     pub(super) fn now(&self) -> Now {
-        self.at(self.passed(), unix_millis())
+        // In this order: should the machine sleep between the two, it is the time passed that is longer, and not the time
+        // of queries that is ahead for good.
+        let unix = unix_nanos();
+        self.at(self.passed(), unix)
     }
 
     /// How far the system's clock is behind the time that queries see.
     pub(super) fn behind(&self) -> Duration {
-        let (passed, unix) = (self.passed(), unix_millis());
+        let unix = unix_nanos();
+        let passed = self.passed();
         let behind = self.latest(passed, unix).saturating_add(passed).saturating_sub(unix);
-        Duration::from_millis(u64::try_from(behind).unwrap_or(0))
+        Duration::from_nanos(u64::try_from(behind).unwrap_or(0))
     }
 
     fn at(&self, passed: i64, unix: i64) -> Now {
         Now {
-            millis: u64::try_from(passed).unwrap_or(0),
-            unix: self.latest(passed, unix).saturating_add(passed).div_euclid(1000),
+            millis: u64::try_from(passed).unwrap_or(0) / 1_000_000,
+            unix: self.latest(passed, unix).saturating_add(passed).div_euclid(1_000_000_000),
         }
     }
 
@@ -49,12 +53,12 @@ impl Clock {
 
     #[cfg(target_os = "linux")]
     fn passed(&self) -> i64 {
-        millis(start().saturating_sub(self.start))
+        nanos(start().saturating_sub(self.start))
     }
 
     #[cfg(not(target_os = "linux"))]
     fn passed(&self) -> i64 {
-        millis(self.start.elapsed())
+        nanos(self.start.elapsed())
     }
 }
 
@@ -70,12 +74,13 @@ fn start() -> std::time::Instant {
     std::time::Instant::now()
 }
 
-fn unix_millis() -> i64 {
-    millis(SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default())
+fn unix_nanos() -> i64 {
+    nanos(SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default())
 }
 
-fn millis(duration: Duration) -> i64 {
-    i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)
+/// Nanoseconds, which are enough for 292 years.
+fn nanos(duration: Duration) -> i64 {
+    i64::try_from(duration.as_nanos()).unwrap_or(i64::MAX)
 }
 
 #[cfg(test)]
@@ -98,8 +103,20 @@ mod tests {
             (50_000, 0, 1_000_110),
             (60_000, 1_000_121, 1_000_121),
         ] {
-            let now = clock.at(passed, system * 1000);
+            let now = clock.at(passed * 1_000_000, system * 1_000_000_000);
             assert_eq!((now.millis, now.unix), (passed as u64, expected), "{passed} {system}");
+        }
+    }
+
+    #[test]
+    fn the_time_of_queries_is_never_ahead_of_the_clock() {
+        let clock = Clock::new();
+        for _ in 0..100_000 {
+            let now = clock.now();
+            let system = unix_nanos();
+            let queries = clock.latest.load(Relaxed) + clock.passed();
+            assert!(now.unix <= system / 1_000_000_000);
+            assert!(queries <= unix_nanos(), "{} ns ahead", queries - system);
         }
     }
 
@@ -107,7 +124,7 @@ mod tests {
     fn it_begins_with_the_system_s_clock() {
         let clock = Clock::new();
         let now = clock.now();
-        assert!((unix_millis() / 1000 - now.unix).abs() <= 1 && now.millis < 1000, "{now:?}");
+        assert!((unix_nanos() / 1_000_000_000 - now.unix).abs() <= 1 && now.millis < 1000, "{now:?}");
         assert!(clock.behind() < Duration::from_secs(1));
     }
 }
