@@ -54,7 +54,7 @@ fn try_audit(arguments: &Audit) -> Result<Report, Trouble> {
         other => Trouble::System(other.to_string()),
     })?;
 
-    let guard = &built.config.guard;
+    let guard = &built.ingredients.guard;
     let mut cases = catalogue(&Setup {
         profile: guard.profile,
         on_block: guard.on_block,
@@ -89,12 +89,12 @@ fn names_of_its_own(case: &Case) -> impl Iterator<Item = Name> {
 
 /// The configuration says itself what becomes of a question for `name`: no catalogue knows better.
 fn is_answered_by(built: &Built, name: &Name) -> bool {
-    let is_local = built.config.locals.iter().any(|local| match local.wildcard {
+    let is_local = built.ingredients.locals.iter().any(|local| match local.wildcard {
         true => *name != local.name && name.as_ref().is_within(local.name.as_ref()),
         false => *name == local.name,
     });
     let is_routed =
-        || built.config.routes.iter().any(|route| name.as_ref().is_within(route.trust.domain.as_ref()));
+        || built.ingredients.routes.iter().any(|route| name.as_ref().is_within(route.trust.domain.as_ref()));
     // A hosts file has a say on most names, but never on localhost.
     let is_host = || {
         name.as_ref().last_label() != Some(b"localhost".as_slice())

@@ -9,8 +9,9 @@ use toml::Spanned;
 use toml::de::DeTable;
 
 use super::error::{ConfigError, ConfigErrors, Severity, Wrong};
+use super::memory::{Memory, Said};
 use super::page::Page;
-use super::parts::Parts;
+use super::parts::{Part, Parts};
 use super::routes::Seen;
 use super::table::Table;
 use super::{Config, exceptions, include, keys, routes, sections};
@@ -80,15 +81,29 @@ pub fn load(path: Option<&Path>) -> Result<Loaded, ConfigErrors> {
 
 /// The same, from `files`.
 pub fn load_from(path: Option<&Path>, files: &dyn Files) -> Result<Loaded, ConfigErrors> {
+    load_again(path, files, &mut Memory::default())
+}
+
+/// The same, by one who reads it time and again: what did not change since the last time takes little of it.
+pub fn load_again(
+    path: Option<&Path>,
+    files: &dyn Files,
+    memory: &mut Memory,
+) -> Result<Loaded, ConfigErrors> {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
     let now = i64::try_from(now).unwrap_or(i64::MAX);
     match path {
-        Some(path) => from_file(path, files, now),
-        None => from_default(Path::new(DEFAULT_PATH), files, now),
+        Some(path) => from_file(path, files, now, memory),
+        None => from_default(Path::new(DEFAULT_PATH), files, now, memory),
     }
 }
 
-fn from_default(path: &Path, files: &dyn Files, now: i64) -> Result<Loaded, ConfigErrors> {
+fn from_default(
+    path: &Path,
+    files: &dyn Files,
+    now: i64,
+    memory: &mut Memory,
+) -> Result<Loaded, ConfigErrors> {
     match files.read(path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Loaded {
             config: Config::default(),
@@ -97,13 +112,13 @@ fn from_default(path: &Path, files: &dyn Files, now: i64) -> Result<Loaded, Conf
             warnings: Vec::new(),
             written: Vec::new(),
         }),
-        _ => from_file(path, files, now),
+        _ => from_file(path, files, now, memory),
     }
 }
 
-fn from_file(path: &Path, files: &dyn Files, now: i64) -> Result<Loaded, ConfigErrors> {
+fn from_file(path: &Path, files: &dyn Files, now: i64, memory: &mut Memory) -> Result<Loaded, ConfigErrors> {
     match text_of(path, files) {
-        Ok(text) => from_text(path, &text, files, now),
+        Ok(text) => from_text_again(path, &text, files, now, memory),
         Err(wrong) => Err(ConfigErrors {
             errors: vec![ConfigError::of_file(path, wrong)],
             warnings: Vec::new(),
@@ -115,23 +130,43 @@ fn from_file(path: &Path, files: &dyn Files, now: i64) -> Result<Loaded, ConfigE
 
 /// Reads the text of the main file, which is at `path`, and what it includes from `files`; `now` in Unix seconds.
 pub fn from_text(path: &Path, text: &str, files: &dyn Files, now: i64) -> Result<Loaded, ConfigErrors> {
+    from_text_again(path, text, files, now, &mut Memory::default())
+}
+
+fn from_text_again(
+    path: &Path,
+    text: &str,
+    files: &dyn Files,
+    now: i64,
+    memory: &mut Memory,
+) -> Result<Loaded, ConfigErrors> {
     // What is wrong is told of whole files: a mistake in one part may lie in another.
-    read(path, text, files, now, PART).or_else(|_| read(path, text, files, now, usize::MAX))
+    read(path, text, files, now, PART, memory)
+        .or_else(|_| read(path, text, files, now, usize::MAX, &mut Memory::default()))
 }
 
 /// The same, of files in parts of about `part` octets.
-fn read(path: &Path, text: &str, files: &dyn Files, now: i64, part: usize) -> Result<Loaded, ConfigErrors> {
-    let mut draft = Draft { config: Config::default(), seen: Seen::default(), now };
+fn read(
+    path: &Path,
+    text: &str,
+    files: &dyn Files,
+    now: i64,
+    part: usize,
+    memory: &mut Memory,
+) -> Result<Loaded, ConfigErrors> {
+    let mut draft = Draft::new(now, memory);
     let mut found = include::Found::default();
 
     let mut parts = Parts::of(text, part);
-    let page = parts.next_page(path).unwrap_or_else(|| Page::new(path, "", 0));
+    let first = parts.next_part().unwrap_or_default();
+    let page = Page::new(path, first.text, first.lines_before);
     let document = page.parse();
-    refuse_values(&page, &document, &parts);
+    refuse_values(&page, &document, &first);
     {
         let top = Table::open(&page, &keys::TOP, 0..0, document.get_ref());
         draft.tables(&top);
-        draft.repeated(&top);
+        let said = draft.repeated(&top);
+        draft.add(said);
         for pattern in sections::include(&top) {
             pattern.text(|text| found.add(path, text, files));
         }
@@ -154,20 +189,29 @@ fn read(path: &Path, text: &str, files: &dyn Files, now: i64, part: usize) -> Re
         problems.into_iter().partition(|problem| problem.severity == Severity::Error);
     let directories = found.directories;
     if errors.is_empty() {
-        Ok(Loaded { config: draft.config, files: read, directories, warnings, written })
+        let Draft { config, kept, .. } = draft;
+        *memory = kept;
+        Ok(Loaded { config, files: read, directories, warnings, written })
     } else {
         Err(ConfigErrors { errors, warnings, files: read, directories })
     }
 }
 
 /// What was read so far.
-struct Draft {
+struct Draft<'a> {
     config: Config,
     seen: Seen,
     now: i64,
+    /// What the last reading left, and what this one leaves.
+    before: &'a Memory,
+    kept: Memory,
 }
 
-impl Draft {
+impl<'a> Draft<'a> {
+    fn new(now: i64, before: &'a Memory) -> Self {
+        Self { config: Config::default(), seen: Seen::default(), now, before, kept: Memory::after(before) }
+    }
+
     /// The tables that only the main file has.
     fn tables(&mut self, top: &Table<'_>) {
         let config = &mut self.config;
@@ -195,39 +239,69 @@ impl Draft {
         if let Some(table) = top.table(&keys::METRICS) {
             config.metrics = sections::metrics(&table);
         }
+        self.kept.set_listen(&config.server.listen);
     }
 
     /// The tables that any file may add.
-    fn repeated(&mut self, top: &Table<'_>) {
-        let config = &mut self.config;
+    fn repeated(&mut self, top: &Table<'_>) -> Said {
+        let listen = &self.config.server.listen;
+        let mut said = Said::default();
         for table in top.tables(&keys::EXCEPTION) {
-            config.guard.exceptions.append(&mut exceptions::read(&table, self.now));
+            said.exceptions.append(&mut exceptions::read(&table, self.now));
         }
         for table in top.tables(&keys::ROUTE) {
-            config.routes.extend(routes::route(&table, &config.server.listen, &mut self.seen));
+            said.routes.extend(routes::route(&table, listen, &mut self.seen));
         }
         for table in top.tables(&keys::LOCAL) {
-            config.locals.extend(routes::local(&table, &mut self.seen));
+            said.locals.extend(routes::local(&table, &mut self.seen));
         }
+        said
+    }
+
+    fn add(&mut self, mut said: Said) {
+        self.config.guard.exceptions.append(&mut said.exceptions);
+        self.config.routes.append(&mut said.routes);
+        self.config.locals.append(&mut said.locals);
     }
 
     /// What an included file, or a part after the first, may hold.
     fn included(&mut self, path: &Path, mut parts: Parts<'_>) -> Vec<ConfigError> {
         let mut problems = Vec::new();
-        while let Some(page) = parts.next_page(path) {
-            let document = page.parse();
-            refuse_values(&page, &document, &parts);
-            self.repeated(&Table::open(&page, &keys::INCLUDED, 0..0, document.get_ref()));
-            drop(document);
-            problems.append(&mut page.into_problems());
+        while let Some(part) = parts.next_part() {
+            match self.recall(path, &part) {
+                Some(said) if self.seen.add(&said) => self.add(said),
+                Some(_) => problems.push(ConfigError::of_file(path, Wrong::new("a name is written twice"))),
+                None => problems.append(&mut self.read_part(path, &part)),
+            }
         }
+        problems
+    }
+
+    fn recall(&mut self, path: &Path, part: &Part<'_>) -> Option<Said> {
+        let key = self.kept.key(path, part)?;
+        self.kept.recall(self.before, key, part, self.now)
+    }
+
+    fn read_part(&mut self, path: &Path, part: &Part<'_>) -> Vec<ConfigError> {
+        let page = Page::new(path, part.text, part.lines_before);
+        let document = page.parse();
+        refuse_values(&page, &document, part);
+        let said = self.repeated(&Table::open(&page, &keys::INCLUDED, 0..0, document.get_ref()));
+        drop(document);
+        let problems = page.into_problems();
+        if problems.is_empty()
+            && let Some(key) = self.kept.key(path, part)
+        {
+            self.kept.keep(key, part, &said);
+        }
+        self.add(said);
         problems
     }
 }
 
 /// What may be an array's tables in a later part must not be a value in the first.
-fn refuse_values(page: &Page<'_>, document: &Spanned<DeTable<'_>>, later: &Parts<'_>) {
-    if !later.more() || page.starts_with_table() {
+fn refuse_values(page: &Page<'_>, document: &Spanned<DeTable<'_>>, part: &Part<'_>) {
+    if !part.more || part.starts_with_table() {
         return;
     }
     for (key, value) in document.get_ref().iter() {
@@ -284,6 +358,7 @@ mod tests {
         "[exception]\ndomain = \"c.example\"\n",
         "[[ route ]]\ndomain = \"s.example\"\nservers = [\"10.0.0.53\"]\n",
         "exception.x = 1\n",
+        "[[exception]]\ndomain = \"d.example\"\nuntil = 1970-01-01T00:01:40Z\n",
         "\'\'\'\n",
         "# [[local]]\n\n[[",
     ];
@@ -297,21 +372,86 @@ mod tests {
         ) {
             let text: String = picks.iter().map(|&pick| FRAGMENTS[pick]).collect();
             let path = Path::new("a.toml");
-            let whole = read(path, &text, &Disk, 0, usize::MAX);
-            if let Ok(parts) = read(path, &text, &Disk, 0, size) {
+            let whole = read(path, &text, &Disk, 0, usize::MAX, &mut Memory::default());
+            if let Ok(parts) = read(path, &text, &Disk, 0, size, &mut Memory::default()) {
                 prop_assert_eq!(Some(&parts), whole.as_ref().ok(), "{}", text);
             }
             let read = from_text(path, &text, &Disk, 0);
             prop_assert_eq!(format!("{read:?}"), format!("{whole:?}"), "{}", text);
         }
+
+        #[test]
+        fn what_is_remembered_changes_nothing_but_how_long_it_takes(
+            readings in proptest::collection::vec(
+                (proptest::collection::vec(0..FRAGMENTS.len(), 0..6), prop_oneof![Just(0), Just(200)]),
+                2..5,
+            ),
+            size in 1_usize..200,
+        ) {
+            let path = Path::new("a.toml");
+            let mut memory = Memory::default();
+            for (picks, now) in readings {
+                let text: String = picks.iter().map(|&pick| FRAGMENTS[pick]).collect();
+                let fresh = read(path, &text, &Disk, now, size, &mut Memory::default());
+                let again = read(path, &text, &Disk, now, size, &mut memory);
+                prop_assert_eq!(again.is_err(), fresh.is_err(), "{}", text);
+                prop_assert_eq!(again.ok(), fresh.ok(), "{}", text);
+            }
+        }
+    }
+
+    fn tables(names: impl Iterator<Item = usize>) -> String {
+        names.map(|n| format!("[[local]]\nname = \"n{n}.example\"\naddresses = [\"10.0.0.1\"]\n")).collect()
+    }
+
+    #[test]
+    fn a_change_to_one_table_has_the_parts_around_it_read_anew_and_no_others() {
+        let (path, mut memory) = (Path::new("a.toml"), Memory::default());
+        let mut parts_read = |text: &str| {
+            let before = memory.clone();
+            let read = read(path, text, &Disk, 0, 4 << 10, &mut memory).unwrap();
+            assert_eq!(Ok(read.config), from_text(path, text, &Disk, 0).map(|loaded| loaded.config));
+            memory.new_parts(&before)
+        };
+        let first = parts_read(&tables(0..5_000));
+        assert!(first > 40, "{first}");
+        assert_eq!(parts_read(&tables(0..5_000)), 0);
+        for (what, text) in [
+            ("one more", tables(0..5_001)),
+            ("one less at the start", tables(1..5_000)),
+            ("one out of the middle", tables((1..5_000).filter(|&n| n != 2_500))),
+            ("lines before all", format!("# one\n# two\n{}", tables(1..5_000))),
+        ] {
+            let read = parts_read(&text);
+            assert!(read <= 2, "{what}: {read} parts");
+        }
+    }
+
+    #[test]
+    fn a_name_written_twice_is_found_where_neither_place_is_read_anew() {
+        let (path, mut memory) = (Path::new("a.toml"), Memory::default());
+        let (one, other) = (tables(0..500), tables(500..1_000));
+        assert!(read(path, &format!("{one}{other}"), &Disk, 0, 4 << 10, &mut memory).is_ok());
+        assert!(read(path, &format!("{one}{other}{one}"), &Disk, 0, 4 << 10, &mut memory).is_err());
+    }
+
+    #[test]
+    fn where_the_daemon_listens_is_never_remembered() {
+        let (path, mut memory) = (Path::new("a.toml"), Memory::default());
+        let route = "[[route]]\ndomain = \"a.example\"\nservers = [\"127.0.0.1:5300\"]\n";
+        let routes = format!("{route}{}", tables(0..200));
+        assert!(read(path, &routes, &Disk, 0, 4 << 10, &mut memory).is_ok());
+        let listening = format!("[server]\nlisten = [\"127.0.0.1:5300\"]\n{routes}");
+        assert!(read(path, &listening, &Disk, 0, 4 << 10, &mut memory).is_err());
     }
 
     #[test]
     fn a_long_file_is_read_in_parts() {
         let text: String = FRAGMENTS[4..6].concat();
-        assert_eq!(read(Path::new("a.toml"), &text, &Disk, 0, 10).unwrap().config.locals.len(), 2);
+        let read = |text: &str| read(Path::new("a.toml"), text, &Disk, 0, 10, &mut Memory::default());
+        assert_eq!(read(&text).unwrap().config.locals.len(), 2);
         let with_head = format!("{}{text}{}", FRAGMENTS[0], FRAGMENTS[14]);
-        let loaded = read(Path::new("a.toml"), &with_head, &Disk, 0, 10).unwrap();
+        let loaded = read(&with_head).unwrap();
         let lines: Vec<_> = loaded.config.locals.iter().map(|local| local.origin.to_string()).collect();
         assert_eq!(lines, ["a.toml:3", "a.toml:6"]);
     }
@@ -320,10 +460,11 @@ mod tests {
     fn no_default_file_is_a_valid_configuration() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("stubborn.toml");
-        let loaded = from_default(&path, &Disk, 0).unwrap();
+        let from_default = || from_default(&path, &Disk, 0, &mut Memory::default());
+        let loaded = from_default().unwrap();
         assert_eq!((loaded.config, loaded.files), (Config::default(), vec![path.clone()]));
         std::fs::write(&path, "[log]\nlevel = \"debug\"").unwrap();
-        assert_ne!(from_default(&path, &Disk, 0).unwrap().config, Config::default());
+        assert_ne!(from_default().unwrap().config, Config::default());
     }
 
     #[test]
@@ -336,7 +477,7 @@ mod tests {
             if let Some(octets) = octets {
                 std::fs::write(&path, octets).unwrap();
             }
-            let errors = from_file(&path, &Disk, 0).unwrap_err();
+            let errors = from_file(&path, &Disk, 0, &mut Memory::default()).unwrap_err();
             assert_eq!(errors.errors[0].message, message);
             assert_eq!(errors.files, std::slice::from_ref(&path));
         }

@@ -2,7 +2,8 @@
 //!
 //! ```text
 //! load      the file, what it includes          -> Loaded | ConfigErrors
-//! page      one file's text, places, problems
+//! parts     a long file's pieces                 memory: what they said the last time
+//! page      one text, places, problems
 //! table     tables and values by kind           keys: the one list of keys
 //! sections, exceptions, routes                  one function for each table
 //! values, units, width                          single values and their limits
@@ -18,6 +19,7 @@ mod exceptions;
 mod include;
 mod keys;
 mod load;
+mod memory;
 mod page;
 mod parts;
 mod reference;
@@ -33,7 +35,8 @@ mod width;
 pub(crate) use error::printable;
 pub use error::{ConfigError, ConfigErrors, Place, Severity, Wrong};
 pub use keys::{TABLES, TableKeys};
-pub use load::{DEFAULT_PATH, Disk, Files, Loaded, from_text, load, load_from};
+pub use load::{DEFAULT_PATH, Disk, Files, Loaded, from_text, load, load_again, load_from};
+pub use memory::Memory;
 pub use reference::{KeyReference, Paragraph, TEMPLATE, TableReference, reference};
 pub use show::{Shown, ShownKey, show};
 

@@ -55,11 +55,6 @@ impl<'a> Page<'a> {
         table
     }
 
-    /// It is a part of a file from an array's table on.
-    pub(super) fn starts_with_table(&self) -> bool {
-        self.text.starts_with("[[")
-    }
-
     /// The line of a span, from 1.
     pub(super) fn line(&self, span: &Range<usize>) -> u32 {
         u32::try_from(self.lines_before + self.line_of_text(span)).unwrap_or(u32::MAX)

@@ -7,6 +7,7 @@ use std::net::{IpAddr, SocketAddr};
 use foldhash::quality::RandomState;
 
 use super::error::{Wrong, quoted};
+use super::memory::Said;
 use super::table::Table;
 use super::{sections, values};
 use crate::dns::Name;
@@ -40,6 +41,22 @@ pub(super) fn preset(name: &str) -> Option<&'static RoutePreset> {
 pub(super) struct Seen {
     routes: HashMap<Name, Origin, RandomState>,
     locals: HashMap<(Name, bool), Origin, RandomState>,
+}
+
+impl Seen {
+    /// Notes what was read another time; false if something of it was written before.
+    pub(super) fn add(&mut self, said: &Said) -> bool {
+        let routes = said.routes.iter().map(|route| (route.trust.domain.clone(), route.trust.origin.clone()));
+        let mut new = true;
+        for (domain, origin) in routes {
+            new &= self.routes.insert(domain, origin).is_none();
+        }
+        for local in &said.locals {
+            let key = (local.name.clone(), local.wildcard);
+            new &= self.locals.insert(key, local.origin.clone()).is_none();
+        }
+        new
+    }
 }
 
 /// Reads one `[[route]]`.

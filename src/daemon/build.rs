@@ -9,10 +9,11 @@ use std::path::{Path, PathBuf};
 
 use ipnet::Ipv6Net;
 
+use super::hosts_files::HostsFiles;
 use super::watch::{Content, Watched};
 use crate::config::{self, Config, ConfigErrors, Disk, Files, Loaded};
 use crate::policy::Origin;
-use crate::resolve::{HostName, Hosts, Ingredients};
+use crate::resolve::Ingredients;
 use crate::upstream::{Endpoint, Server, SystemError, SystemServers, loops, system_files, system_servers};
 
 /// Where the settings come from: the command line.
@@ -90,10 +91,17 @@ impl BuildError {
     }
 }
 
+/// What was read, for the next reading: most of it stays as it is.
+#[derive(Debug, Default)]
+pub(super) struct Memory {
+    config: config::Memory,
+    hosts: HostsFiles,
+}
+
 /// Settings that can be put to use.
 #[derive(Debug)]
 pub struct Built {
-    /// The configuration, the command line worked in.
+    /// The configuration, the command line worked in, without what went into `ingredients`.
     pub config: Config,
     /// Somebody has said where to listen.
     pub listen_given: bool,
@@ -136,11 +144,13 @@ impl Files for Reading<'_> {
 }
 
 impl Reading<'_> {
-    fn note(&self, path: &Path, octets: &[u8]) {
+    fn note(&self, path: &Path, octets: &[u8]) -> Content {
+        let content = Content::of_file(octets);
         // The watch does not look into pipes and devices.
         if std::fs::metadata(path).is_ok_and(|file| file.is_file()) {
-            self.seen.borrow_mut().insert(path.to_owned(), Content::of_file(octets));
+            self.seen.borrow_mut().insert(path.to_owned(), content);
         }
+        content
     }
 
     fn watched(&self, path: PathBuf) -> Watched {
@@ -155,11 +165,11 @@ impl Source {
     /// # Errors
     /// Every error of the configuration.
     pub fn load(&self) -> Result<Loaded, ConfigErrors> {
-        self.load_from(&Disk)
+        self.load_from(&Disk, &mut config::Memory::default())
     }
 
-    fn load_from(&self, files: &dyn Files) -> Result<Loaded, ConfigErrors> {
-        let mut loaded = config::load_from(self.config.as_deref(), files)?;
+    fn load_from(&self, files: &dyn Files, memory: &mut config::Memory) -> Result<Loaded, ConfigErrors> {
+        let mut loaded = config::load_again(self.config.as_deref(), files, memory)?;
         if !self.listen.is_empty() {
             loaded.config.server.listen.clone_from(&self.listen);
             given(&mut loaded, "server.listen");
@@ -196,9 +206,19 @@ impl Source {
     /// # Errors
     /// See [`BuildError`]; nothing has been changed by then.
     pub fn build(&self, environment: &Environment) -> Result<Built, BuildError> {
+        self.build_again(environment, &mut Memory::default())
+    }
+
+    /// The same, by one who builds time and again.
+    pub(super) fn build_again(
+        &self,
+        environment: &Environment,
+        memory: &mut Memory,
+    ) -> Result<Built, BuildError> {
         let held = self.config.as_deref().zip(self.held.as_deref());
         let reading = Reading { held, ..Reading::default() };
-        let Loaded { config, files, directories, warnings, written } = self.load_from(&reading)?;
+        let Loaded { mut config, files, directories, warnings, written } =
+            self.load_from(&reading, &mut memory.config)?;
         let listen_given = written.iter().any(|(key, _)| key == "server.listen");
         let read = files.iter().filter(|file| file.exists()).cloned().collect();
         let mut warnings: Vec<String> = warnings.iter().map(config::ConfigError::one_line).collect();
@@ -218,31 +238,31 @@ impl Source {
                 return Err(BuildError::Loop { server, watch });
             }
         }
-        let mut hosts = Vec::new();
-        let mut hosts_unread = false;
-        for path in &config.names.hosts_files {
-            match read_hosts(path, &reading) {
-                Ok(found) => hosts.extend(found),
-                Err(why) => {
-                    hosts_unread = true;
-                    warnings.push(why);
-                }
-            }
-        }
+        let hosts = memory.hosts.read(&config.names.hosts_files, |path, octets| reading.note(path, octets));
+        warnings.extend(hosts.unread.iter().cloned());
         let ingredients = Ingredients {
-            guard: config.guard.clone(),
-            routes: config.routes.clone(),
-            locals: config.locals.clone(),
-            names: config.names.clone(),
+            guard: std::mem::take(&mut config.guard),
+            routes: std::mem::take(&mut config.routes),
+            locals: std::mem::take(&mut config.locals),
+            names: std::mem::take(&mut config.names),
             allow_clients: config.server.allow_clients.clone(),
             servers,
             timeout: config.upstream.timeout,
-            hosts: hosts.into(),
+            hosts: hosts.names,
             own: environment.own.clone(),
             nat64: environment.nat64.clone(),
         };
         let watch = watch.into_iter().map(|path| reading.watched(path)).collect();
-        Ok(Built { config, listen_given, ingredients, system, files: read, warnings, hosts_unread, watch })
+        Ok(Built {
+            config,
+            listen_given,
+            ingredients,
+            system,
+            files: read,
+            warnings,
+            hosts_unread: !hosts.unread.is_empty(),
+            watch,
+        })
     }
 }
 
@@ -307,19 +327,4 @@ fn add(servers: &mut Vec<Endpoint>, more: &[Endpoint]) {
             servers.push(*endpoint);
         }
     }
-}
-
-/// The names of a hosts file. One that blocks a name with 0.0.0.0 gets that name an empty answer, never that address.
-fn read_hosts(path: &Path, reading: &Reading<'_>) -> Result<Vec<HostName>, String> {
-    let octets = match std::fs::read(path) {
-        Ok(octets) => octets,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
-        Err(error) => return Err(format!("{}: {error}; its names cannot be read", path.display())),
-    };
-    reading.note(path, &octets);
-    let hosts = Hosts::parse(&octets)
-        .map_err(|error| format!("{}: {error}; its names cannot be read", path.display()))?;
-    let usable =
-        |addresses: Vec<IpAddr>| addresses.into_iter().filter(|address| !address.is_unspecified()).collect();
-    Ok(hosts.names.into_iter().map(|(name, addresses)| (name, usable(addresses))).collect())
 }

@@ -3,6 +3,7 @@
 use std::collections::HashSet;
 use std::fmt::Write;
 use std::hash::Hash;
+use std::sync::Arc;
 
 use crate::config::Config;
 use crate::policy::{Exception, GuardSettings};
@@ -20,7 +21,9 @@ pub(super) fn difference(old: &Ingredients, new: &Ingredients) -> Option<String>
     count(&mut text, "local name", &old.locals, &new.locals, |local| {
         (&local.name, local.wildcard, &local.addresses)
     });
-    count(&mut text, "hosts file name", &old.hosts, &new.hosts, |name| name);
+    if !Arc::ptr_eq(&old.hosts, &new.hosts) {
+        count(&mut text, "hosts file name", &old.hosts, &new.hosts, |name| name);
+    }
     count(&mut text, "server", &old.servers, &new.servers, |server| server);
     count(&mut text, "client network", &old.allow_clients, &new.allow_clients, |net| net);
     count(&mut text, "own address", &old.own, &new.own, |address| address);

@@ -6,6 +6,7 @@ mod build;
 mod clock;
 mod confine;
 mod difference;
+mod hosts_files;
 mod inside;
 mod nat64;
 #[cfg(unix)]

@@ -97,7 +97,7 @@ impl Daemon {
     fn build_watched(&mut self) -> Result<Built, BuildError> {
         let mut attempts = 0;
         loop {
-            let built = self.source.build(&self.environment);
+            let built = self.source.build_again(&self.environment, &mut self.memory);
             attempts += 1;
             let watch: Vec<Watched> = match &built {
                 Ok(built) => built.watch.clone(),

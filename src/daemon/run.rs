@@ -14,7 +14,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::activation::{ActivationError, passed_sockets};
 use super::addresses::OwnAddresses;
-use super::build::{BuildError, Built, Environment, Source};
+use super::build::{BuildError, Built, Environment, Memory, Source};
 use super::clock::ClockWatch;
 use super::confine::{Confinement, Needs};
 use super::nat64::learn;
@@ -113,6 +113,7 @@ pub fn run(source: Source, options: &Options) -> Result<(), RunError> {
 
 pub(super) struct Daemon {
     pub(super) source: Source,
+    pub(super) memory: Memory,
     /// As it was at the start: what takes a restart is still so.
     pub(super) config: Config,
     /// The files the settings in use are of.
@@ -148,7 +149,8 @@ impl Daemon {
         if let Ok(own) = &own {
             environment.own = own.current().iter().copied().collect();
         }
-        let built = source.build(&environment)?;
+        let mut memory = Memory::default();
+        let built = source.build_again(&environment, &mut memory)?;
         let listen = where_to_listen(&built, &passed)?;
         let Built { config, ingredients, system: found, files, warnings, watch, .. } = built;
         source.hold_default();
@@ -230,6 +232,7 @@ impl Daemon {
         }
         Ok(Self {
             source,
+            memory,
             config,
             files,
             environment,
