@@ -67,6 +67,7 @@ pub fn work(
     stop: &CancellationToken,
 ) -> io::Result<Drained> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    udp::pause_exactly();
     let local = LocalSet::new();
     local.block_on(&runtime, async {
         let handler = Handler::new(Arc::clone(&service.resolver), &service.telemetry);
@@ -86,8 +87,12 @@ pub fn work(
         let beating = tokio::task::spawn_local(pulse.beat());
         stop.cancelled().await;
         beating.abort();
+        let waiting = handler.waiting();
         drop(serving);
-        Ok(drain(&handler).await)
+        // What was read and not yet put to an upstream is dropped with the socket it came from.
+        let dropped = waiting.saturating_sub(handler.waiting());
+        let drained = drain(&handler).await;
+        Ok(Drained { abandoned: drained.abandoned + dropped, ..drained })
     })
 }
 
