@@ -219,7 +219,8 @@ impl NameBuf {
 
     /// The name with each letter in upper case where its bit of `coins` is set, in lower case elsewhere.
     pub(super) fn with_case(mut self, coins: &[u8; 32]) -> Self {
-        for (octets, coins) in self.octets.chunks_mut(8).zip(coins) {
+        let name = self.octets.get_mut(..usize::from(self.length)).unwrap_or_default();
+        for (octets, coins) in name.chunks_mut(8).zip(coins) {
             for (bit, octet) in octets.iter_mut().enumerate() {
                 let lower = octet.to_ascii_lowercase();
                 let is_letter = u8::from(lower.is_ascii_lowercase());
