@@ -295,7 +295,6 @@ fn after_many_unique_names_the_memory_is_what_the_cache_may_take() {
 
 /// The same with a million names and a cache of the default size.
 #[test]
-#[ignore = "takes minutes"]
 fn after_a_million_unique_names_the_memory_is_what_the_cache_may_take() {
     let _turn = alone();
     let upstream = Upstream::start(|_| Fate::Answered(OTHER, 3600));

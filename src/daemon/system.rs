@@ -24,11 +24,42 @@ fn take_descriptor(number: RawFd) -> io::Result<OwnedFd> {
     Ok(unsafe { OwnedFd::from_raw_fd(number) })
 }
 
-/// Gives memory back that this thread has freed: what reading the arguments and the configuration took is not needed again
-/// for long.
+/// Gives memory back that only the start needed: what this thread has freed, and the program's code. Of that what is called
+/// again is found again, in the file.
 pub(super) fn give_back_memory() {
     // SAFETY: it takes no pointer, and touches only what no one holds.
     unsafe { libmimalloc_sys::mi_collect(true) }
+    #[cfg(target_os = "linux")]
+    // SAFETY: the function has the type that is called for, and needs no data.
+    unsafe {
+        libc::dl_iterate_phdr(Some(give_back_code), std::ptr::null_mut());
+    }
+}
+
+/// Is called with the program itself, which comes first, and ends the enumeration (dl_iterate_phdr(3)).
+#[cfg(target_os = "linux")]
+unsafe extern "C" fn give_back_code(
+    program: *mut libc::dl_phdr_info,
+    _: libc::size_t,
+    _: *mut libc::c_void,
+) -> libc::c_int {
+    // SAFETY: it is valid for this call, and so are the headers it counts.
+    let (base, headers) = unsafe {
+        let program = &*program;
+        (program.dlpi_addr, std::slice::from_raw_parts(program.dlpi_phdr, usize::from(program.dlpi_phnum)))
+    };
+    // SAFETY: a number in, a number out.
+    let page = usize::try_from(unsafe { libc::sysconf(libc::_SC_PAGESIZE) }).unwrap_or(0);
+    for header in headers {
+        let is_code =
+            header.p_type == libc::PT_LOAD && header.p_flags & (libc::PF_X | libc::PF_W) == libc::PF_X;
+        let start = base as usize + header.p_vaddr as usize;
+        let Some(before) = start.checked_rem(page).filter(|_| is_code) else { continue };
+        let (aligned, length) = (start - before, before + header.p_memsz as usize);
+        // SAFETY: nothing was ever written there, so that its pages are those of the file, before and after (madvise(2)).
+        unsafe { libc::madvise(aligned as *mut libc::c_void, length, libc::MADV_DONTNEED) };
+    }
+    1
 }
 
 /// Becomes the user with this one group, in every thread (the C library sees to that), and lets no program it might start

@@ -130,6 +130,8 @@ impl Drop for Unfinished<'_> {
 }
 
 async fn receive(connection: Rc<Connection>, mut reader: OwnedReadHalf) {
+    // However this ends, nobody else is to ask here.
+    let _of_no_more_use = Unfinished(&connection);
     let mut stream = Vec::new();
     loop {
         while let Some(message) = take_message(&mut stream) {
