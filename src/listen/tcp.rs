@@ -10,8 +10,8 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
+use socket2::SockRef;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep_until, timeout};
@@ -37,6 +37,8 @@ pub(super) async fn serve(
     connections: Arc<Connections>,
     idle: Duration,
 ) {
+    // Its connections are born with it.
+    let _ = SockRef::from(&listener).set_tcp_nodelay(true);
     restarted("a TCP socket", || accept(&listener, &handler, &connections, idle)).await;
 }
 
@@ -77,8 +79,7 @@ async fn place(connections: &Arc<Connections>, client: IpAddr) -> Option<Slot> {
 }
 
 struct Connection {
-    reader: OwnedReadHalf,
-    writer: OwnedWriteHalf,
+    stream: TcpStream,
     client: SocketAddr,
     handler: Rc<Handler>,
     idle: Duration,
@@ -93,12 +94,10 @@ struct Connection {
 
 impl Connection {
     fn new(stream: TcpStream, client: SocketAddr, handler: Rc<Handler>, idle: Duration) -> Self {
-        let _ = stream.set_nodelay(true);
-        let (reader, writer) = stream.into_split();
         // Bounded by `MAX_WAITING`.
         let (done, answers) = mpsc::unbounded_channel();
         let (inbound, outbound, wire) = (Vec::new(), Vec::new(), Wire::default());
-        Self { reader, writer, client, handler, idle, inbound, outbound, wire, waiting: 0, done, answers }
+        Self { stream, client, handler, idle, inbound, outbound, wire, waiting: 0, done, answers }
     }
 
     async fn run(mut self) -> io::Result<()> {
@@ -107,7 +106,7 @@ impl Connection {
         while open || self.waiting > 0 {
             self.inbound.reserve(READ);
             tokio::select! {
-                read = self.reader.read_buf(&mut self.inbound), if open && self.waiting < MAX_WAITING => {
+                read = self.stream.read_buf(&mut self.inbound), if open && self.waiting < MAX_WAITING => {
                     open = read? > 0;
                     // Only whole messages count: a client that sends an octet now and then is idle.
                     if self.take_messages()? > 0 {
@@ -123,7 +122,7 @@ impl Connection {
             self.collect_answers();
             while !self.outbound.is_empty() {
                 // A client that does not read its answers is idle too.
-                timeout(self.idle, self.writer.write_all(&self.outbound)).await??;
+                timeout(self.idle, self.stream.write_all(&self.outbound)).await??;
                 self.outbound.clear();
                 self.take_messages()?;
             }
