@@ -32,7 +32,7 @@ const STARTS_BEHIND: usize = 8;
 const CROWD: usize = 8;
 
 /// That moment. Whatever else this thread does waits for it, so there is none where a question has yet to be put to an
-/// upstream.
+/// upstream, or many wait for one.
 const PAUSE: Duration = Duration::from_micros(30);
 
 /// A socket with the replies that are ready to go.
@@ -95,7 +95,7 @@ async fn receive(port: &Rc<Port>, handler: &Rc<Handler>) -> io::Result<()> {
             if !outbox.is_empty() {
                 let _ = outbox.flush(port.socket.as_fd());
             }
-            if (CROWD..BATCH).contains(&gathered) && backlog.is_empty() {
+            if (CROWD..BATCH).contains(&gathered) && backlog.is_empty() && handler.waiting() < CROWD {
                 std::thread::sleep(PAUSE);
             }
             gathered = 0;
