@@ -16,6 +16,7 @@ use std::process::Command;
 use std::time::Instant;
 
 use stubborn::audit::AttackUpstream;
+use stubborn::audit::run::Transport;
 use stubborn::audit::wire::{self, Query, Record, code, flag, name};
 use support::daemon::DEADLINE;
 use support::{Reply, TempConfig, TestDaemon, Zone, address, forwarded, over_both};
@@ -361,6 +362,45 @@ fn a_changed_file_changes_the_verdict_on_cached_answers() {
     daemon.signal("HUP");
     until_answer(false);
     daemon.ask("nas.example.net", A).assert_blocked();
+    assert_eq!(upstream.asked("nas.example.net"), 1);
+}
+
+/// What is not read again because it did not change must not outlive what did: the exception stands amid thousands.
+#[test]
+fn an_exception_taken_out_of_a_long_file_no_longer_holds_and_the_others_do() {
+    let upstream = Zone::new()
+        .addresses("nas.example.net", &["192.168.1.5"])
+        .addresses("d1.example.net", &["192.168.1.6"])
+        .addresses("d2999.example.net", &["192.168.1.7"])
+        .serve();
+    let file = |middle: &str| {
+        let one = |n: usize| match n {
+            1_500 => middle.to_owned(),
+            _ => format!("[[exception]]\ndomain = \"d{n}.example.net\"\n"),
+        };
+        (0..3_000).map(one).collect::<String>()
+    };
+    let daemon = TestDaemon::start(upstream.address(), &file(""));
+    let ask = |transport| daemon.ask_as("nas.example.net", A, None, flag::RD, transport);
+    for (middle, holds) in [
+        ("[[exception]]\ndomain = \"nas.example.net\"\n", true),
+        ("", false),
+        ("[[exception]]\ndomain = \"nas.example.net\"\nnetworks = [\"192.168.1.5/32\"]\n", true),
+        ("[[exception]]\ndomain = \"nas.example.net\"\nnetworks = [\"192.168.1.6/32\"]\n", false),
+        ("[[exception]]\ndomain = \"nas.example.net\"\n", true),
+        ("# [[exception]]\n# domain = \"nas.example.net\"\n", false),
+    ] {
+        let beside = daemon.config().directory().join("beside");
+        std::fs::write(&beside, file(middle)).unwrap();
+        std::fs::rename(&beside, daemon.config().path()).unwrap();
+        let deadline = Instant::now() + DEADLINE;
+        while ask(Transport::Udp).is_empty() == holds {
+            assert!(Instant::now() < deadline, "the change is not taken: {middle}");
+        }
+        assert_eq!(ask(Transport::Tcp).is_empty(), !holds, "{middle}");
+        daemon.ask("d1.example.net", A).assert_addresses(&["192.168.1.6"]);
+        daemon.ask("d2999.example.net", A).assert_addresses(&["192.168.1.7"]);
+    }
     assert_eq!(upstream.asked("nas.example.net"), 1);
 }
 
