@@ -137,9 +137,11 @@ mod tests {
 
     #[test]
     fn passed_sockets_are_sorted_by_kind_and_address() {
-        let udp = UdpSocket::bind("127.0.0.1:0").unwrap();
+        // A port that is free for one may be taken for the other.
+        let mut sockets = (0..64).map(|_| UdpSocket::bind("127.0.0.1:0").unwrap());
+        let both = |udp: UdpSocket| Some((TcpListener::bind(udp.local_addr().ok()?).ok()?, udp));
+        let (tcp, udp) = sockets.find_map(both).unwrap();
         let address = udp.local_addr().unwrap();
-        let tcp = TcpListener::bind(address).unwrap();
         let mut passed = passed(vec![tcp.into(), udp.into()]).unwrap();
         assert_eq!(passed.addresses(), [address]);
         assert!(passed.check(&[address]).is_ok());
