@@ -2,13 +2,11 @@
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
-use std::thread::JoinHandle;
-
-use tokio_util::sync::CancellationToken;
 
 use super::build::Built;
 use super::run::{RunError, system};
-use crate::listen::{Connections, Drained, Passed, Pulses, Service, bind, work};
+use super::workers::Workers;
+use crate::listen::{Connections, Passed, Service, bind};
 use crate::resolve::{Resolver, Snapshot};
 use crate::telemetry::Telemetry;
 use crate::upstream::Servers;
@@ -16,8 +14,7 @@ use crate::upstream::Servers;
 /// A running daemon that follows no files and no addresses. Stops when dropped.
 pub struct Inside {
     address: SocketAddr,
-    stop: CancellationToken,
-    worker: Option<JoinHandle<std::io::Result<Drained>>>,
+    workers: Option<Workers>,
 }
 
 impl Inside {
@@ -35,20 +32,13 @@ impl Inside {
             connections: Connections::new(server.tcp_connections, server.tcp_connections_per_client),
             tcp_idle_timeout: server.tcp_idle_timeout,
         };
-        let stop = CancellationToken::new();
-        let address = bound.addresses.first().copied();
-        let sockets = bound.workers.into_iter().next();
-        let (Some(address), Some(sockets)) = (address, sockets) else {
+        let Some(address) = bound.addresses.first().copied() else {
             return Err(system("no socket was bound")(std::io::ErrorKind::AddrNotAvailable.into()));
         };
-        let until = stop.clone();
         // Nobody asks how it is.
-        let pulse = Pulses::default().worker();
-        let worker = std::thread::Builder::new()
-            .name("audited".into())
-            .spawn(move || work(sockets, &service, pulse, &until))
-            .map_err(system("cannot start a worker"))?;
-        Ok(Self { address, stop, worker: Some(worker) })
+        let (workers, _) =
+            Workers::start(bound.workers, &service).map_err(system("cannot start a worker"))?;
+        Ok(Self { address, workers: Some(workers) })
     }
 
     /// Where it listens, over UDP and TCP.
@@ -59,9 +49,8 @@ impl Inside {
 
 impl Drop for Inside {
     fn drop(&mut self) {
-        self.stop.cancel();
-        if let Some(worker) = self.worker.take() {
-            let _ = worker.join();
+        if let Some(workers) = self.workers.take() {
+            workers.stop();
         }
     }
 }

@@ -22,6 +22,7 @@ mod status;
 mod system;
 mod watch;
 mod watchdog;
+mod workers;
 
 pub use activation::ActivationError;
 pub use addresses::{AddressesError, OwnAddresses, own_addresses};

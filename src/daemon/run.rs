@@ -5,12 +5,10 @@ use std::io::Write;
 use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use tokio::sync::mpsc;
 use tokio::task::LocalSet;
-use tokio_util::sync::CancellationToken;
 
 use super::activation::{ActivationError, passed_sockets};
 use super::addresses::OwnAddresses;
@@ -25,9 +23,10 @@ use super::signals::Signals;
 use super::system::give_back_memory;
 use super::watch::{WatchOptions, Watcher};
 use super::watchdog::Watchdog;
+use super::workers::Workers;
 use crate::config::Config;
 use crate::control::{self, Call, Control};
-use crate::listen::{BindError, Bound, Connections, Drained, Passed, Pulses, Service, bind, work};
+use crate::listen::{BindError, Bound, Connections, Drained, Passed, Service, bind};
 use crate::metrics;
 use crate::resolve::{Ingredients, Resolver, Snapshot};
 use crate::telemetry::{Level, LogError, LogHandle, Logging, Telemetry};
@@ -135,8 +134,7 @@ pub(super) struct Daemon {
     watchdog: Watchdog,
     /// Gone with the daemon.
     _pid_file: Option<PidFile>,
-    pub(super) workers: Vec<JoinHandle<std::io::Result<Drained>>>,
-    stop: CancellationToken,
+    pub(super) workers: Workers,
 }
 
 impl Daemon {
@@ -181,11 +179,6 @@ impl Daemon {
         let own = own
             .inspect_err(|error| tracing::error!(%error, "the host's own addresses cannot be followed"))
             .ok();
-        // Watched from before the last reading that counts: what changes in between is seen by the next look.
-        let watcher = Watcher::start(watch, WatchOptions::default()).map_err(|error| match error {
-            super::WatchError::Thread(source) => RunError::System { what: "cannot watch files", source },
-        })?;
-
         let servers = Servers::default();
         let snapshot = Snapshot::new(1, &ingredients, &servers);
         log_start(
@@ -203,18 +196,13 @@ impl Daemon {
             ),
             tcp_idle_timeout: config.server.tcp_idle_timeout,
         };
-        let stop = CancellationToken::new();
-        let (mut workers, mut pulses) = (Vec::new(), Pulses::default());
-        for (number, sockets) in sockets.into_iter().enumerate() {
-            let (service, pulse, stop) = (service.clone(), pulses.worker(), stop.clone());
-            let thread = std::thread::Builder::new().name(format!("worker-{number}"));
-            workers.push(
-                thread
-                    .spawn(move || work(sockets, &service, pulse, &stop))
-                    .map_err(system("cannot start a worker"))?,
-            );
-        }
         service.telemetry.log_queries(config.log.queries);
+        let workers = Workers::start(sockets, &service);
+        let (workers, pulses) = workers.map_err(system("cannot start a worker"))?;
+        // Files are watched from before the last reading that counts: what changes in between is seen by the next look.
+        let watcher = Watcher::start(watch, WatchOptions::default()).map_err(|error| match error {
+            super::WatchError::Thread(source) => RunError::System { what: "cannot watch files", source },
+        })?;
         if let Some(address) = config.metrics.listen {
             let sources = metrics::Sources {
                 resolver: Arc::clone(&service.resolver),
@@ -251,7 +239,6 @@ impl Daemon {
             watchdog: Watchdog::new(pulses),
             _pid_file: pid_file,
             workers,
-            stop,
         })
     }
 
@@ -326,18 +313,7 @@ impl Daemon {
     fn finish(self, signal: &str) -> Result<(), RunError> {
         tracing::info!(name: "stopping", signal, "stopping");
         self.notifier.stopping();
-        self.stop.cancel();
-        let (mut drained, mut abandoned) = (0, 0);
-        for worker in self.workers {
-            match worker.join() {
-                Ok(Ok(worker)) => {
-                    drained += worker.drained;
-                    abandoned += worker.abandoned;
-                }
-                Ok(Err(error)) => tracing::error!(%error, "a worker could not run"),
-                Err(_) => tracing::error!("a worker panicked: this is a bug, please report it"),
-            }
-        }
+        let Drained { drained, abandoned } = self.workers.stop();
         self.service.telemetry.finish(Instant::now());
         tracing::info!(name: "stopped", drained, abandoned, "stopped");
         drop(self.logging);

@@ -27,7 +27,7 @@ pub(super) fn status(daemon: &Daemon) -> Status {
         log_level: daemon.level.level().label().to_owned(),
         policy: policy(daemon, &snapshot, history),
         listeners: daemon.environment.listening.iter().map(ToString::to_string).collect(),
-        workers: daemon.workers.len(),
+        workers: daemon.workers.count(),
         tcp_connections: daemon.service.connections.open() as u64,
         upstreams: upstreams(&snapshot),
         cache: cache(daemon, &totals),
@@ -102,9 +102,9 @@ fn problems(daemon: &Daemon, snapshot: &Snapshot, history: &History) -> Vec<Stri
             Some(trust) => format!("no server of the route {} answers", trust.domain),
         });
     }
-    let gone = daemon.workers.iter().filter(|worker| worker.is_finished()).count();
+    let gone = daemon.workers.ended();
     if gone > 0 {
-        problems.push(format!("{gone} of {} workers ended", daemon.workers.len()));
+        problems.push(format!("{gone} of {} workers ended", daemon.workers.count()));
     }
     problems
 }

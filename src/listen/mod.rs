@@ -55,8 +55,8 @@ pub struct Drained {
     pub abandoned: usize,
 }
 
-/// A worker: serves its sockets on this thread until `stop`, and answers its `pulse` from there. Returns what became of
-/// the queries under way.
+/// A worker: serves its sockets on this thread until `stop`, which it tells by `serves`, and answers its `pulse` from
+/// there. Returns what became of the queries under way.
 ///
 /// # Errors
 /// When the thread's runtime cannot be set up.
@@ -64,6 +64,7 @@ pub fn work(
     sockets: WorkerSockets,
     service: &Service,
     pulse: Pulse,
+    serves: impl FnOnce(),
     stop: &CancellationToken,
 ) -> io::Result<Drained> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
@@ -85,6 +86,7 @@ pub fn work(
             });
         }
         let beating = tokio::task::spawn_local(pulse.beat());
+        serves();
         stop.cancelled().await;
         beating.abort();
         let waiting = handler.waiting();

@@ -52,7 +52,7 @@ impl Workers {
         let threads = bound.workers.into_iter().map(|sockets| {
             let (service, stop, within) = (service.clone(), stop.clone(), within.clone());
             let pulse = Pulses::default().worker();
-            thread::spawn(move || within(Box::new(move || work(sockets, &service, pulse, &stop))))
+            thread::spawn(move || within(Box::new(move || work(sockets, &service, pulse, || (), &stop))))
         });
         Self { address: bound.addresses[0], threads: threads.collect(), stop }
     }

@@ -3,11 +3,13 @@
 use std::io::{self, Read as _, Write as _};
 use std::net::{Ipv4Addr, SocketAddr, TcpStream, UdpSocket};
 use std::sync::Once;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::dnsperf::{Names, Outcome};
+use crate::process::stolen;
+use crate::servers::{OTHER_CORE, SERVER_CORE};
 use crate::system;
 
 /// How soon a question without an answer is sent again to a server that starts.
@@ -79,6 +81,9 @@ pub(crate) struct Latencies {
     /// The shortest first.
     answered: Vec<Duration>,
     pub(crate) lost: usize,
+    /// The share of the answers that does not count, since others took time of the cores just then; of all, if they never
+    /// left them alone.
+    pub(crate) disturbed: f64,
 }
 
 impl Latencies {
@@ -89,52 +94,91 @@ impl Latencies {
     }
 }
 
-/// Asks the names in turn, `rate` of them a second at even intervals, and waits for the answers.
+/// How often it is asked whether others took time of the cores.
+const WINDOW: Duration = Duration::from_millis(100);
+/// How many times as long as it is meant to take a sample may take, until enough of it was undisturbed.
+pub(crate) const LONGEST: u32 = 3;
+/// A sample of which less than one in so many windows was undisturbed is taken as it is.
+const FEW: usize = 4;
+
+/// Stretches of time in which others did or did not take time of the cores.
+#[derive(Default)]
+struct Windows(Vec<bool>);
+
+impl Windows {
+    /// Whether what was asked in this one counts: what happened just before or after it can have held up answers, too.
+    fn counts(&self, window: usize) -> bool {
+        let calm = |window: usize| self.0.get(window).is_none_or(|calm| *calm);
+        calm(window) && calm(window + 1) && window.checked_sub(1).is_none_or(calm)
+    }
+
+    fn counting(&self) -> usize {
+        (0..self.0.len()).filter(|window| self.counts(*window)).count()
+    }
+}
+
+/// Asks the names in turn, `rate` of them a second at even intervals, and waits for the answers, until answers of so long a
+/// time were not disturbed by others, or for [`LONGEST`] times as long.
 pub(crate) fn sample(server: SocketAddr, names: &[String], rate: u32, duration: Duration) -> Latencies {
-    let count = (f64::from(rate) * duration.as_secs_f64()) as usize;
-    assert!(count <= usize::from(u16::MAX), "each has an id of its own");
+    let in_window = (f64::from(rate) * WINDOW.as_secs_f64()) as usize;
+    let enough = (duration.as_secs_f64() / WINDOW.as_secs_f64()) as usize;
+    let most = in_window * enough * LONGEST as usize;
+    assert!(most <= usize::from(u16::MAX), "each has an id of its own");
     let socket = connected(server);
     // When each was sent, in nanoseconds; nothing was sent at 0.
-    let sent: Vec<AtomicU64> = (0..count).map(|_| AtomicU64::new(0)).collect();
+    let sent: Vec<AtomicU64> = (0..most).map(|_| AtomicU64::new(0)).collect();
+    let count = AtomicUsize::new(usize::MAX);
     let epoch = Instant::now();
     let since = || u64::try_from(epoch.elapsed().as_nanos()).expect("this does not take centuries");
-    let answered = thread::scope(|scope| {
-        scope.spawn(|| {
+    let (windows, answered) = thread::scope(|scope| {
+        let sender = scope.spawn(|| {
             be_quick();
-            for (number, sent) in sent.iter().enumerate() {
-                let due = Duration::from_secs(1) * u32::try_from(number).expect("few") / rate;
-                thread::sleep(due.saturating_sub(epoch.elapsed()));
-                let query = query(u16::try_from(number).expect("few"), &names[number % names.len()]);
-                sent.store(since().max(1), Ordering::Release);
-                let _sent = socket.send(&query);
+            let mut windows = Windows::default();
+            while windows.0.len() < enough * LONGEST as usize && windows.counting() < enough {
+                let stolen_before = stolen(&[SERVER_CORE, OTHER_CORE]);
+                for number in (windows.0.len() * in_window..).take(in_window) {
+                    let due = Duration::from_secs(1) * u32::try_from(number).expect("few") / rate;
+                    thread::sleep(due.saturating_sub(epoch.elapsed()));
+                    let query = query(u16::try_from(number).expect("few"), &names[number % names.len()]);
+                    sent[number].store(since().max(1), Ordering::Release);
+                    let _sent = socket.send(&query);
+                }
+                windows.0.push(stolen(&[SERVER_CORE, OTHER_CORE]) == stolen_before);
             }
+            count.store(windows.0.len() * in_window, Ordering::Release);
+            windows
         });
         let receiver = scope.spawn(|| {
             be_quick();
-            let mut answered = Vec::with_capacity(count);
+            let mut answered = Vec::with_capacity(most);
             let mut reply = [0; 1500];
-            while answered.len() < count {
-                let left = (duration + LOST).saturating_sub(epoch.elapsed());
-                if left.is_zero() {
-                    break;
-                }
-                socket.set_read_timeout(Some(left)).expect("not nothing");
-                let Ok(length) = socket.recv(&mut reply) else { continue };
+            socket.set_read_timeout(Some(LOST)).expect("not nothing");
+            loop {
+                let received = socket.recv(&mut reply);
                 let now = since();
-                let number = usize::from(u16::from_be_bytes([reply[0], reply[1]]));
-                let asked = sent.get(number).map_or(0, |sent| sent.swap(0, Ordering::Acquire));
-                if answers(&reply[..length]) && asked > 0 {
-                    answered.push(Duration::from_nanos(now - asked));
+                let count = count.load(Ordering::Acquire);
+                if let Ok(length) = received {
+                    let number = usize::from(u16::from_be_bytes([reply[0], reply[1]]));
+                    let asked = sent.get(number).map_or(0, |sent| sent.swap(0, Ordering::Acquire));
+                    if answers(&reply[..length]) && asked > 0 {
+                        answered.push((number / in_window, Duration::from_nanos(now - asked)));
+                    }
+                }
+                if answered.len() >= count || (received.is_err() && count < usize::MAX) {
+                    return answered;
                 }
             }
-            answered
         });
-        receiver.join().expect("it does not panic")
+        (sender.join().expect("it does not panic"), receiver.join().expect("it does not panic"))
     });
-    let mut answered = answered;
-    answered.sort_unstable();
-    let lost = count - answered.len();
-    Latencies { answered, lost }
+    let lost = windows.0.len() * in_window - answered.len();
+    let calm = windows.counting() * FEW >= enough;
+    let counting = |window: usize| !calm || windows.counts(window);
+    let mut latencies: Vec<Duration> =
+        answered.iter().filter(|(window, _)| counting(*window)).map(|(_, latency)| *latency).collect();
+    latencies.sort_unstable();
+    let disturbed = if calm { 1.0 - latencies.len() as f64 / answered.len() as f64 } else { 1.0 };
+    Latencies { answered: latencies, lost, disturbed }
 }
 
 /// So that what is measured is the server, not how long this thread waits for dnsperf to leave the core.

@@ -32,15 +32,25 @@ pub(crate) fn version(program: &Path, argument: &str) -> Option<String> {
 /// Processor time that a core has spent since the system was started, on whatever it was, and what the machine beneath a
 /// virtual one took of it.
 pub(crate) fn core_time(core: usize) -> Duration {
+    let spent = spent(core);
+    // The fourth is idleness, the fifth is waiting for disks.
+    let busy: u64 = spent[..3].iter().chain(&spent[5..8]).sum();
+    Duration::from_millis(busy * 10)
+}
+
+/// What the machine beneath a virtual one took of these cores since the system was started.
+pub(crate) fn stolen(cores: &[usize]) -> Duration {
+    Duration::from_millis(cores.iter().map(|core| spent(*core)[7]).sum::<u64>() * 10)
+}
+
+/// What a core has spent its time on, in hundredths of a second (proc_stat(5)).
+fn spent(core: usize) -> Vec<u64> {
     let text = std::fs::read_to_string("/proc/stat").expect("Linux has it");
     let line = text
         .lines()
         .find_map(|line| line.strip_prefix(&format!("cpu{core} ")))
         .expect("there is such a core");
-    let numbers: Vec<u64> = line.split(' ').filter_map(|number| number.parse().ok()).collect();
-    // In hundredths of a second; the fourth is idleness, the fifth is waiting for disks (proc(5)).
-    let busy: u64 = numbers[..3].iter().chain(&numbers[5..8]).sum();
-    Duration::from_millis(busy * 10)
+    line.split(' ').filter_map(|number| number.parse().ok()).collect()
 }
 
 /// A running program; ended when dropped.

@@ -1,6 +1,6 @@
 //! Processor time for a query under full load.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use super::Bench;
 use crate::client;
@@ -9,8 +9,12 @@ use crate::figures::Figures;
 use crate::process::core_time;
 use crate::servers::{Running, SERVER_CORE};
 
-/// What others took of the server's core, in hundredths.
+/// What others took of the time the server's core was busy, in hundredths.
 pub(crate) const OTHERS: &str = "% others";
+/// From this share on, in hundredths, a load is put again,
+const CALM: f64 = 1.0;
+/// so many times at most; the one that was disturbed least counts.
+const TRIES: usize = 3;
 
 /// Names that are asked over and over.
 const KNOWN: u64 = 100;
@@ -77,9 +81,11 @@ pub(super) fn misses(
     figures: &mut Figures,
 ) {
     dnsperf::once(running.address, &Names::unique(2_000), &Load::usual(1));
-    let names = Names::unique(UNIQUE_A_SECOND * u64::from(seconds));
     let load = Load::usual(seconds);
-    under_load(measure, server, running, figures, || dnsperf::once(running.address, &names, &load));
+    under_load(measure, server, running, figures, || {
+        let names = Names::unique(UNIQUE_A_SECOND * u64::from(seconds));
+        dnsperf::once(running.address, &names, &load)
+    });
 }
 
 /// What a load takes of the server.
@@ -88,31 +94,49 @@ fn under_load(
     server: &'static str,
     running: &Running,
     figures: &mut Figures,
-    load: impl FnOnce() -> Outcome,
+    mut load: impl FnMut() -> Outcome,
 ) {
-    let (begun, core_before) = (Instant::now(), core_time(SERVER_CORE));
-    let before = running.process.processor_time();
-    let outcome = load();
-    let used = running.process.processor_time() - before;
-    let others = (core_time(SERVER_CORE) - core_before).saturating_sub(used);
-    figures.add(measure, server, OTHERS, 100.0 * others.as_secs_f64() / begun.elapsed().as_secs_f64());
-    if outcome.fine * 1000 < outcome.completed * 999 || outcome.completed == 0 {
-        let Outcome { completed, fine, .. } = outcome;
+    let mut best = used_by(running, &mut load);
+    for _ in 1..TRIES {
+        if best.others > CALM {
+            let again = used_by(running, &mut load);
+            best = if again.others < best.others { again } else { best };
+        }
+    }
+    let Used { micros, others, outcome } = best;
+    let Outcome { completed, lost, fine, per_second, latency } = outcome;
+    if fine * 1000 < completed * 999 || completed == 0 {
         crate::say!("  {measure}: {server} answered well {fine} times of {completed} only");
     }
-    let micros = used.as_secs_f64() * 1e6 / outcome.completed as f64;
     let numbers = [
         ("µs", micros),
-        ("a second", outcome.per_second),
-        ("latency", outcome.latency),
-        ("lost", outcome.lost as f64),
+        (OTHERS, others),
+        ("a second", per_second),
+        ("latency", latency),
+        ("lost", lost as f64),
         ("RSS", running.process.resident() as f64 / 1e6),
     ];
     for (what, number) in numbers {
         figures.add(measure, server, what, number);
     }
-    let Outcome { completed, per_second, lost, .. } = outcome;
     crate::say!(
-        "  {measure}: {server}: {micros:.2} µs, {per_second:.0} a second, {lost} lost of {completed}"
+        "  {measure}: {server}: {micros:.2} µs, {per_second:.0} a second, {lost} lost of {completed}; others {others:.1} %"
     );
+}
+
+/// What one load took.
+struct Used {
+    /// Processor time of the server for a query.
+    micros: f64,
+    others: f64,
+    outcome: Outcome,
+}
+
+fn used_by(running: &Running, load: &mut impl FnMut() -> Outcome) -> Used {
+    let (before, core_before) = (running.process.processor_time(), core_time(SERVER_CORE));
+    let outcome = load();
+    let used = (running.process.processor_time() - before).as_secs_f64();
+    let core = (core_time(SERVER_CORE) - core_before).as_secs_f64();
+    let others = 100.0 * (core - used).max(0.0) / core;
+    Used { micros: used * 1e6 / outcome.completed as f64, others, outcome }
 }

@@ -2,7 +2,7 @@
 
 mod crowd;
 mod guard;
-mod latency;
+pub(crate) mod latency;
 pub(crate) mod load;
 pub(crate) mod memory;
 mod start;

@@ -5,7 +5,7 @@ use crate::figures::Figures;
 use crate::servers::SERVER_CORE;
 
 /// Starts in a round.
-const STARTS: usize = 5;
+const STARTS: usize = 9;
 
 pub(super) fn start(bench: &Bench<'_>, figures: &mut Figures) {
     for found in bench.resolvers() {
