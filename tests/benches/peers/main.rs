@@ -21,6 +21,7 @@ mod measures;
 mod orders;
 mod process;
 mod report;
+mod sample;
 mod servers;
 mod system;
 mod table;

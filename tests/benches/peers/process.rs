@@ -7,6 +7,7 @@ use std::process::{Child, Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use crate::servers::CORES;
 use crate::system;
 
 /// How long a server may take to end after it was told to.
@@ -41,6 +42,23 @@ pub(crate) fn core_time(core: usize) -> Duration {
 /// What the machine beneath a virtual one took of these cores since the system was started.
 pub(crate) fn stolen(cores: &[usize]) -> Duration {
     Duration::from_millis(cores.iter().map(|core| spent(*core)[7]).sum::<u64>() * 10)
+}
+
+/// A stretch of time, to tell whether others left the cores alone in it.
+pub(crate) struct Stretch {
+    begun: Instant,
+    stolen: Duration,
+}
+
+impl Stretch {
+    pub(crate) fn begin() -> Self {
+        Self { begun: Instant::now(), stolen: stolen(CORES) }
+    }
+
+    /// Whether others took more than a twentieth of a core.
+    pub(crate) fn was_disturbed(&self) -> bool {
+        (stolen(CORES) - self.stolen) * 20 > self.begun.elapsed()
+    }
 }
 
 /// What a core has spent its time on, in hundredths of a second (proc_stat(5)).

@@ -8,13 +8,8 @@ use serde_json::{Value, json};
 
 use crate::args::Arguments;
 use crate::figures::Figures;
-use crate::measures::latency::DISTURBED;
-use crate::measures::load::OTHERS;
 use crate::servers::Found;
 use crate::{dnsperf, process, table, targets};
-
-/// From this share on, in hundredths, others took so much of the server's core that the numbers say little.
-const MUCH: f64 = 5.0;
 
 /// Prints the tables, with a line that says where they are from.
 pub(crate) fn print(figures: &Figures, found: &[Found], upstream: &str, arguments: &Arguments) {
@@ -25,15 +20,11 @@ pub(crate) fn print(figures: &Figures, found: &[Found], upstream: &str, argument
         table::print(&targets::table(&held), arguments.markdown);
     }
     println!("\n{}", origin(upstream, arguments));
-    if let Some(others) = figures.worst_of_all(OTHERS).filter(|others| *others > MUCH) {
+    let (disturbed, all) = figures.disturbed_of();
+    if disturbed > 0 {
         crate::say!(
-            "others took up to {others:.0} % of the server's core during a load: measure again when nothing else runs"
-        );
-    }
-    if let Some(disturbed) = figures.worst_of_all(DISTURBED).filter(|disturbed| *disturbed > 0.0) {
-        crate::say!(
-            "latencies are without the answers given while others took time of a core, up to {disturbed:.0} % of a sample \
-             (at 100 % of all answers, since there were too few others)"
+            "others took much of a core in {disturbed} of {all} measurements, which count only where no round was better: \
+             measure again when nothing else runs"
         );
     }
 }

@@ -15,6 +15,7 @@ use crate::process::{self, Process, find};
 pub(crate) const SERVER_CORE: usize = 0;
 /// The core of all else.
 pub(crate) const OTHER_CORE: usize = 1;
+pub(crate) const CORES: &[usize] = &[SERVER_CORE, OTHER_CORE];
 
 /// How long a server may take to give its first answer.
 const PATIENCE: Duration = Duration::from_secs(60);

@@ -11,6 +11,7 @@ use super::{Bench, load};
 use crate::client;
 use crate::dnsperf::Load;
 use crate::figures::Figures;
+use crate::process::Stretch;
 use crate::servers::Running;
 
 const EXCEPTIONS: usize = 10_000;
@@ -39,11 +40,15 @@ pub(super) fn reload(bench: &Bench<'_>, figures: &mut Figures) {
     let (_directory, hosts) = hosts();
     for (server, local) in [("hosts", named(&hosts)), ("tables", tables())] {
         let running = stubborn.start(&bench.task_with(&format!("{local}{}", many(bench.upstream))));
+        let stretch = Stretch::begin();
         let mut times: Vec<f64> = (1..=RELOADS).map(|number| change(&running, number)).collect();
         times.sort_by(f64::total_cmp);
         let middle = times[times.len() / 2];
         crate::say!("  reload: {server}: a change takes effect after {middle:.0} ms");
         figures.add("reload", server, "ms", middle);
+        if stretch.was_disturbed() {
+            figures.disturbed("reload", server);
+        }
     }
 }
 

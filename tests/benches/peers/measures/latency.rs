@@ -3,17 +3,15 @@
 use std::time::Duration;
 
 use super::Bench;
-use crate::client::{self, LONGEST, Latencies};
 use crate::dnsperf::{self, Load, Names, Run};
 use crate::figures::Figures;
+use crate::sample::{LONGEST, Latencies, sample};
 use crate::servers::Running;
 
 /// Names that are asked over and over.
 const KNOWN: u64 = 100;
 /// More than any server answers in a second on one core beside all that a flood brings.
 const UNIQUE_A_SECOND: u64 = 200_000;
-/// The share of a sample, in hundredths, that others disturbed.
-pub(crate) const DISTURBED: &str = "% disturbed";
 
 /// While others ask for cached names too, half as much as the server can.
 pub(super) fn half(bench: &Bench<'_>, figures: &mut Figures) {
@@ -26,8 +24,7 @@ pub(super) fn half(bench: &Bench<'_>, figures: &mut Figures) {
         let rate = Some((full.per_second / 2.0) as u64);
         let load = Load { rate, ..Load::usual(LONGEST * seconds + 2) };
         let run = Run::start(running.address, &names, &load, false);
-        let latencies =
-            client::sample(running.address, &names.list(), 1000, Duration::from_secs(seconds.into()));
+        let latencies = sample(running.address, &names.list(), 1000, Duration::from_secs(seconds.into()));
         drop(run);
         add("half", found.name(), &latencies, figures);
     }
@@ -42,8 +39,7 @@ pub(super) fn flood(bench: &Bench<'_>, figures: &mut Figures) {
         let load = Load { clients: 64, outstanding: 5_000, ..Load::usual(LONGEST * seconds + 2) };
         let unknown = Names::unique(UNIQUE_A_SECOND * u64::from(load.seconds));
         let run = Run::start(running.address, &unknown, &load, true);
-        let latencies =
-            client::sample(running.address, &names.list(), 200, Duration::from_secs(seconds.into()));
+        let latencies = sample(running.address, &names.list(), 200, Duration::from_secs(seconds.into()));
         drop(run);
         add("flood", found.name(), &latencies, figures);
         figures.add("flood", found.name(), "RSS", running.process.resident() as f64 / 1e6);
@@ -59,12 +55,16 @@ fn warm(running: &Running) -> Names {
 
 fn add(measure: &'static str, server: &'static str, latencies: &Latencies, figures: &mut Figures) {
     let (p50, p99) = (latencies.quantile(0.5), latencies.quantile(0.99));
-    let (lost, disturbed) = (latencies.lost, 100.0 * latencies.disturbed);
-    crate::say!(
-        "  {measure}: {server}: p50 {p50:.3} ms, p99 {p99:.3} ms, {lost} lost; disturbed {disturbed:.0} %"
-    );
+    let lost = latencies.lost;
+    let left_out = match latencies.left_out {
+        Some(share) => format!("{:.0} % of the answers left out", 100.0 * share),
+        None => "disturbed all along".to_owned(),
+    };
+    crate::say!("  {measure}: {server}: p50 {p50:.3} ms, p99 {p99:.3} ms, {lost} lost; {left_out}");
     figures.add(measure, server, "p50", p50);
     figures.add(measure, server, "p99", p99);
     figures.add(measure, server, "lost", lost as f64);
-    figures.add(measure, server, DISTURBED, disturbed);
+    if latencies.left_out.is_none() {
+        figures.disturbed(measure, server);
+    }
 }

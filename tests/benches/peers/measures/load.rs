@@ -9,12 +9,12 @@ use crate::figures::Figures;
 use crate::process::core_time;
 use crate::servers::{Running, SERVER_CORE};
 
-/// What others took of the time the server's core was busy, in hundredths.
-pub(crate) const OTHERS: &str = "% others";
-/// From this share on, in hundredths, a load is put again,
+/// A load is put again where others took more of the time the server's core was busy than this, in hundredths,
 const CALM: f64 = 1.0;
-/// so many times at most; the one that was disturbed least counts.
+/// but no more than so often; the one that was disturbed least counts.
 const TRIES: usize = 3;
+/// From this share on, in hundredths, it says little.
+const DISTURBED: f64 = 5.0;
 
 /// Names that are asked over and over.
 const KNOWN: u64 = 100;
@@ -110,7 +110,7 @@ fn under_load(
     }
     let numbers = [
         ("µs", micros),
-        (OTHERS, others),
+        ("% others", others),
         ("a second", per_second),
         ("latency", latency),
         ("lost", lost as f64),
@@ -118,6 +118,9 @@ fn under_load(
     ];
     for (what, number) in numbers {
         figures.add(measure, server, what, number);
+    }
+    if others > DISTURBED {
+        figures.disturbed(measure, server);
     }
     crate::say!(
         "  {measure}: {server}: {micros:.2} µs, {per_second:.0} a second, {lost} lost of {completed}; others {others:.1} %"

@@ -1,6 +1,8 @@
 //! Memory, and the size of the program.
 
 use std::process::Command;
+use std::thread;
+use std::time::Duration;
 
 use super::Bench;
 use crate::dnsperf::{self, Load, Names};
@@ -13,10 +15,14 @@ pub(crate) const LARGE_CACHE: u64 = 64 << 20;
 /// A server that has not answered a million names in this many seconds is left out.
 const PATIENCE: u32 = 120;
 
-/// Memory after the first answer, and after ten thousand names.
+/// How long after its first answer a server counts as idle.
+const SETTLED: Duration = Duration::from_secs(1);
+
+/// Memory once it has nothing to do, and after ten thousand names.
 pub(super) fn memory(bench: &Bench<'_>, figures: &mut Figures) {
     for found in bench.resolvers() {
         let running = bench.start(found);
+        thread::sleep(SETTLED);
         let idle = running.process.resident();
         dnsperf::once(running.address, &Names::unique(10_000), &Load::usual(PATIENCE));
         let used = running.process.resident();

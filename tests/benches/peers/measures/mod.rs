@@ -2,8 +2,8 @@
 
 mod crowd;
 mod guard;
-pub(crate) mod latency;
-pub(crate) mod load;
+mod latency;
+mod load;
 pub(crate) mod memory;
 mod start;
 

@@ -2,6 +2,7 @@
 
 use super::Bench;
 use crate::figures::Figures;
+use crate::process::Stretch;
 use crate::servers::SERVER_CORE;
 
 /// Starts in a round.
@@ -9,6 +10,7 @@ const STARTS: usize = 9;
 
 pub(super) fn start(bench: &Bench<'_>, figures: &mut Figures) {
     for found in bench.resolvers() {
+        let stretch = Stretch::begin();
         let mut times: Vec<f64> = (0..STARTS)
             .map(|_| found.spawn(&bench.task(), SERVER_CORE).answered().as_secs_f64() * 1000.0)
             .collect();
@@ -16,5 +18,8 @@ pub(super) fn start(bench: &Bench<'_>, figures: &mut Figures) {
         let middle = times[STARTS / 2];
         crate::say!("  start: {}: {middle:.1} ms", found.name());
         figures.add("start", found.name(), "ms", middle);
+        if stretch.was_disturbed() {
+            figures.disturbed("start", found.name());
+        }
     }
 }
