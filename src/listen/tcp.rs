@@ -25,8 +25,10 @@ use crate::policy::Wire;
 const MAX_WAITING: usize = 64;
 /// Answers that are gathered before they are written, in octets.
 const MAX_OUTBOUND: usize = 256 * 1024;
-/// Octets read at once.
+/// Octets read at once,
 const READ: usize = 16 * 1024;
+/// and of a connection that has not brought as many: most bring one query.
+const FIRST_READ: usize = 512;
 /// The pause after an error of `accept`, such as running out of file descriptors.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
@@ -88,29 +90,30 @@ struct Connection {
     /// Room for one answer, kept between reads.
     wire: Wire,
     waiting: usize,
-    done: mpsc::UnboundedSender<Wire>,
-    answers: mpsc::UnboundedReceiver<Wire>,
+    answers: Answers,
 }
 
 impl Connection {
     fn new(stream: TcpStream, client: SocketAddr, handler: Rc<Handler>, idle: Duration) -> Self {
-        // Bounded by `MAX_WAITING`.
-        let (done, answers) = mpsc::unbounded_channel();
-        let (inbound, outbound, wire) = (Vec::new(), Vec::new(), Wire::default());
-        Self { stream, client, handler, idle, inbound, outbound, wire, waiting: 0, done, answers }
+        let (inbound, outbound, wire) = (Vec::with_capacity(FIRST_READ), Vec::new(), Wire::default());
+        let answers = Answers::default();
+        Self { stream, client, handler, idle, inbound, outbound, wire, waiting: 0, answers }
     }
 
     async fn run(mut self) -> io::Result<()> {
         let mut open = true;
         let mut deadline = Instant::now() + self.idle;
         while open || self.waiting > 0 {
-            self.inbound.reserve(READ);
             tokio::select! {
                 read = self.stream.read_buf(&mut self.inbound), if open && self.waiting < MAX_WAITING => {
                     open = read? > 0;
+                    let more = self.inbound.len() == self.inbound.capacity();
                     // Only whole messages count: a client that sends an octet now and then is idle.
                     if self.take_messages()? > 0 {
                         deadline = Instant::now() + self.idle;
+                    }
+                    if more {
+                        self.inbound.reserve(READ);
                     }
                 }
                 Some(wire) = self.answers.recv() => {
@@ -144,7 +147,7 @@ impl Connection {
                 Handled::Ignored => return Err(io::ErrorKind::InvalidData.into()),
                 Handled::Later(waiting) => {
                     self.waiting += 1;
-                    let done = self.done.clone();
+                    let done = self.answers.sender();
                     self.handler.resolve(waiting, Some(TCP_LIMIT), move |finished| {
                         let mut wire = Wire::default();
                         finished.write(&mut wire);
@@ -163,9 +166,32 @@ impl Connection {
     }
 
     fn collect_answers(&mut self) {
-        while let Ok(wire) = self.answers.try_recv() {
+        while let Some(wire) = self.answers.next() {
             self.answer(&wire);
         }
+    }
+}
+
+/// The answers of upstreams to one connection, at most [`MAX_WAITING`]. Most connections have none.
+#[derive(Default)]
+struct Answers(Option<(mpsc::UnboundedSender<Wire>, mpsc::UnboundedReceiver<Wire>)>);
+
+impl Answers {
+    fn sender(&mut self) -> mpsc::UnboundedSender<Wire> {
+        self.0.get_or_insert_with(mpsc::unbounded_channel).0.clone()
+    }
+
+    /// Waits for the next one; for ever, where none was asked for.
+    async fn recv(&mut self) -> Option<Wire> {
+        match &mut self.0 {
+            Some((_, answers)) => answers.recv().await,
+            None => std::future::pending().await,
+        }
+    }
+
+    /// The next one that is there.
+    fn next(&mut self) -> Option<Wire> {
+        self.0.as_mut()?.1.try_recv().ok()
     }
 }
 
