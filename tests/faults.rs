@@ -22,7 +22,7 @@ use std::io::Write;
 use std::os::unix::fs::{FileExt, symlink};
 use std::os::unix::net::UnixDatagram;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
 use jiff::{SignedDuration, Timestamp};
@@ -484,4 +484,43 @@ fn a_service_starts_before_there_is_a_network_and_finds_it_when_it_comes() {
         run("umount", &["/run"]);
         run("umount", &["/etc"]);
     }
+}
+
+// ------------------------------------------------------------------------------------------------------ few descriptors
+
+#[test]
+fn with_too_few_descriptors_a_start_ends_and_says_so_and_with_enough_it_answers() {
+    let root = TempDir::new().unwrap();
+    let config = write(root.path(), "[[local]]\nname = \"host.example\"\naddresses = [\"192.0.2.1\"]\n");
+    let started = |limit: u32| {
+        let ready = root.path().join(format!("ready-{limit}"));
+        let shell = format!("ulimit -n {limit}; exec \"$@\"");
+        let mut command = Command::new("sh");
+        command.args(["-c", &shell, "sh", PROGRAM, "run", "--listen", "127.0.0.1:0", "--socket", "off"]);
+        command.arg("--config").arg(&config).arg("--ready-file").arg(&ready);
+        let mut child = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+        let ended = until("it answers, or ends", || match child.try_wait().unwrap() {
+            Some(status) => Some(Some(status)),
+            None => ready.exists().then_some(None),
+        });
+        if let Some(status) = ended {
+            let said = said(&child.wait_with_output().unwrap());
+            assert!(status.code().is_some_and(|code| code > 0), "{limit}: {status}\n{said}");
+            return Err(said);
+        }
+        let text = fs::read_to_string(&ready).unwrap();
+        let address = text.lines().find_map(|line| line.strip_prefix("udp ")).unwrap().parse().unwrap();
+        ask(address, "host.example").assert_addresses(&["192.0.2.1"]);
+        child.kill().unwrap();
+        child.wait().unwrap();
+        Ok(())
+    };
+    let attempts: Vec<Result<(), String>> = (7..=40).map(started).collect();
+    let failed: Vec<&String> = attempts.iter().filter_map(|attempt| attempt.as_ref().err()).collect();
+    for said in &failed {
+        assert!(said.contains("Too many open files"), "{said}");
+    }
+    // The last thing that can fail for good: all behind it comes back by itself.
+    assert!(failed.iter().any(|said| said.contains("cannot start a worker")), "{failed:?}");
+    assert!(attempts.iter().any(Result::is_ok));
 }
