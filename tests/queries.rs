@@ -368,6 +368,57 @@ fn a_query_may_come_octet_by_octet() {
     next(&mut stream).unwrap().assert_addresses(&["1.1.1.1"]);
 }
 
+/// A query of so many octets, by padding (RFC 7830).
+fn padded(query: &Message, length: u16) -> Vec<u8> {
+    let mut octets = query.encode();
+    // One record more: the root's OPT, for replies of 1232 octets, with an option.
+    octets[11] = 1;
+    octets.extend([0, 0, 41, 0x04, 0xd0, 0, 0, 0, 0]);
+    let rest = length - u16::try_from(octets.len()).unwrap();
+    octets.extend((rest - 2).to_be_bytes());
+    octets.extend([0, 12]);
+    octets.extend((rest - 6).to_be_bytes());
+    octets.resize(length.into(), 0);
+    octets
+}
+
+/// Where a stream is cut says nothing about it: queries that fill the room for one, or that for many, to the octet.
+#[test]
+fn queries_are_answered_alike_wherever_the_stream_is_cut() {
+    const QUERIES: u16 = 600;
+    let upstream = www().addresses("inside.example", &["192.168.1.1", "1.1.1.2"]).serve();
+    let daemon = TestDaemon::start(upstream.address(), "");
+    let one = |id: u16| {
+        let name = if id % 2 == 0 { "www.example" } else { "inside.example" };
+        let query = Message { id, ..query(name, code::A) };
+        match id {
+            0 => padded(&query, 60_000),
+            1 => padded(&query, 510),
+            2 => padded(&query, 16_382),
+            _ => query.encode(),
+        }
+    };
+    let octets: Vec<u8> = (0..QUERIES).flat_map(|id| framed(&one(id))).collect();
+    let last_first: Vec<u8> = (0..QUERIES).rev().flat_map(|id| framed(&one(id))).collect();
+    for (octets, size) in [511, 512, 513, 16_383, 16_384, 16_896, 65_537]
+        .into_iter()
+        .flat_map(|size| [(&octets, size), (&last_first, size)])
+    {
+        let mut stream = connect(daemon.tcp());
+        let mut writer = stream.try_clone().unwrap();
+        std::thread::scope(|scope| {
+            scope.spawn(move || octets.chunks(size).for_each(|chunk| writer.write_all(chunk).unwrap()));
+            let mut seen = BTreeSet::new();
+            for _ in 0..QUERIES {
+                let reply = next(&mut stream).expect("a reply to each query");
+                let id = reply.message().id;
+                assert!(seen.insert(id), "{id} is answered twice");
+                reply.assert_addresses(&[if id % 2 == 0 { "1.1.1.1" } else { "1.1.1.2" }]);
+            }
+        });
+    }
+}
+
 #[test]
 fn a_stream_of_rubbish_harms_nobody() {
     let upstream = www().serve();
