@@ -389,7 +389,7 @@ fn queries_are_answered_alike_wherever_the_stream_is_cut() {
     let upstream = www().addresses("inside.example", &["192.168.1.1", "1.1.1.2"]).serve();
     let daemon = TestDaemon::start(upstream.address(), "");
     let one = |id: u16| {
-        let name = if id % 2 == 0 { "www.example" } else { "inside.example" };
+        let name = if id.is_multiple_of(2) { "www.example" } else { "inside.example" };
         let query = Message { id, ..query(name, code::A) };
         match id {
             0 => padded(&query, 60_000),
@@ -413,7 +413,7 @@ fn queries_are_answered_alike_wherever_the_stream_is_cut() {
                 let reply = next(&mut stream).expect("a reply to each query");
                 let id = reply.message().id;
                 assert!(seen.insert(id), "{id} is answered twice");
-                reply.assert_addresses(&[if id % 2 == 0 { "1.1.1.1" } else { "1.1.1.2" }]);
+                reply.assert_addresses(&[if id.is_multiple_of(2) { "1.1.1.1" } else { "1.1.1.2" }]);
             }
         });
     }
