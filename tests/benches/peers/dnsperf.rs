@@ -48,6 +48,21 @@ pub(crate) struct Outcome {
 /// Questions, one a line.
 pub(crate) struct Names(NamedTempFile);
 
+impl Outcome {
+    /// Both together.
+    pub(crate) fn and(&self, more: &Self) -> Self {
+        let (here, there) = (self.completed as f64, more.completed as f64);
+        let mean = |one: f64, other: f64| (one * here + other * there) / (here + there);
+        Self {
+            completed: self.completed + more.completed,
+            lost: self.lost + more.lost,
+            fine: self.fine + more.fine,
+            per_second: mean(self.per_second, more.per_second),
+            latency: mean(self.latency, more.latency),
+        }
+    }
+}
+
 /// What sets unique names of one run apart from those of all others.
 static RUNS: AtomicU64 = AtomicU64::new(0);
 

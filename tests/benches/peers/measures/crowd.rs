@@ -9,7 +9,6 @@ use tempfile::TempDir;
 
 use super::{Bench, load};
 use crate::client;
-use crate::dnsperf::Load;
 use crate::figures::Figures;
 use crate::process::Stretch;
 use crate::servers::Running;
@@ -27,10 +26,10 @@ pub(super) fn crowd(bench: &Bench<'_>, figures: &mut Figures) {
     let Some(stubborn) = bench.stubborn() else { return };
     let (_directory, hosts) = hosts();
     let many = format!("{}{}", named(&hosts), many(bench.upstream));
-    for (server, more) in [("none", ""), ("many", many.as_str())] {
-        let task = bench.task_with(more);
-        load::hits("crowd-hit", server, &stubborn.start(&task), &Load::usual(bench.seconds()), figures);
-        load::misses("crowd-miss", server, &stubborn.start(&task), bench.seconds(), figures);
+    for (measure, kind) in [("crowd-hit", &load::HITS), ("crowd-miss", &load::MISSES)] {
+        let servers = [("none", ""), ("many", many.as_str())]
+            .map(|(server, more)| (server, stubborn.start(&bench.task_with(more))));
+        load::in_turns(measure, &servers, kind, bench.seconds(), figures);
     }
 }
 

@@ -16,10 +16,9 @@ pub(super) fn guard(bench: &Bench<'_>, figures: &mut Figures) {
     let ranges: Vec<String> = ranges.into_iter().collect();
     let off =
         format!("[guard]\nmode = \"monitor\"\nown-addresses = false\nunblock = [{}]\n", ranges.join(", "));
-    for (server, more) in [("on", ""), ("off", off.as_str())] {
-        let running = stubborn.start(&bench.task_with(more));
-        load::misses("guard", server, &running, bench.seconds(), figures);
-    }
+    let servers = [("on", ""), ("off", off.as_str())]
+        .map(|(server, more)| (server, stubborn.start(&bench.task_with(more))));
+    load::in_turns("guard", &servers, &load::MISSES, bench.seconds(), figures);
 }
 
 /// The names of the ranges that are blocked by default: a row has the network, the name and what is done.

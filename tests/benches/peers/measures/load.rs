@@ -7,7 +7,7 @@ use crate::client;
 use crate::dnsperf::{self, Load, Names, Outcome};
 use crate::figures::Figures;
 use crate::process::core_time;
-use crate::servers::{Running, SERVER_CORE};
+use crate::servers::{Found, Running, SERVER_CORE};
 
 /// A load is put again where others took more of the time the server's core was busy than this, in hundredths,
 const CALM: f64 = 1.0;
@@ -21,90 +21,153 @@ const KNOWN: u64 = 100;
 /// More than any server answers in a second on one core.
 const UNIQUE_A_SECOND: u64 = 400_000;
 
+/// Servers that differ by little are measured in turns of this many seconds,
+const TURN: u32 = 1;
+/// in so many for each second that a load lasts.
+const TURNS: usize = 3;
+
+/// A kind of load.
+pub(super) struct Kind {
+    /// What has to be done once before it.
+    warm: fn(&Running),
+    /// Puts it for so many seconds.
+    put: fn(&Running, u32) -> Outcome,
+}
+
 /// Answers from the cache, over UDP.
-pub(super) fn hit(bench: &Bench<'_>, figures: &mut Figures) {
-    let load = Load::usual(bench.seconds());
-    for found in bench.servers {
-        hits("hit", found.name(), &bench.start(found), &load, figures);
-    }
-}
-
-/// Answers from the cache, over eight TCP connections with many queries under way in each.
-pub(super) fn tcp(bench: &Bench<'_>, figures: &mut Figures) {
-    let load = Load::over_tcp(bench.seconds());
-    for found in bench.servers.iter().filter(|found| found.server.tcp) {
-        hits("tcp", found.name(), &bench.start(found), &load, figures);
-    }
-}
-
-/// Answers from the cache, with a TCP connection for each query.
-pub(super) fn tcp_once(bench: &Bench<'_>, figures: &mut Figures) {
-    let duration = Duration::from_secs(bench.seconds().into());
-    for found in bench.servers.iter().filter(|found| found.server.tcp) {
-        let running = bench.start(found);
-        let names = Names::known(KNOWN);
-        client::tcp_once(running.address, &names, Duration::from_millis(300));
-        let load = || client::tcp_once(running.address, &names, duration);
-        under_load("tcp-once", found.name(), &running, figures, load);
-    }
-}
+pub(super) const HITS: Kind = Kind {
+    warm: |running| warm(running, &Load::usual(1)),
+    put: |running, seconds| dnsperf::repeat(running.address, &Names::known(KNOWN), &Load::usual(seconds)),
+};
 
 /// Names that were never asked before, over UDP.
+pub(super) const MISSES: Kind = Kind {
+    warm: |running| {
+        dnsperf::once(running.address, &Names::unique(2_000), &Load::usual(1));
+    },
+    put: |running, seconds| {
+        let names = Names::unique(UNIQUE_A_SECOND * u64::from(seconds));
+        dnsperf::once(running.address, &names, &Load::usual(seconds))
+    },
+};
+
+/// Answers from the cache, over eight TCP connections with many queries under way in each.
+const HITS_OVER_TCP: Kind = Kind {
+    warm: |running| warm(running, &Load::over_tcp(1)),
+    put: |running, seconds| dnsperf::repeat(running.address, &Names::known(KNOWN), &Load::over_tcp(seconds)),
+};
+
+/// Answers from the cache, with a TCP connection for each query.
+const ONE_QUERY_EACH: Kind = Kind {
+    warm: |running| {
+        client::tcp_once(running.address, &Names::known(KNOWN), Duration::from_millis(300));
+    },
+    put: |running, seconds| {
+        let duration = Duration::from_secs(seconds.into());
+        client::tcp_once(running.address, &Names::known(KNOWN), duration)
+    },
+};
+
+/// Until all known names are kept, and for the server to have done once what it does once.
+fn warm(running: &Running, load: &Load) {
+    let names = Names::known(KNOWN);
+    dnsperf::once(running.address, &names, &Load { outstanding: 20, ..Load::usual(1) });
+    dnsperf::repeat(running.address, &names, &Load { rate: Some(20_000), ..load.clone() });
+}
+
+pub(super) fn hit(bench: &Bench<'_>, figures: &mut Figures) {
+    each("hit", &HITS, bench.servers.iter(), bench, figures);
+}
+
 pub(super) fn miss(bench: &Bench<'_>, figures: &mut Figures) {
-    for found in bench.resolvers() {
-        misses("miss", found.name(), &bench.start(found), bench.seconds(), figures);
+    each("miss", &MISSES, bench.resolvers(), bench, figures);
+}
+
+pub(super) fn tcp(bench: &Bench<'_>, figures: &mut Figures) {
+    each("tcp", &HITS_OVER_TCP, with_tcp(bench), bench, figures);
+}
+
+pub(super) fn tcp_once(bench: &Bench<'_>, figures: &mut Figures) {
+    each("tcp-once", &ONE_QUERY_EACH, with_tcp(bench), bench, figures);
+}
+
+fn with_tcp<'a>(bench: &'a Bench<'_>) -> impl Iterator<Item = &'a Found> {
+    bench.servers.iter().filter(|found| found.server.tcp)
+}
+
+/// Measures one server after the other.
+fn each<'a>(
+    measure: &'static str,
+    kind: &Kind,
+    servers: impl Iterator<Item = &'a Found>,
+    bench: &Bench<'_>,
+    figures: &mut Figures,
+) {
+    for found in servers {
+        let running = bench.start(found);
+        (kind.warm)(&running);
+        let used = least_disturbed(|| used_by(&running, kind, bench.seconds()));
+        record(measure, found.name(), &running, &used, figures);
     }
 }
 
-/// Measures a running server with names it keeps.
-pub(super) fn hits(
-    measure: &'static str,
-    server: &'static str,
-    running: &Running,
-    load: &Load,
-    figures: &mut Figures,
-) {
-    let names = Names::known(KNOWN);
-    // Until all are kept, and for the server to have done once what it does once.
-    let warm = Load { outstanding: 20, seconds: 1, ..Load::usual(1) };
-    dnsperf::once(running.address, &names, &warm);
-    dnsperf::repeat(running.address, &names, &Load { rate: Some(20_000), seconds: 1, ..load.clone() });
-    under_load(measure, server, running, figures, || dnsperf::repeat(running.address, &names, load));
+/// A load that is put again while others disturb it.
+fn least_disturbed(mut load: impl FnMut() -> Used) -> Used {
+    let mut best = load();
+    for _ in 1..TRIES {
+        if best.others() > CALM {
+            let again = load();
+            best = if again.others() < best.others() { again } else { best };
+        }
+    }
+    best
 }
 
-/// Measures a running server with names it cannot know.
-pub(super) fn misses(
+/// Measures two servers that differ by little: in short turns, there and back, so that what drifts does so for both. The pairs
+/// of turns that others disturbed least count.
+pub(super) fn in_turns(
     measure: &'static str,
-    server: &'static str,
-    running: &Running,
+    servers: &[(&'static str, Running); 2],
+    kind: &Kind,
     seconds: u32,
     figures: &mut Figures,
 ) {
-    dnsperf::once(running.address, &Names::unique(2_000), &Load::usual(1));
-    let load = Load::usual(seconds);
-    under_load(measure, server, running, figures, || {
-        let names = Names::unique(UNIQUE_A_SECOND * u64::from(seconds));
-        dnsperf::once(running.address, &names, &load)
-    });
+    for (_, running) in servers {
+        (kind.warm)(running);
+    }
+    let wanted = TURNS * seconds as usize;
+    let [(first, one), (second, other)] = servers;
+    let mut pairs: Vec<[Used; 2]> = Vec::new();
+    while pairs.len() < TRIES * wanted && pairs.iter().filter(|pair| others(pair) <= CALM).count() < wanted {
+        let pair = if pairs.len().is_multiple_of(2) {
+            let before = used_by(one, kind, TURN);
+            [before, used_by(other, kind, TURN)]
+        } else {
+            let before = used_by(other, kind, TURN);
+            [used_by(one, kind, TURN), before]
+        };
+        pairs.push(pair);
+    }
+    pairs.sort_by(|one, other| others(one).total_cmp(&others(other)));
+    pairs.truncate(wanted);
+    let [used, used_by_other] =
+        pairs.into_iter().fold(Default::default(), |[one, other]: [Used; 2], pair| {
+            let [more, more_of_other] = pair;
+            [one.and(more), other.and(more_of_other)]
+        });
+    record(measure, first, one, &used, figures);
+    record(measure, second, other, &used_by_other, figures);
 }
 
-/// What a load takes of the server.
-fn under_load(
+fn record(
     measure: &'static str,
     server: &'static str,
     running: &Running,
+    used: &Used,
     figures: &mut Figures,
-    mut load: impl FnMut() -> Outcome,
 ) {
-    let mut best = used_by(running, &mut load);
-    for _ in 1..TRIES {
-        if best.others > CALM {
-            let again = used_by(running, &mut load);
-            best = if again.others < best.others { again } else { best };
-        }
-    }
-    let Used { micros, others, outcome } = best;
-    let Outcome { completed, lost, fine, per_second, latency } = outcome;
+    let (micros, others) = (used.micros(), used.others());
+    let Outcome { completed, lost, fine, per_second, latency } = used.outcome;
     if fine * 1000 < completed * 999 || completed == 0 {
         crate::say!("  {measure}: {server} answered well {fine} times of {completed} only");
     }
@@ -127,19 +190,46 @@ fn under_load(
     );
 }
 
-/// What one load took.
+/// What a load took.
+#[derive(Default)]
 struct Used {
-    /// Processor time of the server for a query.
-    micros: f64,
-    others: f64,
+    /// Processor time of the server.
+    server: Duration,
+    /// The time its core was busy.
+    core: Duration,
     outcome: Outcome,
 }
 
-fn used_by(running: &Running, load: &mut impl FnMut() -> Outcome) -> Used {
+impl Used {
+    /// Processor time for a query.
+    fn micros(&self) -> f64 {
+        self.server.as_secs_f64() * 1e6 / self.outcome.completed as f64
+    }
+
+    /// How much of the core's time others took, in hundredths.
+    fn others(&self) -> f64 {
+        100.0 * self.core.saturating_sub(self.server).as_secs_f64() / self.core.as_secs_f64()
+    }
+
+    /// Both together.
+    fn and(self, more: Self) -> Self {
+        Self {
+            server: self.server + more.server,
+            core: self.core + more.core,
+            outcome: self.outcome.and(&more.outcome),
+        }
+    }
+}
+
+/// Of the turn that was disturbed more.
+fn others(pair: &[Used; 2]) -> f64 {
+    let [one, other] = pair;
+    one.others().max(other.others())
+}
+
+fn used_by(running: &Running, kind: &Kind, seconds: u32) -> Used {
     let (before, core_before) = (running.process.processor_time(), core_time(SERVER_CORE));
-    let outcome = load();
-    let used = (running.process.processor_time() - before).as_secs_f64();
-    let core = (core_time(SERVER_CORE) - core_before).as_secs_f64();
-    let others = 100.0 * (core - used).max(0.0) / core;
-    Used { micros: used * 1e6 / outcome.completed as f64, others, outcome }
+    let outcome = (kind.put)(running, seconds);
+    let server = running.process.processor_time() - before;
+    Used { server, core: core_time(SERVER_CORE) - core_before, outcome }
 }
