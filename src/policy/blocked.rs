@@ -98,7 +98,7 @@ impl BlockedRanges {
 
     fn from_ranges(mut ranges: Vec<BlockedRange>) -> Self {
         // Stable: of equal ranges the later stays behind, and so decides.
-        ranges.sort_by_key(|range| (first(range.net), range.net.prefix_len()));
+        ranges.sort_by_cached_key(|range| (first(range.net), range.net.prefix_len()));
         let mut pieces = [Vec::new(), Vec::new()];
         for (family, list) in pieces.iter_mut().enumerate() {
             let mut open: Vec<(u128, usize)> = Vec::new();

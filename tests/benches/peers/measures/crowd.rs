@@ -23,13 +23,11 @@ const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Hits and misses under a large configuration and under none; local names stand in a hosts file.
 pub(super) fn crowd(bench: &Bench<'_>, figures: &mut Figures) {
-    let Some(stubborn) = bench.stubborn() else { return };
     let (_directory, hosts) = hosts();
     let many = format!("{}{}", named(&hosts), many(bench.upstream));
+    let tasks = [("none", ""), ("many", many.as_str())].map(|(server, more)| (server, bench.task_with(more)));
     for (measure, kind) in [("crowd-hit", &load::HITS), ("crowd-miss", &load::MISSES)] {
-        let servers = [("none", ""), ("many", many.as_str())]
-            .map(|(server, more)| (server, stubborn.start(&bench.task_with(more))));
-        load::in_turns(measure, &servers, kind, bench.seconds(), figures);
+        load::in_turns(measure, &tasks, kind, bench, figures);
     }
 }
 

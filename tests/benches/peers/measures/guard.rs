@@ -11,14 +11,12 @@ const RANGES: &str = include_str!("../../../../docs/ranges.md");
 /// stubborn as it is, and with every range allowed. The guard cannot be left out: it goes through each reply all the
 /// same, and finds nothing to look up. (What it takes as a whole is in the benches of parts.)
 pub(super) fn guard(bench: &Bench<'_>, figures: &mut Figures) {
-    let Some(stubborn) = bench.stubborn() else { return };
     let ranges: BTreeSet<String> = names().map(|name| format!("{name:?}")).collect();
     let ranges: Vec<String> = ranges.into_iter().collect();
     let off =
         format!("[guard]\nmode = \"monitor\"\nown-addresses = false\nunblock = [{}]\n", ranges.join(", "));
-    let servers = [("on", ""), ("off", off.as_str())]
-        .map(|(server, more)| (server, stubborn.start(&bench.task_with(more))));
-    load::in_turns("guard", &servers, &load::MISSES, bench.seconds(), figures);
+    let tasks = [("on", ""), ("off", off.as_str())].map(|(server, more)| (server, bench.task_with(more)));
+    load::in_turns("guard", &tasks, &load::MISSES, bench, figures);
 }
 
 /// The names of the ranges that are blocked by default: a row has the network, the name and what is done.

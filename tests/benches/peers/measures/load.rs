@@ -6,6 +6,7 @@ use super::Bench;
 use crate::client;
 use crate::dnsperf::{self, Load, Names, Outcome};
 use crate::figures::Figures;
+use crate::orders::Task;
 use crate::process::core_time;
 use crate::servers::{Found, Running, SERVER_CORE};
 
@@ -21,7 +22,7 @@ const KNOWN: u64 = 100;
 /// More than any server answers in a second on one core.
 const UNIQUE_A_SECOND: u64 = 400_000;
 
-/// Servers that differ by little are measured in turns of this many seconds,
+/// What differs by little is measured in turns of this many seconds,
 const TURN: u32 = 1;
 /// in so many for each second that a load lasts.
 const TURNS: usize = 3;
@@ -107,7 +108,7 @@ fn each<'a>(
         let running = bench.start(found);
         (kind.warm)(&running);
         let used = least_disturbed(|| used_by(&running, kind, bench.seconds()));
-        record(measure, found.name(), &running, &used, figures);
+        record(measure, found.name(), &used, figures);
     }
 }
 
@@ -123,49 +124,45 @@ fn least_disturbed(mut load: impl FnMut() -> Used) -> Used {
     best
 }
 
-/// Measures two servers that differ by little: in short turns, there and back, so that what drifts does so for both. The pairs
-/// of turns that others disturbed least count.
+/// Measures stubborn on two tasks between which it differs by little: in short turns, there and back, so that what drifts does
+/// so for both, of processes started anew, since two of one program on one task differ too. The pairs of turns that others
+/// disturbed least count.
 pub(super) fn in_turns(
     measure: &'static str,
-    servers: &[(&'static str, Running); 2],
+    tasks: &[(&'static str, Task); 2],
     kind: &Kind,
-    seconds: u32,
+    bench: &Bench<'_>,
     figures: &mut Figures,
 ) {
-    for (_, running) in servers {
-        (kind.warm)(running);
-    }
-    let wanted = TURNS * seconds as usize;
-    let [(first, one), (second, other)] = servers;
+    let Some(stubborn) = bench.stubborn() else { return };
+    let turn = |(_, task): &(&'static str, Task)| {
+        let running = stubborn.start(task);
+        (kind.warm)(&running);
+        used_by(&running, kind, TURN)
+    };
+    let wanted = TURNS * bench.seconds() as usize;
+    let [one, other] = tasks;
     let mut pairs: Vec<[Used; 2]> = Vec::new();
     while pairs.len() < TRIES * wanted && pairs.iter().filter(|pair| others(pair) <= CALM).count() < wanted {
-        let pair = if pairs.len().is_multiple_of(2) {
-            let before = used_by(one, kind, TURN);
-            [before, used_by(other, kind, TURN)]
+        if pairs.len().is_multiple_of(2) {
+            let used = turn(one);
+            pairs.push([used, turn(other)]);
         } else {
-            let before = used_by(other, kind, TURN);
-            [used_by(one, kind, TURN), before]
-        };
-        pairs.push(pair);
+            let used = turn(other);
+            pairs.push([turn(one), used]);
+        }
     }
     pairs.sort_by(|one, other| others(one).total_cmp(&others(other)));
     pairs.truncate(wanted);
-    let [used, used_by_other] =
-        pairs.into_iter().fold(Default::default(), |[one, other]: [Used; 2], pair| {
-            let [more, more_of_other] = pair;
-            [one.and(more), other.and(more_of_other)]
-        });
-    record(measure, first, one, &used, figures);
-    record(measure, second, other, &used_by_other, figures);
+    let both = pairs
+        .into_iter()
+        .reduce(|[one, other], [more, more_of_other]| [one.and(more), other.and(more_of_other)]);
+    for ((server, _), used) in tasks.iter().zip(both.into_iter().flatten()) {
+        record(measure, server, &used, figures);
+    }
 }
 
-fn record(
-    measure: &'static str,
-    server: &'static str,
-    running: &Running,
-    used: &Used,
-    figures: &mut Figures,
-) {
+fn record(measure: &'static str, server: &'static str, used: &Used, figures: &mut Figures) {
     let (micros, others) = (used.micros(), used.others());
     let Outcome { completed, lost, fine, per_second, latency } = used.outcome;
     if fine * 1000 < completed * 999 || completed == 0 {
@@ -177,7 +174,7 @@ fn record(
         ("a second", per_second),
         ("latency", latency),
         ("lost", lost as f64),
-        ("RSS", running.process.resident() as f64 / 1e6),
+        ("RSS", used.resident as f64 / 1e6),
     ];
     for (what, number) in numbers {
         figures.add(measure, server, what, number);
@@ -191,13 +188,14 @@ fn record(
 }
 
 /// What a load took.
-#[derive(Default)]
 struct Used {
     /// Processor time of the server.
     server: Duration,
     /// The time its core was busy.
     core: Duration,
     outcome: Outcome,
+    /// The server's resident memory after it, in octets.
+    resident: u64,
 }
 
 impl Used {
@@ -217,6 +215,7 @@ impl Used {
             server: self.server + more.server,
             core: self.core + more.core,
             outcome: self.outcome.and(&more.outcome),
+            resident: self.resident.max(more.resident),
         }
     }
 }
@@ -231,5 +230,6 @@ fn used_by(running: &Running, kind: &Kind, seconds: u32) -> Used {
     let (before, core_before) = (running.process.processor_time(), core_time(SERVER_CORE));
     let outcome = (kind.put)(running, seconds);
     let server = running.process.processor_time() - before;
-    Used { server, core: core_time(SERVER_CORE) - core_before, outcome }
+    let core = core_time(SERVER_CORE) - core_before;
+    Used { server, core, outcome, resident: running.process.resident() }
 }
