@@ -114,13 +114,13 @@ impl Inbox {
         Ok(received)
     }
 
-    /// The received datagram of this number with where it came from. One that did not fit, or of an unknown address
-    /// family, is none.
+    /// The received datagram of this number with where it came from. One that did not fit, is of an unknown address family
+    /// or from port 0, to which nothing can be sent, is none.
     pub(crate) fn datagram(&mut self, index: usize) -> Option<(&mut [u8], Peer)> {
         if self.is_cut_off(index) {
             return None;
         }
-        let address = read_name(self.rest.names.get(index)?)?;
+        let address = read_name(self.rest.names.get(index)?).filter(|address| address.port() != 0)?;
         let peer = Peer { address, local: read_control(&self.rest.heads.get(index)?.msg_hdr) };
         Some((self.octets(index)?, peer))
     }

@@ -338,6 +338,26 @@ fn an_exception_ends_on_time_for_cached_answers_too() {
     assert_eq!(upstream.asked("nas.example.net"), 1);
 }
 
+/// What clients keep must not outlive the exception either.
+#[test]
+fn an_answer_that_an_exception_lets_through_lives_no_longer_than_the_exception() {
+    let record = Record::address("192.168.1.5".parse().unwrap()).ttl(86_400);
+    let upstream = Zone::new().answers("nas.example.net", [record]).serve();
+    let ends = jiff::Timestamp::now() + jiff::SignedDuration::from_secs(100);
+    let until = jiff::Timestamp::from_second(ends.as_second()).unwrap();
+    let config = format!("[[exception]]\ndomain = \"nas.example.net\"\nuntil = {until}\n");
+    let daemon = TestDaemon::start(upstream.address(), &config);
+    // From the upstream, and twice from the cache.
+    for round in 0..3 {
+        let before = jiff::Timestamp::now();
+        let reply = daemon.ask("nas.example.net", A);
+        reply.assert_addresses(&["192.168.1.5"]);
+        let ttl = reply.message().records[0].ttl;
+        assert!(ttl > 0 && i64::from(ttl) <= until.as_second() - before.as_second(), "{round}: {ttl}");
+    }
+    assert_eq!(upstream.asked("nas.example.net"), 1);
+}
+
 /// T02: what is in the cache is judged by the rules that hold now.
 #[test]
 fn a_changed_file_changes_the_verdict_on_cached_answers() {

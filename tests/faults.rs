@@ -19,6 +19,7 @@ mod support_more;
 
 use std::fs::{self, OpenOptions};
 use std::io::Write;
+use std::net::TcpStream;
 use std::os::unix::fs::{FileExt, symlink};
 use std::os::unix::net::UnixDatagram;
 use std::path::{Path, PathBuf};
@@ -523,4 +524,24 @@ fn with_too_few_descriptors_a_start_ends_and_says_so_and_with_enough_it_answers(
     // The last thing that can fail for good: all behind it comes back by itself.
     assert!(failed.iter().any(|said| said.contains("cannot start a worker")), "{failed:?}");
     assert!(attempts.iter().any(Result::is_ok));
+}
+
+/// Connections of clients can take all there are; the sockets to the servers that are open by then have to do.
+#[test]
+fn without_a_descriptor_left_new_names_are_asked_over_the_sockets_there_are() {
+    let upstream = ScriptedUpstream::start(|call| call.address("1.1.1.1"));
+    let root = TempDir::new().unwrap();
+    let config = write(root.path(), "[server]\nworkers = 1\ntcp-connections-per-client = 200\n");
+    let limited = ["sh", "-c", "ulimit -n 64; exec \"$@\"", "sh", PROGRAM];
+    let daemon =
+        Start::new().program(limited).config(&config).listen("127.0.0.1:0").upstream(upstream.address());
+    let daemon = daemon.start();
+    ask(daemon.address(), "first.example").assert_addresses(&["1.1.1.1"]);
+    let _connections: Vec<TcpStream> =
+        (0..100).map(|_| TcpStream::connect(daemon.address()).unwrap()).collect();
+    daemon.said(0, &["WARN", "could not be accepted", "Too many open files"]);
+    for number in 0..40 {
+        ask(daemon.address(), &format!("n{number}.example")).assert_addresses(&["1.1.1.1"]);
+    }
+    assert!(!daemon.log().contains("server avoided"), "{}", daemon.log());
 }

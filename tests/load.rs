@@ -27,7 +27,7 @@ use std::io::ErrorKind;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
-use clients::{Flood, Polite, addresses, ask_for_all, socket};
+use clients::{Crowd, Flood, Polite, Torrent, addresses, ask_for_all, socket};
 use garbage::Streams;
 use pipeline::Pipeline;
 use stubborn::audit::wire::name;
@@ -138,6 +138,86 @@ fn a_flood_of_one_client_leaves_the_new_names_of_others_alone() {
     assert!(upstream.ignored() > 100, "no flood");
     polite.assert_served();
     assert_memory_below(&daemon, CACHE + BESIDES + WAITING);
+}
+
+/// Two clients do that to four workers: each worker's places are shared out fairly, and what the workers share is not short.
+#[test]
+fn a_flood_of_two_clients_to_many_workers_leaves_the_new_names_of_others_alone() {
+    let _turn = alone();
+    let upstream = Upstream::start(|qname| match is_below(qname, "polite.example") {
+        true => Fate::Answered(POLITE, 3600),
+        false => Fate::Ignored,
+    });
+    let config = "[server]\nworkers = 4\n[upstream]\ntimeout = \"20s\"\n";
+    let daemon = TestDaemon::start(upstream.address(), config);
+    // From many ports, so that every worker gets its part.
+    let from = ["127.0.9.1", "127.0.9.2"].repeat(8).into_iter().map(str::to_owned).collect::<Vec<_>>();
+    let flood = Flood::of_names(&from, daemon.udp(), "flood.example");
+    // Of each worker's 4096 places the two can have three quarters.
+    while upstream.ignored() < 4 * 4096 * 3 / 4 {
+        assert!(flood.sent() < 5_000_000, "no flood: {} questions", upstream.ignored());
+        std::thread::yield_now();
+    }
+    let mut query = packet::numbered("polite.example");
+    let mut polite = Polite::new("127.0.0.1", daemon.udp());
+    for number in 0..200 {
+        packet::number(&mut query, number);
+        polite.ask(&query, POLITE);
+    }
+    polite.assert_served();
+}
+
+/// So many of other clients' questions may be answered while one waits that an upstream or a stream answers, some 30 rounds of
+/// all that they have under way. (A worker that is not through with those who ask before it looks at anything else answers tens
+/// of thousands.)
+const MEANWHILE: u64 = 2_000;
+
+/// Clients that ask for what is known faster than it is answered, and have no more under way than is read at once: a worker
+/// never finds its socket empty.
+#[test]
+fn hits_of_many_leave_the_new_names_and_the_streams_of_others_alone() {
+    const QUESTIONS: u64 = 40;
+    let _turn = alone();
+    let upstream = Upstream::start(|_| Fate::Answered(POLITE, 3600));
+    let daemon = TestDaemon::start(upstream.address(), "[server]\nworkers = 1\n");
+    let (known, mut polite) = (packet::query("known.example"), Polite::new("127.0.0.1", daemon.udp()));
+    polite.ask(&known, POLITE);
+    let crowd = Crowd::start(2, 30, daemon.udp(), &known);
+    let mut query = packet::numbered("polite.example");
+    for (what, on_stream) in [("new names", false), ("streams", true)] {
+        let before = crowd.answered();
+        for number in 0..QUESTIONS {
+            packet::number(&mut query, number);
+            match on_stream {
+                true => polite.ask_on_stream(&known, POLITE),
+                false => polite.ask(&query, POLITE),
+            }
+        }
+        let meanwhile = (crowd.answered() - before) / QUESTIONS;
+        eprintln!("{what}: {meanwhile} answers to others for each");
+        assert!((1..MEANWHILE).contains(&meanwhile), "{what}: {meanwhile} answers to others for each");
+    }
+    assert_eq!(polite.answered, polite.asked);
+}
+
+/// The same for one who writes a stream as fast as it is read.
+#[test]
+fn a_stream_of_many_queries_leaves_the_datagrams_of_others_alone() {
+    const QUESTIONS: u64 = 40;
+    let _turn = alone();
+    let upstream = Upstream::start(|_| Fate::Answered(POLITE, 3600));
+    let daemon = TestDaemon::start(upstream.address(), "[server]\nworkers = 1\n");
+    let (known, mut polite) = (packet::query("known.example"), Polite::new("127.0.0.1", daemon.udp()));
+    polite.ask(&known, POLITE);
+    let torrent = Torrent::start(daemon.tcp(), &known);
+    let before = torrent.answered();
+    for _ in 0..QUESTIONS {
+        polite.ask(&known, POLITE);
+    }
+    let meanwhile = (torrent.answered() - before) / QUESTIONS;
+    eprintln!("{meanwhile} answers on the stream for each");
+    assert!((1..MEANWHILE).contains(&meanwhile), "{meanwhile} answers on the stream for each");
+    assert_eq!(polite.answered, polite.asked);
 }
 
 #[test]

@@ -210,6 +210,28 @@ fn a_server_that_truncates_and_has_no_tcp_is_a_failure() {
     assert_servfail(&ask(daemon.udp(), "a.example"), 22);
 }
 
+/// Whoever has large answers for his own names must not take the server away from the others.
+#[test]
+fn a_server_that_answers_and_is_silent_over_tcp_is_not_avoided() {
+    let gate = Gate::closed();
+    let shut = gate.clone();
+    let upstream = ScriptedUpstream::start(move |call| match (call.stream, call.is_for("large.example")) {
+        (true, _) => {
+            shut.pass();
+            Vec::new()
+        }
+        (false, true) => call.send(&call.asked().reply().with(flag::TC)),
+        (false, false) => call.address("1.1.1.1"),
+    });
+    let daemon = TestDaemon::start(upstream.address(), "[upstream]\ntimeout = \"1s\"\n");
+    ask(daemon.udp(), "small.example").assert_addresses(&["1.1.1.1"]);
+    assert_servfail(&ask(daemon.udp(), "large.example"), 22);
+    assert!(upstream.calls_for("large.example").iter().any(|call| call.stream));
+    ask(daemon.udp(), "other.example").assert_addresses(&["1.1.1.1"]);
+    assert!(!daemon.log().contains("server avoided"), "{}", daemon.log());
+    gate.open();
+}
+
 /// What a stranger could send: it is as if it had not come.
 #[test]
 fn forged_replies_are_ignored_and_the_right_one_is_taken() {
@@ -700,6 +722,105 @@ fn a_stale_answer_is_given_when_no_server_answers_and_not_before() {
         (reply.addresses() == ["8.8.8.8"]).then_some(reply)
     });
     assert!(errors(&reply).is_empty(), "{reply:?}");
+}
+
+/// RFC 8767 §5: who has waited long enough gets the old answer, and the asking goes on: to the next server, whose answer is
+/// kept, and the dead one is known from then on.
+#[test]
+fn a_client_that_is_given_a_stale_answer_does_not_end_the_asking() {
+    let dead = Arc::new(AtomicBool::new(false));
+    let first = ScriptedUpstream::start({
+        let dead = Arc::clone(&dead);
+        move |call| match dead.load(Ordering::SeqCst) {
+            true => Vec::new(),
+            false => call.answer([Record::address("1.1.1.1".parse().unwrap()).ttl(1)]),
+        }
+    });
+    let second = ScriptedUpstream::start(|call| call.address("8.8.8.8"));
+    // Longer than a client waits that can have a stale answer.
+    let config = "[upstream]\ntimeout = \"2500ms\"\n[cache]\nserve-stale = \"1h\"\nprefetch = false\n";
+    let daemon = TestDaemon::start_with(&[first.address(), second.address()], config);
+    ask(daemon.udp(), "a.example").assert_addresses(&["1.1.1.1"]);
+    dead.store(true, Ordering::SeqCst);
+    let stale = until("a stale answer", || {
+        let reply = ask(daemon.udp(), "a.example");
+        (!errors(&reply).is_empty()).then_some(reply)
+    });
+    assert_eq!((stale.addresses(), errors(&stale)), (vec!["1.1.1.1".to_owned()], vec![3]));
+    second.wait_for("a.example", 1);
+    let fresh = until("the fresh answer", || {
+        let reply = ask(daemon.udp(), "a.example");
+        (reply.addresses() == ["8.8.8.8"]).then_some(reply)
+    });
+    assert!(errors(&fresh).is_empty(), "{fresh:?}");
+    daemon.wait_for_line(0, &["server avoided"]);
+}
+
+/// Nobody waits for servers of which all failed; they are asked for it all the same.
+#[test]
+fn while_all_servers_fail_a_stale_answer_comes_at_once_and_the_fresh_one_as_soon_as_there_is_one() {
+    let (mode, gate) = (Arc::new(AtomicUsize::new(0)), Gate::closed());
+    let upstream = ScriptedUpstream::start({
+        let (mode, gate) = (Arc::clone(&mode), gate.clone());
+        move |call| match mode.load(Ordering::SeqCst) {
+            0 => call.answer([Record::address("1.1.1.1".parse().unwrap()).ttl(1)]),
+            1 => Vec::new(),
+            _ if call.is_for("a.example") => {
+                gate.pass();
+                call.address("8.8.8.8")
+            }
+            _ => Vec::new(),
+        }
+    });
+    let config = "[upstream]\ntimeout = \"20s\"\n[cache]\nserve-stale = \"1h\"\nprefetch = false\n";
+    let short = config.replace("20s", "200ms");
+    let daemon = TestDaemon::start(upstream.address(), &short);
+    ask(daemon.udp(), "a.example").assert_addresses(&["1.1.1.1"]);
+    mode.store(1, Ordering::SeqCst);
+    let mut others = 0..;
+    until("the server is avoided", || {
+        assert_servfail(&ask(daemon.udp(), &format!("b{}.example", others.next()?)), 22);
+        daemon.log().contains("server avoided").then_some(())
+    });
+    until("a stale answer", || (errors(&ask(daemon.udp(), "a.example")) == [3]).then_some(()));
+    // From now on a question lasts longer than any client would wait.
+    daemon.config().write(config);
+    daemon.wait_for_line(0, &["reloaded"]);
+    mode.store(2, Ordering::SeqCst);
+    let before = upstream.asked("a.example");
+    until("it is asked again", || {
+        let reply = ask(daemon.udp(), "a.example");
+        assert_eq!((reply.addresses(), errors(&reply)), (vec!["1.1.1.1".to_owned()], vec![3]));
+        (upstream.asked("a.example") > before).then_some(())
+    });
+    // The asking is under way, and nobody waits for it: not to its end, and not for 1.8 s.
+    let begun = Instant::now();
+    for _ in 0..20 {
+        assert_eq!(errors(&ask(daemon.udp(), "a.example")), [3]);
+    }
+    assert!(begun.elapsed() < Duration::from_millis(1800) * 20 / 2, "{:?}", begun.elapsed());
+    gate.open();
+    until("the fresh answer", || (ask(daemon.udp(), "a.example").addresses() == ["8.8.8.8"]).then_some(()));
+}
+
+/// What a client keeps longer than this daemon does, no change of the upstream's would reach.
+#[test]
+fn longer_times_to_live_are_cut_to_what_the_settings_say() {
+    let upstream = ScriptedUpstream::start(|call| match call.is_for("none.example") {
+        true => call.send(&call.asked().reply().rcode(code::NXDOMAIN).authority([soa(86_400)])),
+        false => call.answer([Record::address("1.1.1.1".parse().unwrap()).ttl(604_800)]),
+    });
+    let config = "[cache]\nmax-ttl = \"1m\"\nnegative-max-ttl = \"10s\"\n";
+    let daemon = TestDaemon::start(upstream.address(), config);
+    // From the upstream, and from the cache.
+    for (round, most) in [(0, 60), (1, 60)] {
+        let reply = ask(daemon.udp(), "a.example");
+        reply.assert_addresses(&["1.1.1.1"]);
+        assert!((most - 30..=most).contains(&ttl(&reply)), "{round}: {reply:?}");
+        let reply = ask(daemon.udp(), "none.example");
+        assert!(reply.soa_ttl().is_some_and(|ttl| (1..=10).contains(&ttl)), "{round}: {reply:?}");
+    }
+    assert_eq!((upstream.asked("a.example"), upstream.asked("none.example")), (1, 1));
 }
 
 #[test]

@@ -127,6 +127,12 @@ impl<J> Store<J> {
         })
     }
 
+    /// A reply with longer TTLs cut to what the settings allow.
+    pub fn cut(&self, upstream: UpstreamResponse) -> UpstreamResponse {
+        let most = self.most(&upstream);
+        upstream.with_ttl_at_most(most)
+    }
+
     /// Keeps a reply for as long as its TTL and the settings say; gives it back as it will be found.
     pub fn insert(
         &self,
@@ -178,10 +184,14 @@ impl<J> Store<J> {
 
     /// Seconds a reply may be kept.
     fn lifetime(&self, upstream: &UpstreamResponse) -> u32 {
+        upstream.ttl().unwrap_or(0).min(self.most(upstream))
+    }
+
+    /// Seconds a reply of its kind may be kept.
+    fn most(&self, upstream: &UpstreamResponse) -> u32 {
         let most =
             if upstream.is_negative() { self.settings.negative_max_ttl } else { self.settings.max_ttl };
-        let most = u32::try_from(most.as_secs()).unwrap_or(u32::MAX);
-        upstream.ttl().unwrap_or(0).min(most)
+        u32::try_from(most.as_secs()).unwrap_or(u32::MAX)
     }
 }
 

@@ -14,7 +14,7 @@ use crate::cache::CacheSettings;
 use crate::daemon::{BuildError, Environment, Source, own_addresses};
 use crate::dns::{Asker, Query, Question, RecordType, UpstreamResponse, write_addresses_reply};
 use crate::policy::{Action, Category, Circumstances, ClientResponse, Finding, Subject, Verdict, enforce};
-use crate::resolve::{ChosenRoute, Outcome, Resolver, Snapshot, Source as From, Step};
+use crate::resolve::{ChosenRoute, Now, Outcome, Resolver, Snapshot, Source as From, Step};
 use crate::upstream::{Exchanger, Servers};
 
 /// What `--json` prints.
@@ -172,7 +172,7 @@ fn pretend(snapshot: &Snapshot, circumstances: &Circumstances<'_>, addresses: &[
     match UpstreamResponse::parse(&wire, circumstances.question, false) {
         Ok(response) => {
             let judgement = enforce(&snapshot.policy, circumstances, &response);
-            Outcome::judged(judgement, 0, From::Upstream)
+            Outcome::judged(judgement, 0, From::Upstream, Now { millis: 0, unix: circumstances.now })
         }
         Err(_) => Outcome::overloaded(circumstances.question),
     }

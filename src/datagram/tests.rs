@@ -44,6 +44,19 @@ fn a_reply_leaves_from_the_address_that_was_asked() {
     }
 }
 
+/// The kernel refuses a reply to port 0, and with it all that would have gone together.
+#[test]
+fn a_datagram_from_port_0_is_none() {
+    let (server, client) = (UdpSocket::bind("127.0.0.1:0").unwrap(), UdpSocket::bind("127.0.0.1:0").unwrap());
+    let mut inbox = Inbox::new(512);
+    client.send_to(b"one", server.local_addr().unwrap()).unwrap();
+    server.peek(&mut [0; 8]).unwrap();
+    assert_eq!(inbox.receive(server.as_fd()).unwrap(), 1);
+    assert_eq!(inbox.datagram(0).map(|(_, peer)| peer.address), Some(client.local_addr().unwrap()));
+    write_name(&mut inbox.rest.names[0], SocketAddr::from(([127, 0, 0, 1], 0)));
+    assert!(inbox.datagram(0).is_none());
+}
+
 #[test]
 fn messages_to_one_peer_arrive_one_by_one() {
     for (bind, text) in [("127.0.0.1:0", "v4"), ("[::1]:0", "v6")] {

@@ -84,15 +84,11 @@ impl Message {
         })
     }
 
-    /// The same with every TTL set to `ttl` seconds.
+    /// The same with what becomes of each TTL, in seconds.
     #[must_use]
-    pub fn with_ttl(&self, ttl: u32) -> Self {
+    pub fn with_ttls(&self, become_of: impl Fn(u32) -> u32) -> Self {
         let mut message = self.clone();
-        for at in self.records().map(|record| record.ttl_at) {
-            if let Some(field) = message.body.get_mut(at..at + 4) {
-                field.copy_from_slice(&ttl.to_be_bytes());
-            }
-        }
+        self.write_ttls(&mut message.body, become_of);
         message
     }
 
@@ -142,7 +138,7 @@ impl Message {
             let start = out.len();
             out.extend_from_slice(&self.body);
             if age > 0 {
-                self.lower_ttls(out.get_mut(start..).unwrap_or_default(), age);
+                self.write_ttls(out.get_mut(start..).unwrap_or_default(), |ttl| ttl.saturating_sub(age));
             }
         }
         if let Some((dnssec_ok, _)) = opt {
@@ -166,10 +162,11 @@ impl Message {
             | rcode.0 & 0x0f
     }
 
-    fn lower_ttls(&self, body: &mut [u8], age: u32) {
+    /// Writes what becomes of each TTL into a copy of the body.
+    fn write_ttls(&self, body: &mut [u8], become_of: impl Fn(u32) -> u32) {
         for record in self.records() {
             if let Some(field) = body.get_mut(record.ttl_at..record.ttl_at + 4) {
-                field.copy_from_slice(&record.ttl.saturating_sub(age).to_be_bytes());
+                field.copy_from_slice(&become_of(record.ttl).to_be_bytes());
             }
         }
     }

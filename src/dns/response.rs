@@ -108,6 +108,15 @@ impl UpstreamResponse {
         self.ttl
     }
 
+    /// The same with longer TTLs cut to `most` seconds.
+    #[must_use]
+    pub fn with_ttl_at_most(mut self, most: u32) -> Self {
+        if self.message.records().any(|record| record.ttl > most) {
+            self.message = Arc::new(self.message.with_ttls(|ttl| ttl.min(most)));
+        }
+        self
+    }
+
     /// NXDOMAIN, or without a record of the asked type.
     pub fn is_negative(&self) -> bool {
         self.negative

@@ -107,7 +107,7 @@ impl Handler {
             Step::Done(outcome) => self.reply(&query, client, &outcome, incoming.limit, wire),
             Step::Refresh(outcome, lookup) => {
                 self.reply(&query, client, &outcome, incoming.limit, wire);
-                self.refresh(lookup);
+                self.refresh(&lookup);
             }
             Step::Ask(lookup) => match self.waiting.enter(client) {
                 Some(place) => return Handled::Later(Waiting { lookup, place }),
@@ -133,9 +133,9 @@ impl Handler {
     }
 
     /// Asks anew for whoever comes next.
-    fn refresh(&self, lookup: Box<Lookup>) {
+    fn refresh(&self, lookup: &Lookup) {
         if let Some(place) = self.waiting.enter(lookup.client()) {
-            self.resolver.finish_then(&self.exchanger, lookup, move |_, _| drop(place));
+            self.resolver.refresh(&self.exchanger, lookup, move || drop(place));
         }
     }
 

@@ -23,6 +23,8 @@ use crate::policy::Wire;
 
 /// Queries of one connection that wait for an upstream; with more the connection is not read further.
 const MAX_WAITING: usize = 64;
+/// Queries of one connection that are answered before others get their turn.
+const MAX_IN_TURN: usize = 64;
 /// Answers that are gathered before they are written, in octets.
 const MAX_OUTBOUND: usize = 256 * 1024;
 /// Octets read at once,
@@ -90,6 +92,8 @@ struct Connection {
     /// Room for one answer, kept between reads.
     wire: Wire,
     waiting: usize,
+    /// Queries taken since others last got their turn.
+    in_turn: usize,
     answers: Answers,
 }
 
@@ -97,7 +101,7 @@ impl Connection {
     fn new(stream: TcpStream, client: SocketAddr, handler: Rc<Handler>, idle: Duration) -> Self {
         let (inbound, outbound, wire) = (Vec::with_capacity(FIRST_READ), Vec::new(), Wire::default());
         let answers = Answers::default();
-        Self { stream, client, handler, idle, inbound, outbound, wire, waiting: 0, answers }
+        Self { stream, client, handler, idle, inbound, outbound, wire, waiting: 0, in_turn: 0, answers }
     }
 
     async fn run(mut self) -> io::Result<()> {
@@ -123,10 +127,14 @@ impl Connection {
                 () = sleep_until(deadline), if self.waiting == 0 => return Ok(()),
             }
             self.collect_answers();
-            while !self.outbound.is_empty() {
+            while !self.outbound.is_empty() || self.in_turn >= MAX_IN_TURN {
                 // A client that does not read its answers is idle too.
                 timeout(self.idle, self.stream.write_all(&self.outbound)).await??;
                 self.outbound.clear();
+                if self.in_turn >= MAX_IN_TURN {
+                    self.in_turn = 0;
+                    tokio::task::yield_now().await;
+                }
                 self.take_messages()?;
             }
         }
@@ -138,9 +146,10 @@ impl Connection {
         let (mut at, mut count) = (0, 0);
         let turn = self.handler.turn();
         // What is left of the stream is answered when the client has taken these answers.
-        while self.outbound.len() < MAX_OUTBOUND && self.waiting < MAX_WAITING {
+        while self.in_turn < MAX_IN_TURN && self.outbound.len() < MAX_OUTBOUND && self.waiting < MAX_WAITING {
             let Some((message, next)) = next_message(&self.inbound, at) else { break };
             (at, count) = (next, count + 1);
+            self.in_turn += 1;
             let incoming = Incoming { message, client: self.client, limit: Some(TCP_LIMIT) };
             match self.handler.handle(&turn, incoming, &mut self.wire) {
                 Handled::Replied => append(&mut self.outbound, &self.wire),

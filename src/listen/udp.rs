@@ -107,8 +107,8 @@ async fn receive(port: &Rc<Port>, handler: &Rc<Handler>) -> io::Result<()> {
             let port = Rc::clone(port);
             handler.resolve(waiting, None, move |finished| port.send_soon(peer, finished));
         }
-        if received == BATCH || !backlog.is_empty() {
-            // There is more; the replies of upstreams get their turn first.
+        if (received > 0 && !company) || !backlog.is_empty() {
+            // There may be more, and always is where many ask: whatever else this thread does gets its turn first.
             tokio::task::yield_now().await;
         }
     }

@@ -54,10 +54,10 @@ impl ClientResponse {
         Self { message: Arc::clone(&self.message), errors: Some(errors) }
     }
 
-    /// With every TTL set to `ttl` seconds.
+    /// With what becomes of each TTL, in seconds.
     #[must_use]
-    pub fn with_ttl(&self, ttl: u32) -> Self {
-        Self { message: Arc::new(self.message.with_ttl(ttl)), errors: self.errors.clone() }
+    pub fn with_ttls(&self, become_of: impl Fn(u32) -> u32) -> Self {
+        Self { message: Arc::new(self.message.with_ttls(become_of)), errors: self.errors.clone() }
     }
 
     /// RCODE

@@ -28,6 +28,17 @@ impl Lookup {
         Self { query: *query, client, snapshot, route, key, stale: None }
     }
 
+    /// The same on nobody's behalf, so that there is no stale answer to be content with.
+    pub(super) fn for_others(&self) -> Self {
+        Self { snapshot: Arc::clone(&self.snapshot), stale: None, ..*self }
+    }
+
+    /// None of its servers answered when it was last asked.
+    pub(super) fn all_servers_failed(&self) -> bool {
+        let route = self.snapshot.route(self.route);
+        route.is_some_and(|route| route.group.servers.iter().all(|server| !server.is_up()))
+    }
+
     pub(super) fn ask(&self) -> Ask {
         let asker = &self.query.asker;
         Ask {

@@ -34,7 +34,7 @@ use crate::policy::{Judgement, enforce};
 use crate::upstream::{ExchangeError, Exchanger};
 use asking::Asking;
 use clock::Clock;
-use inflight::{InFlight, Place};
+use inflight::{Duty, InFlight, Place};
 use lookup::key_of;
 
 pub use hosts::{Hosts, HostsError};
@@ -183,7 +183,7 @@ impl Resolver {
             // What this generation judged on the default route, it had found to be neither local nor of another route.
             Some(found) if !found.stale && found.entry.judged.holds(snapshot, now) => {
                 let refresh = found.refresh;
-                let outcome = Outcome::kept(found);
+                let outcome = Outcome::kept(found, now);
                 match refresh {
                     false => Step::Done(outcome),
                     true => Step::Refresh(outcome, Box::new(Lookup::new(turn, query, client))),
@@ -219,8 +219,8 @@ impl Resolver {
         };
         match found {
             Some(found) if !found.stale => {
-                let outcome =
-                    Outcome::judged(self.judge(&lookup, *now, &found.entry), found.age, Source::Cache);
+                let judgement = self.judge(&lookup, *now, &found.entry);
+                let outcome = Outcome::judged(judgement, found.age, Source::Cache, *now);
                 match found.refresh {
                     false => Step::Done(outcome),
                     true => Step::Refresh(outcome, Box::new(lookup)),
@@ -233,9 +233,16 @@ impl Resolver {
             )),
             found => {
                 lookup.stale = found.map(|found| found.entry);
-                match self.failures.get(&lookup.key, now.millis) {
-                    Some(failure) => Step::Done(self.conclude(&lookup, failure, Source::Cache, *now)),
-                    None => Step::Ask(Box::new(lookup)),
+                if let Some(failure) = self.failures.get(&lookup.key, now.millis) {
+                    return Step::Done(self.conclude(&lookup, failure, Source::Cache, *now));
+                }
+                match &lookup.stale {
+                    // Asked they are all the same, and as soon as one answers, clients wait for fresh answers again.
+                    Some(entry) if lookup.all_servers_failed() => {
+                        let outcome = Outcome::stale(self.judge(&lookup, *now, entry), *now);
+                        Step::Refresh(outcome, Box::new(lookup))
+                    }
+                    _ => Step::Ask(Box::new(lookup)),
                 }
             }
         }
@@ -251,21 +258,55 @@ impl Resolver {
         lookup: Box<Lookup>,
         then: impl FnOnce(&Lookup, Outcome) + 'static,
     ) {
-        let place = self.in_flight.join(&lookup.key);
-        let chosen = lookup.snapshot.route(lookup.route).filter(|_| lookup.stale.is_none());
-        let asked = chosen.map(|chosen| (Arc::clone(&chosen.group), lookup.ask()));
+        let mut place = self.in_flight.join(&lookup.key);
+        if lookup.stale.is_some()
+            && let Place::First(duty) = place
+        {
+            // Whoever has a stale answer to fall back on is one of those who wait; the asking goes on without him.
+            place = self.in_flight.join(&lookup.key);
+            self.ask_then(exchanger, Box::new(lookup.for_others()), duty, |_, _| ());
+        }
+        let place = match place {
+            Place::First(duty) => return self.ask_then(exchanger, lookup, duty, then),
+            behind_or_full => behind_or_full,
+        };
         let asking = Asking::new(Arc::clone(self), lookup, then);
-        match (place, asked) {
-            (Place::First(duty), Some((group, ask))) => {
+        let exchanger = Rc::clone(exchanger);
+        tokio::task::spawn_local(async move {
+            let outcome = asking.resolver.finish_at(place, &exchanger, &asking.lookup).await;
+            asking.finish(outcome);
+        });
+    }
+
+    /// Asks an upstream for whoever comes next, where nobody does so already, and calls `then` when that is done.
+    ///
+    /// Has to be called within the worker's tasks.
+    pub fn refresh(
+        self: &Arc<Self>,
+        exchanger: &Rc<Exchanger>,
+        lookup: &Lookup,
+        then: impl FnOnce() + 'static,
+    ) {
+        if let Place::First(duty) = self.in_flight.join(&lookup.key) {
+            self.ask_then(exchanger, Box::new(lookup.for_others()), duty, |_, _| then());
+        }
+    }
+
+    fn ask_then(
+        self: &Arc<Self>,
+        exchanger: &Rc<Exchanger>,
+        lookup: Box<Lookup>,
+        duty: Duty<Answer>,
+        then: impl FnOnce(&Lookup, Outcome) + 'static,
+    ) {
+        let asked =
+            lookup.snapshot.route(lookup.route).map(|chosen| (Arc::clone(&chosen.group), lookup.ask()));
+        let asking = Asking::new(Arc::clone(self), lookup, then);
+        match asked {
+            Some((group, ask)) => {
                 exchanger.ask(&group, ask, move |response| asking.answered(response, duty));
             }
-            (place, _) => {
-                let exchanger = Rc::clone(exchanger);
-                tokio::task::spawn_local(async move {
-                    let outcome = asking.resolver.finish_at(place, &exchanger, &asking.lookup).await;
-                    asking.finish(outcome);
-                });
-            }
+            None => asking.answered(Err(ExchangeError::NoServer), duty),
         }
     }
 
@@ -282,7 +323,13 @@ impl Resolver {
                 duty.fulfil(&answer);
                 answer
             }
-            Place::Behind(receiver) => receiver.await.unwrap_or(Err(ExchangeError::Overload)),
+            Place::Behind(receiver) => {
+                let answer = async { receiver.await.unwrap_or(Err(ExchangeError::Overload)) };
+                match lookup.stale {
+                    None => answer.await,
+                    Some(_) => timeout(STALE_PATIENCE, answer).await.unwrap_or(Err(ExchangeError::Timeout)),
+                }
+            }
             Place::Full => Err(ExchangeError::Overload),
         };
         self.conclude(lookup, answer, Source::Upstream, self.now())
@@ -291,11 +338,11 @@ impl Resolver {
     /// What becomes of an answer, or of none: an answer past its TTL is better than a failure.
     fn conclude(&self, lookup: &Lookup, answer: Answer, source: Source, now: Now) -> Outcome {
         match (answer, &lookup.stale) {
-            (Ok(entry), None) => Outcome::judged(self.judge(lookup, now, &entry), 0, source),
+            (Ok(entry), None) => Outcome::judged(self.judge(lookup, now, &entry), 0, source, now),
             (Ok(entry), Some(_)) if !is_failure(&entry) => {
-                Outcome::judged(self.judge(lookup, now, &entry), 0, source)
+                Outcome::judged(self.judge(lookup, now, &entry), 0, source, now)
             }
-            (_, Some(entry)) => Outcome::stale(self.judge(lookup, now, entry)),
+            (_, Some(entry)) => Outcome::stale(self.judge(lookup, now, entry), now),
             (Err(error), None) => Outcome::failed(&lookup.query.question, &error),
         }
     }
@@ -303,12 +350,7 @@ impl Resolver {
     /// Asks the route's servers, and keeps what they say.
     async fn ask(&self, exchanger: &Rc<Exchanger>, lookup: &Lookup) -> Answer {
         let chosen = lookup.snapshot.route(lookup.route).ok_or(ExchangeError::NoServer)?;
-        let ask = lookup.ask();
-        let asked = exchanger.exchange(&chosen.group, &ask);
-        let response = match lookup.stale {
-            None => asked.await,
-            Some(_) => timeout(STALE_PATIENCE, asked).await.unwrap_or(Err(ExchangeError::Timeout)),
-        };
+        let response = exchanger.exchange(&chosen.group, &lookup.ask()).await;
         self.keep(lookup, response, self.now())
     }
 
@@ -316,6 +358,7 @@ impl Resolver {
     fn keep(&self, lookup: &Lookup, response: Result<UpstreamResponse, ExchangeError>, now: Now) -> Answer {
         let Lookup { snapshot, key, .. } = lookup;
         let answer = response.map(|response| {
+            let response = self.cache.cut(response);
             let judgement = enforce(&snapshot.policy, &lookup.circumstances(now), &response);
             let weight = judgement.extra_weight();
             let judged = Judged { generation: snapshot.generation, judgement };

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::Judged;
+use super::{Judged, Now};
 use crate::cache::{Entry, Found};
 use crate::dns::{Ede, EdeCode, LocalAnswer, Question, Rcode};
 use crate::policy::{ClientResponse, Judgement, Verdict};
@@ -70,21 +70,30 @@ impl Outcome {
         Self::local(LocalAnswer::empty(Rcode::REFUSED, question).with_error(Ede::new(code, why)))
     }
 
-    pub(super) fn kept(found: Found<Judged>) -> Self {
+    pub(super) fn kept(found: Found<Judged>, now: &Now) -> Self {
+        let judgement = &found.entry.judged.judgement;
+        if judgement.validity.until.is_some() {
+            return Self::judged(judgement.clone(), found.age, Source::Cache, *now);
+        }
         // A reply made here in an upstream's place has a TTL of its own.
-        let age = if found.entry.judged.judgement.is_ours { 0 } else { found.age };
+        let age = if judgement.is_ours { 0 } else { found.age };
         Self { reply: Reply::Kept(found.entry), age, source: Source::Cache }
     }
 
-    /// A judged reply of an upstream.
-    pub(crate) fn judged(judgement: Judgement, age: u32, source: Source) -> Self {
+    /// A judged reply of an upstream; clients may keep it no longer than the judgement holds.
+    pub(crate) fn judged(judgement: Judgement, age: u32, source: Source, now: Now) -> Self {
         let age = if judgement.is_ours { 0 } else { age };
-        Self { reply: Reply::Made(judgement.response, judgement.verdict), age, source }
+        let response = match seconds_left(&judgement, now) {
+            Some(left) => judgement.response.with_ttls(|ttl| ttl.min(left.saturating_add(age))),
+            None => judgement.response,
+        };
+        Self { reply: Reply::Made(response, judgement.verdict), age, source }
     }
 
     /// An answer past its TTL, since no better one could be had.
-    pub(super) fn stale(judgement: Judgement) -> Self {
-        let response = judgement.response.with_ttl(STALE_TTL).with_error(Ede::new(EdeCode::STALE_ANSWER, ""));
+    pub(super) fn stale(judgement: Judgement, now: Now) -> Self {
+        let ttl = seconds_left(&judgement, now).map_or(STALE_TTL, |left| left.min(STALE_TTL));
+        let response = judgement.response.with_ttls(|_| ttl).with_error(Ede::new(EdeCode::STALE_ANSWER, ""));
         Self { reply: Reply::Made(response, judgement.verdict), age: 0, source: Source::Stale }
     }
 
@@ -98,4 +107,10 @@ impl Outcome {
             .with_error(Ede::new(error.ede(), error.to_string()));
         Self { reply: Reply::Made(answer.into(), None), age: 0, source: Source::Failure }
     }
+}
+
+/// How long a judgement holds that holds for some time only.
+fn seconds_left(judgement: &Judgement, now: Now) -> Option<u32> {
+    let left = judgement.validity.until?.saturating_sub(now.unix);
+    Some(u32::try_from(left.max(0)).unwrap_or(u32::MAX))
 }

@@ -93,10 +93,12 @@ impl Exchanger {
             loop {
                 ticks.tick().await;
                 let Some(exchanger) = exchanger.upgrade() else { return };
+                // Should this panic, the next question begins anew.
+                exchanger.sweeping.set(false);
                 if exchanger.take_due() == 0 {
-                    exchanger.sweeping.set(false);
                     return;
                 }
+                exchanger.sweeping.set(true);
             }
         });
     }

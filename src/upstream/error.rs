@@ -28,7 +28,7 @@ pub enum ExchangeError {
     /// There is no server to ask.
     #[error("there is no server to ask")]
     NoServer,
-    /// Too much is asked at once.
+    /// Too much is asked at once, of this program or of the machine.
     #[error("too many questions at once")]
     Overload,
 }
@@ -79,6 +79,10 @@ impl ExchangeError {
 
 impl From<io::Error> for ExchangeError {
     fn from(error: io::Error) -> Self {
-        Self::Unreachable(error.kind())
+        // What this machine has run out of says nothing about the server.
+        match error.raw_os_error() {
+            Some(libc::EMFILE | libc::ENFILE | libc::ENOBUFS | libc::ENOMEM) => Self::Overload,
+            _ => Self::Unreachable(error.kind()),
+        }
     }
 }

@@ -7,6 +7,7 @@ mod tests;
 
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
+use std::io::ErrorKind;
 use std::pin::pin;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -162,6 +163,8 @@ impl Exchanger {
                     self.probe(server);
                 }
             }
+            // It was not asked.
+            Err(ExchangeError::Overload) => {}
             _ => self.note_answer(server, millis),
         }
         outcome
@@ -196,6 +199,7 @@ impl Exchanger {
                 Err(error) if error.is_about_server() => {
                     server.failed(millis, asked_at);
                 }
+                Err(ExchangeError::Overload) => {}
                 _ => exchanger.note_answer(&server, millis),
             }
         });
@@ -365,8 +369,9 @@ async fn over_tcp(
 ) -> Result<UpstreamResponse, ExchangeError> {
     let reply = timeout_at(end.into(), link.tcp.ask(server.endpoint.address(), message)).await;
     let reply = reply.unwrap_or(Err(ExchangeError::Timeout)).map_err(|error| match error {
-        // That it has no TCP is no reason to avoid a server that answers over UDP.
+        // That it has no TCP is no reason to avoid a server that has just answered over UDP.
         ExchangeError::Unreachable(kind) => ExchangeError::NoTcp(kind),
+        ExchangeError::Timeout => ExchangeError::NoTcp(ErrorKind::TimedOut),
         other => other,
     });
     let mut wire = reply?;

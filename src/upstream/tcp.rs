@@ -39,11 +39,17 @@ struct Connection {
 struct Waiting {
     connection: Rc<Connection>,
     id: u16,
+    reply: oneshot::Receiver<Reply>,
 }
 
 impl Drop for Waiting {
     fn drop(&mut self) {
-        self.connection.pending.borrow_mut().remove(&self.id);
+        // Once there was a reply, its id may be another question's.
+        self.reply.close();
+        let mut pending = self.connection.pending.borrow_mut();
+        if pending.get(&self.id).is_some_and(oneshot::Sender::is_closed) {
+            pending.remove(&self.id);
+        }
     }
 }
 
@@ -86,7 +92,7 @@ impl Connection {
 
     async fn ask(self: &Rc<Self>, message: &[u8]) -> Reply {
         let (id, reply) = self.register()?;
-        let _waiting = Waiting { connection: Rc::clone(self), id };
+        let mut waiting = Waiting { connection: Rc::clone(self), id, reply };
         let length = u16::try_from(message.len()).map_err(|_| ExchangeError::Overload)?;
         let mut framed = length.to_be_bytes().to_vec();
         framed.extend_from_slice(&id.to_be_bytes());
@@ -100,7 +106,7 @@ impl Connection {
         if let Err(error) = written {
             self.close(&error.into());
         }
-        reply.await.unwrap_or(Err(ExchangeError::Unreachable(ErrorKind::ConnectionReset)))
+        (&mut waiting.reply).await.unwrap_or(Err(ExchangeError::Unreachable(ErrorKind::ConnectionReset)))
     }
 
     fn register(&self) -> Result<(u16, oneshot::Receiver<Reply>), ExchangeError> {

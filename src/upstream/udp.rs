@@ -32,6 +32,8 @@ use crate::dns::{Question, UDP_PAYLOAD};
 const SOCKETS: usize = 16;
 /// Questions after which a socket takes no further batch: it serves 512 at most.
 const USES: u32 = 512 - BATCH as u32;
+/// Sockets to one server that are given up and kept for replies. With more, the questions on the oldest have been silent longest.
+const RETIRED: usize = 64;
 /// Room for a reply; more than we announce, for servers that do not listen.
 const ROOM: usize = 4096;
 const _: () = assert!(ROOM > UDP_PAYLOAD as usize);
@@ -73,6 +75,7 @@ impl Drop for Lease {
 
 struct Socket {
     udp: UdpSocket,
+    server: SocketAddr,
     uses: Cell<u32>,
     dead: Cell<bool>,
     pending: RefCell<HashMap<u16, Pending, foldhash::fast::RandomState>>,
@@ -184,19 +187,38 @@ impl UdpPool {
     fn lease(&self, server: SocketAddr) -> Result<Rc<Lease>, ExchangeError> {
         let mut leases = self.sockets.borrow_mut();
         if leases.iter().any(|lease| lease.is_spent()) {
-            let spent = leases.extract_if(.., |lease| lease.is_spent());
-            self.retired.borrow_mut().extend(spent.filter(|lease| !lease.socket.pending.borrow().is_empty()));
+            self.retire(leases.extract_if(.., |lease| lease.is_spent()));
         }
         let chosen = rand::rng().random_range(0..SOCKETS);
         if let Some(lease) = leases.get(chosen) {
             return Ok(Rc::clone(lease));
         }
-        let socket = Rc::new(Socket::connect(server)?);
+        let socket = match Socket::connect(server) {
+            Ok(socket) => Rc::new(socket),
+            // Out of file descriptors, say.
+            Err(error) => {
+                let other = chosen.checked_rem(leases.len()).and_then(|number| leases.get(number));
+                return other.cloned().ok_or_else(|| error.into());
+            }
+        };
         let receiving = receive(Rc::clone(&socket), Rc::clone(&self.inbox));
         let receiver = tokio::task::spawn_local(receiving).abort_handle();
         let lease = Rc::new(Lease { socket, receiver });
         leases.push(Rc::clone(&lease));
         Ok(lease)
+    }
+}
+
+impl UdpPool {
+    /// Keeps sockets that are given up for the replies that are still to come.
+    fn retire(&self, spent: impl Iterator<Item = Rc<Lease>>) {
+        let mut retired = self.retired.borrow_mut();
+        retired.extend(spent);
+        retired.retain(|lease| !lease.socket.pending.borrow().is_empty());
+        let too_many = retired.len().saturating_sub(RETIRED);
+        for oldest in retired.drain(..too_many) {
+            oldest.socket.fail_all(&ExchangeError::Overload);
+        }
     }
 }
 
@@ -217,6 +239,7 @@ impl Socket {
         socket.set_nonblocking(true)?;
         Ok(Self {
             udp: UdpSocket::from_std(socket)?,
+            server,
             uses: Cell::new(0),
             dead: Cell::new(false),
             pending: RefCell::default(),
@@ -351,7 +374,12 @@ impl Flight {
 
 impl Drop for Flight {
     fn drop(&mut self) {
-        self.lease.socket.pending.borrow_mut().remove(&self.id);
+        // Once there was a reply, its id may be another question's.
+        self.reply.close();
+        let mut pending = self.lease.socket.pending.borrow_mut();
+        if matches!(pending.get(&self.id), Some(Pending::Task { reply, .. }) if reply.is_closed()) {
+            pending.remove(&self.id);
+        }
     }
 }
 
@@ -374,8 +402,12 @@ fn read_batch(socket: &Socket, inbox: &RefCell<Option<Inbox>>) -> bool {
     match socket.receive(inbox) {
         Ok(received) => {
             for index in 0..received {
-                if let Some((datagram, _)) = inbox.datagram(index) {
-                    socket.deliver(datagram);
+                if let Some((datagram, peer)) = inbox.datagram(index) {
+                    // Before the socket was connected, anybody could send to it.
+                    let from = (peer.address.ip(), peer.address.port());
+                    if from == (socket.server.ip(), socket.server.port()) {
+                        socket.deliver(datagram);
+                    }
                 } else if let Some(part) = inbox.cut_off(index) {
                     // More than we announced, and more than there is room for: to be asked for over TCP.
                     part.get_mut(2).into_iter().for_each(|flags| *flags |= TRUNCATED);
@@ -390,5 +422,68 @@ fn read_batch(socket: &Socket, inbox: &RefCell<Option<Inbox>>) -> bool {
             socket.fail_all(&error.into());
             true
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::dns::{Name, RecordType, write_upstream_query};
+    use tokio::task::LocalSet;
+
+    fn run<T>(test: impl Future<Output = T>) -> T {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        LocalSet::new().block_on(&runtime, test)
+    }
+
+    fn question() -> Question {
+        Question::new(Name::from_text("a.example").unwrap().as_ref(), RecordType::A)
+    }
+
+    fn send(pool: &UdpPool, server: SocketAddr) -> Result<Flight, ExchangeError> {
+        let mut message = Vec::new();
+        write_upstream_query(&question(), 0, false, false, &mut message);
+        pool.send(server, &mut message, &question())
+    }
+
+    /// One silent question is enough to keep a socket that is given up.
+    #[test]
+    fn questions_without_a_reply_keep_a_bounded_number_of_sockets() {
+        let silent = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
+        let server = silent.local_addr().unwrap();
+        run(async {
+            let pool = UdpPool::default();
+            let mut silent_ones = Vec::new();
+            for number in 0..u32::try_from(2 * (SOCKETS + RETIRED)).unwrap() * USES {
+                let flight = send(&pool, server).unwrap();
+                if number.is_multiple_of(USES / 4) {
+                    silent_ones.push(flight);
+                }
+            }
+            assert!(pool.sockets.borrow().len() <= SOCKETS);
+            assert_eq!(pool.retired.borrow().len(), RETIRED);
+            // Whose socket had to go learns that at once, and no other.
+            let failed = |flight: &mut Flight| flight.reply.try_recv().is_ok();
+            let failed: Vec<bool> = silent_ones.iter_mut().map(failed).collect();
+            assert!(failed[0] && !failed[failed.len() - 1]);
+        });
+    }
+
+    #[test]
+    fn a_question_that_is_over_takes_no_other_with_it_that_has_its_id() {
+        let silent = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
+        let server = silent.local_addr().unwrap();
+        run(async {
+            let pool = UdpPool::default();
+            let over = send(&pool, server).unwrap();
+            let socket = Rc::clone(&over.lease.socket);
+            socket.fail_all(&ExchangeError::Timeout);
+            let (sender, reply) = oneshot::channel();
+            let other = Pending::Task { asked: Box::new(question()), reply: sender };
+            socket.pending.borrow_mut().insert(over.id, other);
+            drop(over);
+            assert_eq!(socket.pending.borrow().len(), 1);
+            drop(reply);
+        });
     }
 }

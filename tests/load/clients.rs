@@ -1,6 +1,7 @@
 //! Clients: one that asks politely and counts what it gets, and many that do not care.
 
-use std::net::{SocketAddr, UdpSocket};
+use std::io::{Read, Write};
+use std::net::{Shutdown, SocketAddr, TcpStream, UdpSocket};
 use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
@@ -196,4 +197,89 @@ pub fn ask_for_all(numbers: Range<u64>, domain: &str, server: SocketAddr) -> u64
         let clients: Vec<_> = (0..4).map(|_| scope.spawn(ask)).collect();
         clients.into_iter().map(|client| client.join().unwrap()).sum()
     })
+}
+
+/// Clients that always have so many of the same question under way, each on a thread of its own; they end when this is dropped.
+pub struct Crowd {
+    counts: Arc<Counts>,
+    threads: Vec<JoinHandle<()>>,
+}
+
+impl Crowd {
+    pub fn start(clients: usize, under_way: usize, server: SocketAddr, query: &[u8]) -> Self {
+        let counts = Arc::<Counts>::default();
+        let threads = (0..clients).map(|_| {
+            let (counts, query) = (Arc::clone(&counts), query.to_vec());
+            let socket = socket("127.0.0.1", server, PATIENCE);
+            thread::spawn(move || {
+                (0..under_way).for_each(|_| drop(socket.send(&query)));
+                let mut room = [0; 1500];
+                while !counts.stopped.load(Relaxed) {
+                    let answered = socket.recv(&mut room).is_ok();
+                    counts.received.fetch_add(u64::from(answered), Relaxed);
+                    let _sent = socket.send(&query);
+                }
+            })
+        });
+        let threads = threads.collect();
+        Self { counts, threads }
+    }
+
+    /// Answers so far.
+    pub fn answered(&self) -> u64 {
+        self.counts.received.load(Relaxed)
+    }
+}
+
+impl Drop for Crowd {
+    fn drop(&mut self) {
+        self.counts.stopped.store(true, Relaxed);
+        for thread in self.threads.drain(..) {
+            let _ended = thread.join();
+        }
+    }
+}
+
+/// A client that writes the same question on a stream for as long as there is room, and reads the answers; it ends when this is
+/// dropped.
+pub struct Torrent {
+    octets: Arc<AtomicU64>,
+    answer: u64,
+    stream: TcpStream,
+    threads: Vec<JoinHandle<()>>,
+}
+
+impl Torrent {
+    pub fn start(server: SocketAddr, query: &[u8]) -> Self {
+        let answer = ask_tcp(server, query, PATIENCE).unwrap().len() as u64 + 2;
+        let stream = TcpStream::connect(server).unwrap();
+        let octets = Arc::<AtomicU64>::default();
+        let framed = [&(query.len() as u16).to_be_bytes()[..], query].concat().repeat(1000);
+        let (mut to, mut from) = (stream.try_clone().unwrap(), stream.try_clone().unwrap());
+        let count = Arc::clone(&octets);
+        let writer = thread::spawn(move || while to.write_all(&framed).is_ok() {});
+        let reader = thread::spawn(move || {
+            let mut room = vec![0; 1 << 16];
+            while let Ok(length) = from.read(&mut room)
+                && length > 0
+            {
+                count.fetch_add(length as u64, Relaxed);
+            }
+        });
+        Self { octets, answer, stream, threads: vec![writer, reader] }
+    }
+
+    /// Answers so far.
+    pub fn answered(&self) -> u64 {
+        self.octets.load(Relaxed) / self.answer
+    }
+}
+
+impl Drop for Torrent {
+    fn drop(&mut self) {
+        let _shut = self.stream.shutdown(Shutdown::Both);
+        for thread in self.threads.drain(..) {
+            let _ended = thread.join();
+        }
+    }
 }
