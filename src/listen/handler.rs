@@ -125,6 +125,10 @@ impl Handler {
         send: impl FnOnce(&Finished<'_>) + 'static,
     ) {
         let Waiting { lookup, place } = waiting;
+        // Its asking outlasts the client's wait, and has a place of its own.
+        if lookup.has_stale() {
+            self.refresh(&lookup);
+        }
         let handler = Rc::clone(self);
         self.resolver.finish_then(&self.exchanger, lookup, move |lookup, outcome| {
             send(&Finished { handler: &handler, lookup, outcome, limit });

@@ -108,7 +108,7 @@ async fn receive(port: &Rc<Port>, handler: &Rc<Handler>) -> io::Result<()> {
             handler.resolve(waiting, None, move |finished| port.send_soon(peer, finished));
         }
         if (received > 0 && !company) || !backlog.is_empty() {
-            // There may be more, and always is where many ask: whatever else this thread does gets its turn first.
+            // There may be more, and where many ask there always is: whatever else this thread does gets its turn first.
             tokio::task::yield_now().await;
         }
     }

@@ -8,8 +8,8 @@ use tokio::sync::oneshot;
 
 use crate::cache::Key;
 
-/// Questions under way, of all workers together. The places where clients wait are fewer, and shared out fairly; here who comes
-/// first is served.
+/// Questions under way, of all workers together: as many as the clients of sixteen workers may have waiting. Those places are
+/// shared out fairly; here who comes first is served.
 const MAX_QUESTIONS: usize = 1 << 16;
 /// Clients that wait for one answer.
 const MAX_WAITERS: usize = 1_000;

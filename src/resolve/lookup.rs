@@ -53,6 +53,11 @@ impl Lookup {
         Circumstances { question: &self.query.question, trust, client: self.client, now: now.unix }
     }
 
+    /// There is an answer past its TTL to fall back on.
+    pub fn has_stale(&self) -> bool {
+        self.stale.is_some()
+    }
+
     /// The query.
     pub fn query(&self) -> &Query {
         &self.query

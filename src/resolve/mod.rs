@@ -250,24 +250,21 @@ impl Resolver {
 
     /// Asks an upstream, or waits for whoever asks the same already, and calls `then` with the outcome.
     ///
-    /// The first of those who ask the same does the asking for all, and goes on whatever becomes of its client. Has to be
-    /// called within the worker's tasks.
+    /// The first of those who ask the same does the asking for all, and goes on whatever becomes of its client. Where there is a
+    /// stale answer to fall back on, [`refresh`](Self::refresh) has to be called before: that client waits for a short time, and
+    /// the asking goes on without it. Has to be called within the worker's tasks.
     pub fn finish_then(
         self: &Arc<Self>,
         exchanger: &Rc<Exchanger>,
         lookup: Box<Lookup>,
         then: impl FnOnce(&Lookup, Outcome) + 'static,
     ) {
-        let mut place = self.in_flight.join(&lookup.key);
-        if lookup.stale.is_some()
-            && let Place::First(duty) = place
-        {
-            // Whoever has a stale answer to fall back on is one of those who wait; the asking goes on without him.
-            place = self.in_flight.join(&lookup.key);
-            self.ask_then(exchanger, Box::new(lookup.for_others()), duty, |_, _| ());
-        }
-        let place = match place {
-            Place::First(duty) => return self.ask_then(exchanger, lookup, duty, then),
+        let place = match self.in_flight.join(&lookup.key) {
+            Place::First(duty) if lookup.stale.is_none() => {
+                return self.ask_then(exchanger, lookup, duty, then);
+            }
+            // Nobody asks for who has a stale answer, for want of room.
+            Place::First(_) => Place::Full,
             behind_or_full => behind_or_full,
         };
         let asking = Asking::new(Arc::clone(self), lookup, then);

@@ -332,23 +332,28 @@ async fn over_udp(
 ) -> Reply {
     let address = server.endpoint.address();
     let mut first = match start {
+        Some(Start::Reply(Err(ExchangeError::Overload))) => None,
         Some(Start::Reply(reply)) => return reply,
-        Some(Start::Flight(flight)) => flight,
-        None => link.udp.send(address, message, asked)?,
+        Some(Start::Flight(flight)) => Some(flight),
+        None => Some(link.udp.send(address, message, asked)?),
     };
     let mut alarm = pin!(sleep_until(times.again.into()));
     let in_time = tokio::select! {
-        reply = first.reply() => Some((reply, first.age())),
+        answered = reply_to(&mut first) => Some(answered),
         () = &mut alarm => None,
     };
     let (reply, took) = match in_time {
         Some(answered) => answered,
         None => {
-            let mut second = link.udp.send(address, message, asked)?;
+            let mut second = match link.udp.send(address, message, asked) {
+                Ok(flight) => Some(flight),
+                Err(error) if first.is_none() => return Err(error),
+                Err(_) => None,
+            };
             alarm.as_mut().reset(times.end.into());
             tokio::select! {
-                reply = first.reply() => (reply, first.age()),
-                reply = second.reply() => (reply, second.age()),
+                answered = reply_to(&mut first) => answered,
+                answered = reply_to(&mut second) => answered,
                 () = &mut alarm => return Err(ExchangeError::Timeout),
             }
         }
@@ -357,6 +362,19 @@ async fn over_udp(
         server.note_round_trip(took);
     }
     reply
+}
+
+/// Waits for the reply to a sending, and says how long it took. Where there is none, or its socket had to make room, it is as if
+/// it were lost on the way.
+async fn reply_to(sending: &mut Option<Flight>) -> (Reply, Duration) {
+    if let Some(flight) = sending {
+        let reply = flight.reply().await;
+        if !matches!(reply, Err(ExchangeError::Overload)) {
+            return (reply, flight.age());
+        }
+        *sending = None;
+    }
+    std::future::pending().await
 }
 
 async fn over_tcp(

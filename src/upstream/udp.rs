@@ -186,21 +186,22 @@ impl UdpPool {
 
     fn lease(&self, server: SocketAddr) -> Result<Rc<Lease>, ExchangeError> {
         let mut leases = self.sockets.borrow_mut();
-        if leases.iter().any(|lease| lease.is_spent()) {
-            self.retire(leases.extract_if(.., |lease| lease.is_spent()));
-        }
+        let spent: Vec<_> = leases.extract_if(.., |lease| lease.is_spent()).collect();
         let chosen = rand::rng().random_range(0..SOCKETS);
         if let Some(lease) = leases.get(chosen) {
+            self.retire(spent);
             return Ok(Rc::clone(lease));
         }
         let socket = match Socket::connect(server) {
             Ok(socket) => Rc::new(socket),
-            // Out of file descriptors, say.
+            // Out of file descriptors, say: what is open has to do for longer.
             Err(error) => {
+                leases.extend(spent.into_iter().filter(|lease| !lease.socket.dead.get()));
                 let other = chosen.checked_rem(leases.len()).and_then(|number| leases.get(number));
                 return other.cloned().ok_or_else(|| error.into());
             }
         };
+        self.retire(spent);
         let receiving = receive(Rc::clone(&socket), Rc::clone(&self.inbox));
         let receiver = tokio::task::spawn_local(receiving).abort_handle();
         let lease = Rc::new(Lease { socket, receiver });
@@ -211,7 +212,10 @@ impl UdpPool {
 
 impl UdpPool {
     /// Keeps sockets that are given up for the replies that are still to come.
-    fn retire(&self, spent: impl Iterator<Item = Rc<Lease>>) {
+    fn retire(&self, spent: Vec<Rc<Lease>>) {
+        if spent.is_empty() {
+            return;
+        }
         let mut retired = self.retired.borrow_mut();
         retired.extend(spent);
         retired.retain(|lease| !lease.socket.pending.borrow().is_empty());
@@ -236,6 +240,8 @@ impl Socket {
         };
         let socket = std::net::UdpSocket::bind(any)?;
         socket.connect(server)?;
+        // Another than was asked for, where that is unspecified.
+        let server = socket.peer_addr()?;
         socket.set_nonblocking(true)?;
         Ok(Self {
             udp: UdpSocket::from_std(socket)?,
@@ -462,7 +468,7 @@ mod tests {
             }
             assert!(pool.sockets.borrow().len() <= SOCKETS);
             assert_eq!(pool.retired.borrow().len(), RETIRED);
-            // Whose socket had to go learns that at once, and no other.
+            // Whose socket had to go learns that at once, and the latest still wait.
             let failed = |flight: &mut Flight| flight.reply.try_recv().is_ok();
             let failed: Vec<bool> = silent_ones.iter_mut().map(failed).collect();
             assert!(failed[0] && !failed[failed.len() - 1]);

@@ -52,13 +52,13 @@ impl Outcome {
     /// Both together.
     pub(crate) fn and(&self, more: &Self) -> Self {
         let (here, there) = (self.completed as f64, more.completed as f64);
-        let mean = |one: f64, other: f64| (one * here + other * there) / (here + there);
+        let seconds = here / self.per_second + there / more.per_second;
         Self {
             completed: self.completed + more.completed,
             lost: self.lost + more.lost,
             fine: self.fine + more.fine,
-            per_second: mean(self.per_second, more.per_second),
-            latency: mean(self.latency, more.latency),
+            per_second: (here + there) / seconds,
+            latency: (self.latency * here + more.latency * there) / (here + there),
         }
     }
 }
