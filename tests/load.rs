@@ -172,6 +172,15 @@ fn a_flood_of_two_clients_to_many_workers_leaves_the_new_names_of_others_alone()
 /// of thousands.)
 const MEANWHILE: u64 = 2_000;
 
+/// A worker, alone, and a client to whom it has given the answer to a query.
+fn one_worker() -> (Upstream, TestDaemon, Vec<u8>, Polite) {
+    let upstream = Upstream::start(|_| Fate::Answered(POLITE, 3600));
+    let daemon = TestDaemon::start(upstream.address(), "[server]\nworkers = 1\n");
+    let (known, mut polite) = (packet::query("known.example"), Polite::new("127.0.0.1", daemon.udp()));
+    polite.ask(&known, POLITE);
+    (upstream, daemon, known, polite)
+}
+
 /// Until a load is under way.
 fn wait_for_answers(answered: impl Fn() -> u64) {
     let begun = Instant::now();
@@ -187,10 +196,7 @@ fn wait_for_answers(answered: impl Fn() -> u64) {
 fn hits_of_many_leave_the_new_names_and_the_streams_of_others_alone() {
     const QUESTIONS: u64 = 40;
     let _turn = alone();
-    let upstream = Upstream::start(|_| Fate::Answered(POLITE, 3600));
-    let daemon = TestDaemon::start(upstream.address(), "[server]\nworkers = 1\n");
-    let (known, mut polite) = (packet::query("known.example"), Polite::new("127.0.0.1", daemon.udp()));
-    polite.ask(&known, POLITE);
+    let (_upstream, daemon, known, mut polite) = one_worker();
     let crowd = Crowd::start(2, 30, daemon.udp(), &known);
     wait_for_answers(|| crowd.answered());
     let mut query = packet::numbered("polite.example");
@@ -215,10 +221,7 @@ fn hits_of_many_leave_the_new_names_and_the_streams_of_others_alone() {
 fn a_stream_of_many_queries_leaves_the_datagrams_of_others_alone() {
     const QUESTIONS: u64 = 40;
     let _turn = alone();
-    let upstream = Upstream::start(|_| Fate::Answered(POLITE, 3600));
-    let daemon = TestDaemon::start(upstream.address(), "[server]\nworkers = 1\n");
-    let (known, mut polite) = (packet::query("known.example"), Polite::new("127.0.0.1", daemon.udp()));
-    polite.ask(&known, POLITE);
+    let (_upstream, daemon, known, mut polite) = one_worker();
     let torrent = Torrent::start(daemon.tcp(), &known);
     wait_for_answers(|| torrent.answered());
     let before = torrent.answered();

@@ -86,7 +86,8 @@ pub fn bind(addresses: &[SocketAddr], workers: usize, mut passed: Passed) -> Res
         let mut result = Ok(());
         for _ in 0..attempts {
             result = bind_address(*address, &mut passed, &mut bound);
-            if result.is_ok() {
+            // With another port it would be no different otherwise.
+            if result.as_ref().err().map(io::Error::kind) != Some(io::ErrorKind::AddrInUse) {
                 break;
             }
         }
