@@ -839,7 +839,39 @@ fn without_serve_stale_an_old_answer_is_not_given() {
     until("it fails", || (ask(daemon.udp(), "a.example").rcode() == code::SERVFAIL).then_some(()));
 }
 
-/// A stale answer is judged like any other.
+/// A stale answer is judged like any other: by the rules of now, whether its client waits for a fresh one or not.
+#[test]
+fn a_stale_answer_of_a_name_that_is_no_longer_exempt_is_blocked() {
+    for timeout in ["20s", "200ms"] {
+        let dead = Arc::new(AtomicBool::new(false));
+        let upstream = ScriptedUpstream::start({
+            let dead = Arc::clone(&dead);
+            move |call| match dead.load(Ordering::SeqCst) {
+                true => Vec::new(),
+                false => call.answer([Record::address("192.168.1.20".parse().unwrap()).ttl(1)]),
+            }
+        });
+        let config = format!("[upstream]\ntimeout = \"{timeout}\"\n[cache]\nprefetch = false\n");
+        let exempt = format!("{config}[[exception]]\ndomain = \"a.example\"\n");
+        let daemon = TestDaemon::start(upstream.address(), &exempt);
+        ask(daemon.udp(), "a.example").assert_addresses(&["192.168.1.20"]);
+        dead.store(true, Ordering::SeqCst);
+        until("a stale answer", || {
+            let reply = ask(daemon.udp(), "a.example");
+            reply.assert_addresses(&["192.168.1.20"]);
+            (errors(&reply) == [3]).then_some(())
+        });
+        daemon.config().write(&config);
+        daemon.wait_for_line(0, &["reloaded"]);
+        for round in 0..3 {
+            for reply in [ask(daemon.udp(), "a.example"), tcp(daemon.tcp(), &query("a.example", code::A))] {
+                assert_eq!((reply.rcode(), reply.is_empty()), (code::NOERROR, true), "{round}: {reply:?}");
+                assert_eq!(errors(&reply), [15, 3], "{round}: {reply:?}");
+            }
+        }
+    }
+}
+
 #[test]
 fn do_and_cd_are_asked_and_kept_apart() {
     let upstream = ScriptedUpstream::start(|call| {

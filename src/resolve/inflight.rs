@@ -53,11 +53,21 @@ impl<T: Clone> InFlight<T> {
             queue.push(sender);
             return Place::Behind(receiver);
         }
+        self.begin(&mut waiting, key).map_or(Place::Full, Place::First)
+    }
+
+    /// The duty to ask `key`, where nobody asks it; whoever gets none waits for nothing.
+    pub(super) fn first(self: &Arc<Self>, key: &Key) -> Option<Duty<T>> {
+        let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
+        if waiting.contains_key(key.as_bytes()) { None } else { self.begin(&mut waiting, key) }
+    }
+
+    fn begin(self: &Arc<Self>, waiting: &mut Waiting<T>, key: &Key) -> Option<Duty<T>> {
         if waiting.len() >= MAX_QUESTIONS {
-            return Place::Full;
+            return None;
         }
         waiting.insert(key.as_bytes().into(), Vec::new());
-        Place::First(Duty { questions: Arc::clone(self), key: *key, answer: None })
+        Some(Duty { questions: Arc::clone(self), key: *key, answer: None })
     }
 
     /// Gives the answer to all who wait.
@@ -111,6 +121,16 @@ mod tests {
         duty.fulfil(&7);
         assert_eq!(second.try_recv(), Ok(7));
         assert!(matches!(questions.join(&key(RecordType::A, 0)), Place::First(_)));
+    }
+
+    #[test]
+    fn who_waits_for_nothing_takes_no_place_in_a_queue() {
+        let questions = Arc::<InFlight<u8>>::default();
+        let _duty = questions.first(&key(RecordType::A, 0)).unwrap();
+        for _ in 0..2 * MAX_WAITERS {
+            assert!(questions.first(&key(RecordType::A, 0)).is_none());
+        }
+        assert!(matches!(questions.join(&key(RecordType::A, 0)), Place::Behind(_)));
     }
 
     #[test]

@@ -36,6 +36,7 @@ use asking::Asking;
 use clock::Clock;
 use inflight::{Duty, InFlight, Place};
 use lookup::key_of;
+use special::not_looked_up;
 
 pub use hosts::{Hosts, HostsError};
 pub use lookup::Lookup;
@@ -284,7 +285,7 @@ impl Resolver {
         lookup: &Lookup,
         then: impl FnOnce() + 'static,
     ) {
-        if let Place::First(duty) = self.in_flight.join(&lookup.key) {
+        if let Some(duty) = self.in_flight.first(&lookup.key) {
             self.ask_then(exchanger, Box::new(lookup.for_others()), duty, |_, _| then());
         }
     }
@@ -386,26 +387,6 @@ impl Resolver {
 /// Answers that need no upstream and that no route changes.
 fn answer_here(snapshot: &Snapshot, question: &Question, name: NameRef<'_>) -> Option<LocalAnswer> {
     snapshot.special.loopback(question).or_else(|| snapshot.local.answer(question, name))
-}
-
-/// The answer to what is no question about a name of the Internet.
-fn not_looked_up(question: &Question) -> LocalAnswer {
-    match question.class {
-        Class::IN => LocalAnswer::any(question),
-        Class::CH => chaos(question),
-        _ => LocalAnswer::empty(Rcode::REFUSED, question),
-    }
-}
-
-/// Class CHAOS is about the server itself (RFC 4892).
-fn chaos(question: &Question) -> LocalAnswer {
-    let name = question.name().to_name().to_string();
-    match name.as_str() {
-        "version.bind" | "version.server" if question.rtype == RecordType::TXT => {
-            LocalAnswer::text(question, concat!("stubborn ", env!("CARGO_PKG_VERSION")))
-        }
-        _ => LocalAnswer::empty(Rcode::REFUSED, question),
-    }
 }
 
 fn is_failure(entry: &Entry<Judged>) -> bool {

@@ -5,7 +5,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use ipnet::IpNet;
 
 use super::settings::NamesSettings;
-use crate::dns::{self, Ede, EdeCode, LocalAnswer, Name, NameRef, Question, Rcode, RecordType};
+use crate::dns::{self, Class, Ede, EdeCode, LocalAnswer, Name, NameRef, Question, Rcode, RecordType};
 use crate::policy::{SpecialUse, is_numeric, special_domain};
 
 /// How long a client may keep the news that a name does not exist here, in seconds.
@@ -133,6 +133,26 @@ impl SpecialNames {
         }
         let zone = question.name().ancestors().nth(1).unwrap_or(NameRef::ROOT);
         Some(nxdomain(question, zone, "a reverse zone of inside addresses (RFC 6303)".to_owned()))
+    }
+}
+
+/// The answer to what is no question about a name of the Internet.
+pub(super) fn not_looked_up(question: &Question) -> LocalAnswer {
+    match question.class {
+        Class::IN => LocalAnswer::any(question),
+        Class::CH => chaos(question),
+        _ => LocalAnswer::empty(Rcode::REFUSED, question),
+    }
+}
+
+/// Class CHAOS is about the server itself (RFC 4892).
+fn chaos(question: &Question) -> LocalAnswer {
+    let name = question.name().to_name().to_string();
+    match name.as_str() {
+        "version.bind" | "version.server" if question.rtype == RecordType::TXT => {
+            LocalAnswer::text(question, concat!("stubborn ", env!("CARGO_PKG_VERSION")))
+        }
+        _ => LocalAnswer::empty(Rcode::REFUSED, question),
     }
 }
 
