@@ -212,7 +212,7 @@ fn shapes() -> Seeds {
     add("n01-localhost", PLAIN, &reply(1, &[to(NAME, 5, &[], "localhost")]));
     add(
         "n05-dname",
-        PLAIN,
+        DNSSEC,
         &reply(
             1,
             &[
@@ -222,6 +222,16 @@ fn shapes() -> Seeds {
             ],
         ),
     );
+    let subtree = |target: &str, cname: &str| {
+        reply(1, &[to("example", 39, &[], target), to(NAME, 5, &[], cname), a(cname, PUBLIC)])
+    };
+    add("n05-dname-to-the-root", DNSSEC, &subtree("", "evil"));
+    add("n05-dname-public", DNSSEC, &subtree("example.net", "evil.example.net"));
+    add("n05-dname-without-do", PLAIN, &subtree("example.net", "evil.example.net"));
+    add("n05-another-cname", DNSSEC, &subtree("example.net", "www.example.net"));
+    add("n05-asked-for", DNSSEC, &reply(39, &[to(NAME, 39, &[], "lan")]));
+    add("n19-pointer", PLAIN, &reply(12, &[to(NAME, 12, &[], "localhost")]));
+    add("m18-mail", PLAIN, &reply(15, &[to(NAME, 15, &[0, 10], "localhost")]));
     add(
         "n05-two-dnames",
         PLAIN,
@@ -421,7 +431,7 @@ fn every_carrier_is_removed_by_some_seed() {
         removed.extend(summary.removed);
     }
     assert!(parsed > 100, "only {parsed} of {} seeds are still usable replies", seeds.len());
-    let rdata = [1, 5, 11, 28, 33, 38, 39, 42, 45, 64, 65, 105, 106, 256, 260];
+    let rdata = [1, 5, 11, 12, 28, 33, 38, 39, 42, 45, 64, 65, 105, 106, 256, 260];
     let hinted = [64, 65].map(RecordType);
     let carriers = rdata
         .map(|number| Carrier::Rdata(RecordType(number)))

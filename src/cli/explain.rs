@@ -262,7 +262,7 @@ impl Found {
         let Finding { carrier, subject, action } = finding;
         let (address, net) = subject.parts();
         let allowed_by = match action {
-            Action::Removed => None,
+            Action::Removed | Action::Hidden => None,
             Action::Allowed(origin) => Some(origin.to_string()),
             Action::Monitored(origin) => Some(format!("{origin} (mode monitor)")),
         };
@@ -278,6 +278,7 @@ impl Found {
             rule_origin: subject.origin().to_string(),
             action: match action {
                 Action::Removed => "removed",
+                Action::Hidden => "hidden: the answer is given under the name that was asked",
                 Action::Allowed(_) => "allowed",
                 Action::Monitored(_) => "reported, let through",
             },

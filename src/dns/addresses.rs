@@ -1,10 +1,9 @@
-//! Which addresses and which names a record leads a client to.
+//! Which addresses a record leads a client to.
 
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use super::kind::RecordType;
-use super::name::NameRef;
 use super::svcb::{Hint, Svcb};
 use super::wire::{Malformed, NameBuf, Reader};
 
@@ -85,29 +84,6 @@ pub fn each_address(
     Ok(())
 }
 
-/// The name that RDATA of `rtype` sends a client on to, where the type does that by itself. The RDATA's names
-/// are uncompressed. A URI's host is read from its authority part (RFC 7553, RFC 3986 §3.2.2).
-pub fn alias_target(rtype: RecordType, rdata: &[u8]) -> Option<Target<'_>> {
-    match rtype {
-        RecordType::CNAME | RecordType::DNAME => NameRef::from_wire(rdata).ok().map(Target::Name),
-        RecordType::SRV => NameRef::from_wire(rdata.get(6..)?).ok().map(Target::Name),
-        RecordType::SVCB | RecordType::HTTPS => {
-            Svcb::parse(rdata).ok().map(|svcb| Target::Name(svcb.target()))
-        }
-        RecordType::URI => uri_host(rdata.get(4..)?),
-        _ => None,
-    }
-}
-
-/// Where an alias leads.
-#[derive(Debug, Clone, Copy)]
-pub enum Target<'a> {
-    /// To a name on the wire.
-    Name(NameRef<'a>),
-    /// To a host in text.
-    Host(&'a str),
-}
-
 fn v4(octets: &[u8]) -> Result<IpAddr, Malformed> {
     let octets: [u8; 4] = octets.try_into().map_err(|_| Malformed)?;
     Ok(Ipv4Addr::from(octets).into())
@@ -155,20 +131,6 @@ fn gateway(kind: u8, reader: &mut Reader<'_>, mut found: impl FnMut(IpAddr)) -> 
         _ => {}
     }
     Ok(())
-}
-
-/// Only the host has to be text: what stands around it may be any octets, and does not hide it.
-fn uri_host(target: &[u8]) -> Option<Target<'_>> {
-    let start = target.windows(3).position(|octets| octets == b"://")? + 3;
-    let authority = target.get(start..)?.split(|octet| b"/?#".contains(octet)).next()?;
-    let host = authority.rsplit(|octet| *octet == b'@').next()?;
-    let host = match host.strip_prefix(b"[") {
-        Some(literal) if literal.contains(&b']') => literal.split(|octet| *octet == b']').next()?,
-        Some(_) => return None,
-        None => host.split(|octet| *octet == b':').next()?,
-    };
-    let host = std::str::from_utf8(host).ok()?;
-    (!host.is_empty()).then_some(Target::Host(host))
 }
 
 #[cfg(test)]
@@ -224,28 +186,6 @@ mod tests {
             (45, &[10, 1, 2, 192, 168]),
         ] {
             assert_eq!(addresses(rtype, rdata), None, "type {rtype} {rdata:?}");
-        }
-    }
-
-    #[test]
-    fn the_host_of_a_uri_is_found() {
-        for (uri, host) in [
-            (&b"http://localhost:11434/api"[..], Some("localhost")),
-            (b"http://user@[::1]:80/", Some("::1")),
-            (b"https://127.0.0.1?x", Some("127.0.0.1")),
-            (b"http://[::1]/\xff", Some("::1")),
-            (b"http://\xff@localhost", Some("localhost")),
-            (b"http://[::1", None),
-            (b"http://\xff/", None),
-            (b"mailto:a@b", None),
-            (b"http:///path", None),
-        ] {
-            let rdata = [&[0, 1, 0, 1][..], uri].concat();
-            let found = match alias_target(RecordType::URI, &rdata) {
-                Some(Target::Host(host)) => Some(host),
-                _ => None,
-            };
-            assert_eq!(found, host, "{}", uri.escape_ascii());
         }
     }
 }

@@ -13,22 +13,40 @@ impl RecordType {
     pub const A: Self = Self(1);
     /// Authoritative name server.
     pub const NS: Self = Self(2);
+    /// Mail destination (obsolete, RFC 1035 §3.3.4).
+    pub const MD: Self = Self(3);
+    /// Mail forwarder (obsolete, RFC 1035 §3.3.5).
+    pub const MF: Self = Self(4);
     /// Canonical name of an alias.
     pub const CNAME: Self = Self(5);
     /// Start of a zone of authority.
     pub const SOA: Self = Self(6);
+    /// Host of a mailbox (experimental, RFC 1035 §3.3.3).
+    pub const MB: Self = Self(7);
     /// Well-known services of an address.
     pub const WKS: Self = Self(11);
     /// Domain name pointer.
     pub const PTR: Self = Self(12);
     /// Host information.
     pub const HINFO: Self = Self(13);
+    /// Mail exchanger.
+    pub const MX: Self = Self(15);
     /// Text.
     pub const TXT: Self = Self(16);
+    /// Server of an AFS cell (RFC 1183 §1).
+    pub const AFSDB: Self = Self(18);
+    /// Route through a host (RFC 1183 §3.3).
+    pub const RT: Self = Self(21);
+    /// Name of an NSAP address (RFC 1706 §6).
+    pub const NSAP_PTR: Self = Self(23);
     /// IPv6 address.
     pub const AAAA: Self = Self(28);
     /// Service location.
     pub const SRV: Self = Self(33);
+    /// Rule for the next lookup (RFC 3403).
+    pub const NAPTR: Self = Self(35);
+    /// Key exchanger (RFC 2230).
+    pub const KX: Self = Self(36);
     /// IPv6 address in parts (RFC 6563, historic).
     pub const A6: Self = Self(38);
     /// Alias of a whole subtree.
@@ -49,6 +67,8 @@ impl RecordType {
     pub const DNSKEY: Self = Self(48);
     /// Hashed denial of existence.
     pub const NSEC3: Self = Self(50);
+    /// Host identity, with rendezvous servers (RFC 8005).
+    pub const HIP: Self = Self(55);
     /// Service binding.
     pub const SVCB: Self = Self(64);
     /// Service binding for HTTPS.
@@ -57,6 +77,8 @@ impl RecordType {
     pub const L32: Self = Self(105);
     /// ILNP locator, 64 bits.
     pub const L64: Self = Self(106);
+    /// ILNP name of a subnetwork (RFC 6742 §2.4).
+    pub const LP: Self = Self(107);
     /// Incremental zone transfer.
     pub const IXFR: Self = Self(251);
     /// Zone transfer.

@@ -292,6 +292,20 @@ impl MessageBuilder {
         result
     }
 
+    /// Appends a record of another message that answers the same question as one of the name that was asked.
+    pub fn copy_to_question(
+        &mut self,
+        question: &Question,
+        record: &Record<'_>,
+        ttl: u32,
+        rdata: &[u8],
+    ) -> Result<(), Malformed> {
+        self.record(Section::Answer, question.name(), record.rtype, ttl, |out| {
+            out.extend_from_slice(rdata);
+            Ok(())
+        })
+    }
+
     /// The reply.
     pub fn build(mut self) -> Message {
         self.message.body = self.body.into();

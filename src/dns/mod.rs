@@ -10,6 +10,7 @@
 //! registry (record types and their mnemonics), and tests hold the reader against it and against a second library.
 
 mod addresses;
+mod ancestors;
 mod edns;
 mod kind;
 mod local;
@@ -22,9 +23,12 @@ mod rdata;
 mod response;
 mod spelled;
 mod svcb;
+mod targets;
+mod uri;
 mod wire;
 
-pub use addresses::{Carrier, Target, alias_target, each_address};
+pub use addresses::{Carrier, each_address};
+pub use ancestors::Ancestors;
 pub use edns::{Ede, EdeCode, Edns, PLAIN_PAYLOAD, UDP_PAYLOAD};
 pub use kind::{Class, Rcode, RecordType};
 pub use local::{LOCAL_TTL, LocalAnswer};
@@ -36,6 +40,7 @@ pub use query::{Asker, NotAQuery, Query, Question};
 pub use response::{
     MAX_ALIASES, ResponseError, UpstreamResponse, remove_edns, write_addresses_reply, write_upstream_query,
 };
-pub use spelled::{each_spelled_address, v4_from_parts};
+pub use spelled::{each_spelled_address, is_dnsbl_shaped};
 pub use svcb::Svcb;
+pub use targets::{Leads, Target, each_target};
 pub use wire::Malformed;

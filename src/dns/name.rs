@@ -175,6 +175,11 @@ impl<'a> NameRef<'a> {
         self.labels().count()
     }
 
+    /// It has two labels or more.
+    pub fn has_dot(self) -> bool {
+        self.labels().nth(1).is_some()
+    }
+
     /// The rightmost label: the top-level domain.
     pub fn last_label(self) -> Option<&'a [u8]> {
         let (mut at, mut last) = (0, None);
@@ -184,6 +189,16 @@ impl<'a> NameRef<'a> {
             at = next;
         }
         last
+    }
+
+    /// The last label is all digits, or hexadecimal with 0x: no host of the public DNS, but an address to lenient readers.
+    pub fn ends_in_number(self) -> bool {
+        let Some(last) = self.last_label() else { return false };
+        let hex = last.strip_prefix(b"0x").or_else(|| last.strip_prefix(b"0X"));
+        match hex {
+            Some(digits) => digits.iter().all(u8::is_ascii_hexdigit),
+            None => last.iter().all(u8::is_ascii_digit),
+        }
     }
 
     /// Equal by label, ASCII case folded (RFC 4343).

@@ -42,6 +42,9 @@ pub enum ResponseError {
     /// Two different CNAMEs (RFC 2181 §10.1) or DNAMEs (RFC 6672 §2.4) at one name, or DNAMEs of two names above it (§2.3).
     #[error("two different CNAME or DNAME records apply to one name")]
     TwoAliases,
+    /// A CNAME that is not the one its DNAME makes (RFC 6672 §3.4).
+    #[error("a CNAME is not what the DNAME above it makes of the name")]
+    NotSynthesised,
 }
 
 impl From<Malformed> for ResponseError {

@@ -40,13 +40,25 @@ pub fn each_spelled_address(labels: &[&[u8]], mut found: impl FnMut(IpAddr, bool
 }
 
 /// Four decimal numbers of up to three digits as an address.
-pub fn v4_from_parts<'a>(parts: impl Iterator<Item = &'a [u8]>) -> Option<Ipv4Addr> {
+fn v4_from_parts<'a>(parts: impl Iterator<Item = &'a [u8]>) -> Option<Ipv4Addr> {
     let mut octets = Vec::with_capacity(4);
     for part in parts {
         let digits = part.len() <= 3 && part.iter().all(u8::is_ascii_digit);
         octets.push(std::str::from_utf8(part).ok().filter(|_| digits)?.parse::<u8>().ok()?);
     }
     <[u8; 4]>::try_from(octets).ok().map(Ipv4Addr::from)
+}
+
+/// The labels before a zone are a reversed IPv4 or IPv6 address, or a domain (RFC 5782 §2.1, §2.4, §3).
+pub fn is_dnsbl_shaped(labels: &[&[u8]]) -> bool {
+    let reversed_v4 = labels.len() == 4 && v4_from_parts(labels.iter().copied()).is_some();
+    let is_nibble = |label: &&[u8]| matches!(label, [digit] if digit.is_ascii_hexdigit());
+    let reversed_v6 = labels.len() == 32 && labels.iter().all(is_nibble);
+    let is_domain = labels.len() >= 2
+        && labels.last().is_some_and(|tld| {
+            tld.len() >= 2 && tld.iter().all(|&byte| byte.is_ascii_alphabetic() || byte == b'-')
+        });
+    reversed_v4 || reversed_v6 || is_domain
 }
 
 /// `c0a80114`
@@ -61,4 +73,31 @@ fn hex_v4(part: &[u8]) -> Option<Ipv4Addr> {
 /// `fd00--1`: the address with dashes for colons.
 fn dashed_v6(parts: &[&[u8]]) -> Option<Ipv6Addr> {
     std::str::from_utf8(&parts.join(&b':')).ok()?.parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn dnsbl_questions_have_a_reversed_address_or_a_domain_in_front() {
+        let nibbles = "1.0.".repeat(16);
+        for (front, shaped) in [
+            ("2.0.0.127.", true),
+            ("254.1.168.192.", true),
+            (nibbles.as_str(), true),
+            ("evil.com.", true),
+            ("www.bad.co.uk.", true),
+            ("www.evil.example.", true),
+            ("www.", false),
+            ("", false),
+            ("a.b.", false),
+            ("256.0.0.127.", false),
+            ("0.0.127.", false),
+            ("1.2.0.0.127.", false),
+        ] {
+            let labels: Vec<&[u8]> = front.split_terminator('.').map(str::as_bytes).collect();
+            assert_eq!(is_dnsbl_shaped(&labels), shaped, "{front}");
+        }
+    }
 }

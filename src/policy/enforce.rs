@@ -11,7 +11,7 @@ use crate::dns::{
     RecordType, Section, Svcb, UpstreamResponse,
 };
 
-use super::evaluate::{Circumstances, Evaluation, Policy, Validity, evaluate};
+use super::evaluate::{Circumstances, Evaluation, Policy, Validity, evaluate, is_alias};
 use super::settings::OnBlock;
 use super::verdict::{Action, Category, Finding, Subject, Verdict};
 
@@ -128,15 +128,15 @@ pub fn enforce(policy: &Policy, circumstances: &Circumstances<'_>, response: &Up
     let Evaluation { verdict, validity, records } = evaluate(policy, circumstances, response.message());
     let question = circumstances.question;
     let mut is_ours = false;
-    let client_response = if verdict.findings.iter().any(|finding| finding.action == Action::Removed) {
+    let is_removed = verdict.has(&Action::Removed);
+    let client_response = if is_removed || verdict.has(&Action::Hidden) {
         let message = remaining(question, response.message(), &verdict, &records).unwrap_or_else(|| {
             is_ours = true;
             block_reply(policy, question, verdict.category)
         });
-        ClientResponse {
-            message: Arc::new(message),
-            errors: Some(Arc::new([explain_removal(question, &verdict)])),
-        }
+        let removal = || -> Arc<[Ede]> { Arc::new([explain_removal(question, &verdict)]) };
+        let errors = if is_removed { Some(removal()) } else { response.shared_errors() };
+        ClientResponse { message: Arc::new(message), errors }
     } else {
         ClientResponse { message: response.shared_message(), errors: response.shared_errors() }
     };
@@ -153,20 +153,28 @@ fn remaining(
 ) -> Option<Message> {
     let mut builder = MessageBuilder::new(question, message.rcode);
     let mut kept = 0;
+    // A client may keep an answer no longer than the aliases that led to it.
+    let least_ttl = || message.records().map(|record| record.ttl).min();
+    let hidden = if verdict.has(&Action::Hidden) { least_ttl() } else { None };
     for (index, record) in message.records().enumerate() {
         // The proofs in the authority section were about the answer as it was.
         if record.section == Section::Authority {
             break;
         }
-        let is_alias = matches!(record.rtype, RecordType::CNAME | RecordType::DNAME);
         match surviving_rdata(index, &record, verdict, records) {
             // What an alias leads to goes with it.
-            None if is_alias => return None,
+            None if is_alias(record.rtype) => return None,
             None => {}
             // The signature over an RRset that has changed is worth nothing.
             Some(_) if record.rtype == RecordType::RRSIG && covers(&record, question.rtype) => {}
             Some(rdata) => {
-                builder.copy(&record, &rdata).ok()?;
+                match hidden {
+                    None => builder.copy(&record, &rdata).ok()?,
+                    Some(ttl) if record.rtype == question.rtype => {
+                        builder.copy_to_question(question, &record, ttl, &rdata).ok()?;
+                    }
+                    Some(_) => {}
+                }
                 kept += usize::from(record.rtype == question.rtype);
             }
         }

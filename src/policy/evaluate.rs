@@ -5,8 +5,8 @@ use std::net::IpAddr;
 use ipnet::Ipv6Net;
 
 use crate::dns::{
-    Carrier, Message, Name, NameRef, Question, Record, RecordType, Section, Target, alias_target,
-    each_address,
+    Carrier, Leads, Message, Name, NameRef, Question, Record, RecordType, Section, Target, each_address,
+    each_target,
 };
 
 use super::address::each_form;
@@ -99,23 +99,11 @@ impl Policy {
     pub fn exception_count(&self) -> usize {
         self.exceptions.len()
     }
-
-    /// The zone `name` is in, of those that only their own questions may lead into.
-    pub fn zones(&self) -> &InsideZones {
-        &self.zones
-    }
-
-    /// Judges an address by itself: every form of it, and the range that decides on it. For `explain`.
-    pub fn describe(&self, address: IpAddr) -> Vec<(IpAddr, Option<&BlockedRange>)> {
-        let mut forms = Vec::new();
-        each_form(address, &self.nat64, |form| forms.push((form, self.ranges.find(form))));
-        forms
-    }
 }
 
 /// Judges every record of `message`'s answer.
 pub(super) fn evaluate(policy: &Policy, circumstances: &Circumstances<'_>, message: &Message) -> Evaluation {
-    let aliases = message.records().filter(|record| record.rtype == RecordType::CNAME);
+    let aliases = message.records().filter(|record| is_alias(record.rtype));
     let targets: Vec<_> = aliases.filter_map(|record| NameRef::from_wire(record.rdata).ok()).collect();
     let mut evaluator = Evaluator {
         policy,
@@ -149,11 +137,10 @@ struct Evaluator<'a> {
 
 impl Evaluator<'_> {
     fn record(&mut self, index: usize, record: &Record<'_>) {
-        match alias_target(record.rtype, record.rdata) {
-            Some(Target::Name(target)) => self.alias(index, record.rtype, target),
-            Some(Target::Host(host)) => self.host(index, record.rtype, host),
-            None => {}
-        }
+        each_target(record.rtype, record.rdata, |leads, target| match target {
+            Target::Name(target) => self.target(index, record.rtype, leads, target),
+            Target::Host(host) => self.host(index, record.rtype, leads, host),
+        });
         // RDATA that breaks its type's format did not get this far.
         let _ = each_address(record.rtype, record.rdata, |carrier, address| {
             self.address(index, carrier, address)
@@ -163,58 +150,69 @@ impl Evaluator<'_> {
         }
     }
 
-    fn host(&mut self, index: usize, rtype: RecordType, host: &str) {
+    fn host(&mut self, index: usize, rtype: RecordType, leads: Leads, host: &str) {
         match host.parse() {
             Ok(address) => self.address(index, Carrier::Rdata(rtype), address),
             Err(_) => {
                 if let Ok(name) = Name::from_text(host) {
-                    self.alias(index, rtype, name.as_ref());
+                    self.target(index, rtype, leads, name.as_ref());
                 }
             }
         }
     }
 
-    fn alias(&mut self, index: usize, rtype: RecordType, target: NameRef<'_>) {
-        let question = self.circumstances.question.name();
-        let asks_address = matches!(self.circumstances.question.rtype, RecordType::A | RecordType::AAAA);
-        let odd = (asks_address && !target.is_plain()).then_some(Inside::NotAHostName);
-        let inside = odd
-            .or_else(|| leads_inside(&self.policy.zones, question, target))
-            .or_else(|| self.leads_to_exempt(rtype, question, target));
-        if let Some(inside) = inside {
+    fn target(&mut self, index: usize, rtype: RecordType, leads: Leads, target: NameRef<'_>) {
+        let Circumstances { question, trust, .. } = self.circumstances;
+        let inside = leads_inside(&self.policy.zones, question, leads, target);
+        let found = match leads {
+            Leads::Alias | Leads::Subtree | Leads::Service => match inside {
+                Some(inside) => Some((inside, Action::Removed)),
+                None => self.reaches_exempt(leads, target).map(|inside| (inside, self.hide_or_remove(rtype))),
+            },
+            // The owner of a public reverse zone may not give its addresses names inside; a route's server may.
+            Leads::Pointer => inside
+                .filter(|inside| {
+                    trust.is_none() || matches!(inside, Inside::Special(name) if name.is_loopback())
+                })
+                .map(|inside| (inside, Action::Removed)),
+            // No page makes anybody connect to these. A domain's own host below it is its owner's business.
+            Leads::Other => inside
+                .filter(|_| !target.is_within(question.name()))
+                .map(|inside| (inside, Action::Monitored(Origin::BuiltIn))),
+        };
+        if let Some((inside, action)) = found {
             let subject = Subject::Alias { target: target.to_name(), inside };
-            self.found(index, Carrier::Rdata(rtype), subject, Action::Removed);
+            self.found(index, Carrier::Rdata(rtype), subject, action);
         }
     }
 
-    /// An alias that the client has to follow by itself leads to a name with leave to point inside, which the question has
-    /// not: a CNAME without the answer at its end, a service's target.
-    fn leads_to_exempt(
-        &mut self,
-        rtype: RecordType,
-        question: NameRef<'_>,
-        target: NameRef<'_>,
-    ) -> Option<Inside> {
-        let asked = self.circumstances.question.rtype;
-        let is_chain = matches!(rtype, RecordType::CNAME | RecordType::DNAME);
-        if self.policy.exceptions.is_empty()
-            || is_chain && self.message.records().any(|record| record.rtype == asked)
-        {
-            return None;
-        }
-        let (question, target) = (question.to_name(), target.to_name());
+    /// The target has leave to point inside that the question has not. A client, or a cache before it, that keeps the alias
+    /// gets the target's other addresses by it.
+    fn reaches_exempt(&mut self, leads: Leads, target: NameRef<'_>) -> Option<Inside> {
+        let (policy, question) = (self.policy, self.circumstances.question.name().fold());
         let (client, now) = (self.circumstances.client, self.circumstances.now);
-        for exception in self.policy.exceptions.of_name(&target) {
+        let folded = target.fold();
+        for exception in policy.exceptions.of_name(folded.as_ref()) {
             self.evaluation.validity.depends_on(exception, now);
-            let own = self.policy.exceptions.of_name(&question).any(|own| own == exception);
+            let own = policy.exceptions.of_name(question.as_ref()).any(|own| own == exception);
             if !own && is_active(exception, client, now) {
-                return Some(Inside::Exempt {
-                    domain: exception.domain.clone(),
-                    origin: exception.origin.clone(),
-                });
+                let (domain, origin) = (exception.domain.clone(), exception.origin.clone());
+                return Some(Inside::Exempt { domain, origin });
             }
         }
-        None
+        if leads != Leads::Subtree {
+            return None;
+        }
+        let zone = policy.zones.find_below(folded.as_ref()).map(|zone| (&zone.domain, &zone.origin));
+        let below = zone.or_else(|| policy.exceptions.find_below(folded.as_ref()));
+        below.map(|(below, origin)| Inside::Above { below: below.clone(), origin: origin.clone() })
+    }
+
+    /// Where the answer stands at the end of the chain, the client can have it without the alias, and keeps no alias.
+    fn hide_or_remove(&self, rtype: RecordType) -> Action {
+        let asked = self.circumstances.question.rtype;
+        let answers = || self.message.records().any(|record| record.rtype == asked);
+        if rtype != asked && answers() { Action::Hidden } else { Action::Removed }
     }
 
     /// With the strict profile a service may not be moved to a port where something else listens: browsers take the port
@@ -244,6 +242,10 @@ impl Evaluator<'_> {
     }
 
     /// Who, if anyone, lets the question answer with `address`.
+    ///
+    /// A route's server answers for the whole alias chain, wherever that leads: split horizons consist of such aliases (a
+    /// company's name, the cloud's private name, an address of the company's network), and whoever wrote the route trusts that
+    /// server, within the route's networks.
     fn leave(&mut self, address: IpAddr, range: &BlockedRange) -> Action {
         if let Some(trust) = self.circumstances.trust
             && networks_cover(&trust.networks, address, range)
@@ -252,7 +254,8 @@ impl Evaluator<'_> {
         }
         let question = self.circumstances.question.name();
         let mut action = self.exempt(question, address, range);
-        // Whoever controls an alias's target controls the answer: each name of the chain needs leave of its own.
+        // Behind a public server, whoever controls an alias's target controls the answer: each name of the chain needs leave
+        // of its own.
         if action != Action::Removed {
             for target in self.targets {
                 if self.exempt(*target, address, range) == Action::Removed {
@@ -264,9 +267,9 @@ impl Evaluator<'_> {
     }
 
     fn exempt(&mut self, name: NameRef<'_>, address: IpAddr, range: &BlockedRange) -> Action {
-        let folded = name.to_name();
+        let folded = name.fold();
         let now = self.circumstances.now;
-        for exception in self.policy.exceptions.of_name(&folded) {
+        for exception in self.policy.exceptions.of_name(folded.as_ref()) {
             self.evaluation.validity.depends_on(exception, now);
             if is_active(exception, self.circumstances.client, now)
                 && covers(exception, name, address, range, &self.policy.ranges)
@@ -282,12 +285,17 @@ impl Evaluator<'_> {
 
     fn found(&mut self, index: usize, carrier: Carrier, subject: Subject, action: Action) {
         let action = match (action, self.policy.mode) {
-            (Action::Removed, Mode::Monitor) => Action::Monitored(Origin::BuiltIn),
+            (Action::Removed | Action::Hidden, Mode::Monitor) => Action::Monitored(Origin::BuiltIn),
             (action, _) => action,
         };
         self.evaluation.verdict.findings.push(Finding { carrier, subject, action });
         self.evaluation.records.push(index);
     }
+}
+
+/// An alias that stands before the answer.
+pub(super) fn is_alias(rtype: RecordType) -> bool {
+    matches!(rtype, RecordType::CNAME | RecordType::DNAME)
 }
 
 fn categorise(evaluation: &Evaluation, message: &Message, asked: RecordType) -> Category {

@@ -7,42 +7,43 @@ use foldhash::quality::RandomState;
 use ipnet::IpNet;
 
 use super::blocked::{BlockedRange, BlockedRanges};
-use super::settings::{Client, Exception, Shape};
-use crate::dns::{Name, NameRef, each_spelled_address, v4_from_parts};
+use super::settings::{Client, Exception, Origin, Shape};
+use crate::dns::{Ancestors, Name, NameRef, each_spelled_address, is_dnsbl_shaped};
 
 /// The exceptions by domain.
 #[derive(Debug, Default)]
 pub(super) struct Exceptions {
     by_domain: HashMap<Name, Vec<Exception>, RandomState>,
-    count: usize,
+    above: Ancestors,
 }
 
 impl Exceptions {
     pub(super) fn new(all: impl IntoIterator<Item = Exception>) -> Self {
-        let mut by_domain: HashMap<Name, Vec<Exception>, RandomState> = HashMap::default();
-        let mut count = 0;
+        let mut exceptions = Self::default();
         for exception in all {
-            by_domain.entry(exception.domain.clone()).or_default().push(exception);
-            count += 1;
+            exceptions.above.add(&exception.domain, false);
+            exceptions.by_domain.entry(exception.domain.clone()).or_default().push(exception);
         }
-        Self { by_domain, count }
-    }
-
-    pub(super) fn is_empty(&self) -> bool {
-        self.count == 0
+        exceptions
     }
 
     pub(super) fn len(&self) -> usize {
-        self.count
+        self.by_domain.values().map(Vec::len).sum()
     }
 
     /// The exceptions whose domain `name` is or lies below, the narrowest first, whatever the client and the time.
-    pub(super) fn of_name<'a>(&'a self, name: &'a Name) -> impl Iterator<Item = &'a Exception> {
-        name.as_ref()
-            .ancestors()
+    /// `name` is lower-cased.
+    pub(super) fn of_name<'a>(&'a self, name: NameRef<'a>) -> impl Iterator<Item = &'a Exception> {
+        name.ancestors()
             .filter_map(|ancestor| self.by_domain.get(ancestor.as_wire()))
             .flatten()
-            .filter(|exception| !exception.exact || exception.domain == *name)
+            .filter(move |exception| !exception.exact || exception.domain.as_ref().same(name))
+    }
+
+    /// The domain of an exception that lies below `domain`, lower-cased, with its origin, whatever the client and the time.
+    pub(super) fn find_below(&self, domain: NameRef<'_>) -> Option<(&Name, &Origin)> {
+        let (name, all) = self.by_domain.get_key_value(self.above.find(domain)?)?;
+        Some((name, &all.first()?.origin))
     }
 }
 
@@ -66,7 +67,7 @@ pub(super) fn covers(
             Shape::AddressInName => spells(question, exception.domain.as_ref(), address, ranges),
             Shape::Dnsbl => {
                 address != IpAddr::V4(Ipv4Addr::LOCALHOST)
-                    && is_dnsbl_shaped(question, exception.domain.as_ref())
+                    && is_dnsbl_shaped(&labels_before(question, exception.domain.as_ref()))
             }
         }
 }
@@ -99,19 +100,6 @@ fn spells(name: NameRef<'_>, domain: NameRef<'_>, address: IpAddr, ranges: &Bloc
         spells_public |= !ranges.blocks(spelled);
     });
     spells_it && !spells_public
-}
-
-/// A reversed IPv4 or IPv6 address, or a domain, stands before the zone (RFC 5782 §2.1, §2.4, §3).
-fn is_dnsbl_shaped(name: NameRef<'_>, zone: NameRef<'_>) -> bool {
-    let labels = labels_before(name, zone);
-    let reversed_v4 = labels.len() == 4 && v4_from_parts(labels.iter().copied()).is_some();
-    let is_nibble = |label: &&[u8]| matches!(label, [digit] if digit.is_ascii_hexdigit());
-    let reversed_v6 = labels.len() == 32 && labels.iter().all(is_nibble);
-    let is_domain = labels.len() >= 2
-        && labels.last().is_some_and(|tld| {
-            tld.len() >= 2 && tld.iter().all(|&byte| byte.is_ascii_alphabetic() || byte == b'-')
-        });
-    reversed_v4 || reversed_v6 || is_domain
 }
 
 #[cfg(test)]
@@ -163,29 +151,6 @@ mod tests {
                 spelled,
                 "{question} {address}"
             );
-        }
-    }
-
-    #[test]
-    fn dnsbl_questions_have_a_reversed_address_or_a_domain_in_front() {
-        let nibbles = "1.0.".repeat(16);
-        for (front, shaped) in [
-            ("2.0.0.127.", true),
-            ("254.1.168.192.", true),
-            (nibbles.as_str(), true),
-            ("evil.com.", true),
-            ("www.bad.co.uk.", true),
-            ("www.evil.example.", true),
-            ("www.", false),
-            ("", false),
-            ("a.b.", false),
-            ("256.0.0.127.", false),
-            ("0.0.127.", false),
-            ("1.2.0.0.127.", false),
-        ] {
-            let zone = name("bl.example");
-            let question = name(&format!("{front}bl.example"));
-            assert_eq!(is_dnsbl_shaped(question.as_ref(), zone.as_ref()), shaped, "{front}");
         }
     }
 }

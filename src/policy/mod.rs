@@ -20,12 +20,12 @@ mod verdict;
 pub use blocked::BlockedRange;
 pub use enforce::{ClientResponse, Judgement, Wire, enforce};
 pub use evaluate::{Circumstances, Policy, Validity};
-pub use names::{Inside, InsideZone, InsideZones, SpecialDomainName, ZoneScope, is_numeric, special_domain};
+pub use names::{Inside, InsideZone, InsideZones, ZoneScope};
 pub use presets::{PRESETS, Preset, Scope, built_in_exceptions, preset};
 pub use ranges::{SPECIAL_RANGES, SpecialRange, Treatment, range_named, range_names};
 pub use settings::{
     Client, Exception, ExceptionMode, GuardSettings, Mode, OnBlock, Origin, Profile, RouteTrust, Shape,
     default_networks,
 };
-pub use special_domains::{SPECIAL_DOMAINS, SpecialDomain, SpecialUse};
+pub use special_domains::{SPECIAL_DOMAINS, SpecialDomain, SpecialDomainName, SpecialUse, special_domain};
 pub use verdict::{Action, Category, Finding, Subject, Verdict};

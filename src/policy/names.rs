@@ -2,10 +2,12 @@
 
 use std::collections::HashMap;
 
-use crate::dns::{Name, NameRef};
+use foldhash::quality::RandomState;
+
+use crate::dns::{Ancestors, Leads, Name, NameRef, Question, RecordType};
 
 use super::settings::Origin;
-use super::special_domains::{SPECIAL_DOMAINS, SpecialUse};
+use super::special_domains::{SpecialDomainName, special_domain};
 
 /// Why a name leads inside.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -25,6 +27,16 @@ pub enum Inside {
         /// Where it was written.
         origin: Origin,
     },
+    /// The root, as the target of an alias for a whole subtree: every name there is lies below it.
+    Root,
+    /// The target of an alias for a whole subtree, below which something inside or exempt lies: a client that keeps the alias
+    /// reaches that by itself.
+    Above {
+        /// The local name, the route's or the exception's domain.
+        below: Name,
+        /// Where it was written.
+        origin: Origin,
+    },
     /// Of a local name or a route that the question is not in.
     Zone {
         /// The zone.
@@ -32,50 +44,6 @@ pub enum Inside {
         /// Where it was written.
         origin: Origin,
     },
-}
-
-/// A special domain with its name in wire form.
-#[derive(Debug, PartialEq, Eq)]
-pub struct SpecialDomainName {
-    /// The domain.
-    pub name: Name,
-    /// Its last label.
-    last: &'static [u8],
-    /// How it is answered.
-    pub answer: SpecialUse,
-    /// Where it is defined.
-    pub reference: &'static str,
-}
-
-/// The special domain `name` is of.
-pub fn special_domain(name: NameRef<'_>) -> Option<&'static SpecialDomainName> {
-    static NAMES: std::sync::LazyLock<Vec<SpecialDomainName>> = std::sync::LazyLock::new(|| {
-        SPECIAL_DOMAINS
-            .iter()
-            .filter_map(|special| {
-                Some(SpecialDomainName {
-                    name: Name::from_text(special.domain).ok()?,
-                    last: special.domain.rsplit('.').next()?.as_bytes(),
-                    answer: special.answer,
-                    reference: special.reference,
-                })
-            })
-            .collect()
-    });
-    // Most names are told from all of these by their top-level domain.
-    let last = name.last_label()?;
-    let ends_alike = |special: &&SpecialDomainName| special.last.eq_ignore_ascii_case(last);
-    NAMES.iter().filter(ends_alike).find(|special| name.is_within(special.name.as_ref()))
-}
-
-/// The last label is all digits, or hexadecimal with 0x: no host of the public DNS, but an address to lenient readers.
-pub fn is_numeric(name: NameRef<'_>) -> bool {
-    let Some(last) = name.last_label() else { return false };
-    let hex = last.strip_prefix(b"0x").or_else(|| last.strip_prefix(b"0X"));
-    match hex {
-        Some(digits) => digits.iter().all(u8::is_ascii_hexdigit),
-        None => last.iter().all(u8::is_ascii_digit),
-    }
 }
 
 /// A zone that only some questions may be answered out of.
@@ -117,7 +85,8 @@ impl InsideZone {
 /// The zones, found by name.
 #[derive(Debug, Default)]
 pub struct InsideZones {
-    by_domain: HashMap<Name, Vec<InsideZone>, foldhash::quality::RandomState>,
+    by_domain: HashMap<Name, Vec<InsideZone>, RandomState>,
+    above: Ancestors,
 }
 
 impl InsideZones {
@@ -126,9 +95,16 @@ impl InsideZones {
         let mut index = Self::default();
         index.by_domain.reserve(zones.len());
         for zone in zones {
+            // Of `*.dev.example` the names below are in the zone, and `dev.example` is above them.
+            index.above.add(&zone.domain, zone.scope == ZoneScope::Below);
             index.by_domain.entry(zone.domain.clone()).or_default().push(zone);
         }
         index
+    }
+
+    /// A zone that lies below `domain`, lower-cased.
+    pub(super) fn find_below(&self, domain: NameRef<'_>) -> Option<&InsideZone> {
+        self.by_domain.get(self.above.find(domain)?)?.first()
     }
 
     /// The narrowest zone `name` is in.
@@ -142,18 +118,22 @@ impl InsideZones {
     }
 }
 
-/// Why an alias of `question` to `target` leads inside, if it does.
+/// Why `target`, in a record that answers `question`, leads inside, if it does.
 pub(super) fn leads_inside(
     zones: &InsideZones,
-    question: NameRef<'_>,
+    question: &Question,
+    leads: Leads,
     target: NameRef<'_>,
 ) -> Option<Inside> {
+    if matches!(question.rtype, RecordType::A | RecordType::AAAA) && !target.is_plain() {
+        return Some(Inside::NotAHostName);
+    }
     if target.label_count() == 0 {
-        return None;
+        return (leads == Leads::Subtree).then_some(Inside::Root);
     }
     if let Some(zone) = zones.find(target) {
-        let same_party = zones.find(question).is_some_and(|own| own.party == zone.party);
-        let loopback = special_domain(target).is_some_and(|special| special.answer == SpecialUse::Loopback);
+        let same_party = zones.find(question.name()).is_some_and(|own| own.party == zone.party);
+        let loopback = special_domain(target).is_some_and(SpecialDomainName::is_loopback);
         if same_party && !loopback {
             return None;
         }
@@ -162,10 +142,10 @@ pub(super) fn leads_inside(
     if let Some(special) = special_domain(target) {
         return Some(Inside::Special(special));
     }
-    if is_numeric(target) {
+    if target.ends_in_number() {
         return Some(Inside::Numeric);
     }
-    (target.label_count() == 1).then_some(Inside::SingleLabel)
+    (!target.has_dot()).then_some(Inside::SingleLabel)
 }
 
 #[cfg(test)]
@@ -203,8 +183,8 @@ mod tests {
             (r"evil\.localhost.com", false),
             (".", false),
         ] {
-            let found =
-                leads_inside(&InsideZones::default(), name("evil.example").as_ref(), name(target).as_ref());
+            let question = Question::new(name("evil.example").as_ref(), RecordType::A);
+            let found = leads_inside(&InsideZones::default(), &question, Leads::Alias, name(target).as_ref());
             assert_eq!(found.is_some(), inside, "{target}: {found:?}");
         }
     }
@@ -237,7 +217,8 @@ mod tests {
             ("evil.com", "WWW.Corp.EXAMPLE", true),
             ("evil.com", "xcorp.example", false),
         ] {
-            let found = leads_inside(&zones, name(question).as_ref(), name(target).as_ref());
+            let asked = Question::new(name(question).as_ref(), RecordType::A);
+            let found = leads_inside(&zones, &asked, Leads::Alias, name(target).as_ref());
             assert_eq!(found.is_some(), inside, "{question} -> {target}: {found:?}");
         }
     }

@@ -1,5 +1,7 @@
 //! The domains that are not part of the public DNS, as data. A row is all it takes to keep one more inside.
 
+use crate::dns::{Name, NameRef};
+
 /// How a special name is answered when it is asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SpecialUse {
@@ -45,3 +47,44 @@ pub const SPECIAL_DOMAINS: &[SpecialDomain] = &[
     not_public("onion", "RFC 7686"),
     not_public("alt", "RFC 9476"),
 ];
+
+/// A special domain with its name in wire form.
+#[derive(Debug, PartialEq, Eq)]
+pub struct SpecialDomainName {
+    /// The domain.
+    pub name: Name,
+    /// Its last label.
+    last: &'static [u8],
+    /// How it is answered.
+    pub answer: SpecialUse,
+    /// Where it is defined.
+    pub reference: &'static str,
+}
+
+impl SpecialDomainName {
+    /// Of this machine.
+    pub fn is_loopback(&self) -> bool {
+        self.answer == SpecialUse::Loopback
+    }
+}
+
+/// The special domain `name` is of.
+pub fn special_domain(name: NameRef<'_>) -> Option<&'static SpecialDomainName> {
+    static NAMES: std::sync::LazyLock<Vec<SpecialDomainName>> = std::sync::LazyLock::new(|| {
+        SPECIAL_DOMAINS
+            .iter()
+            .filter_map(|special| {
+                Some(SpecialDomainName {
+                    name: Name::from_text(special.domain).ok()?,
+                    last: special.domain.rsplit('.').next()?.as_bytes(),
+                    answer: special.answer,
+                    reference: special.reference,
+                })
+            })
+            .collect()
+    });
+    // Most names are told from all of these by their top-level domain.
+    let last = name.last_label()?;
+    let ends_alike = |special: &&SpecialDomainName| special.last.eq_ignore_ascii_case(last);
+    NAMES.iter().filter(ends_alike).find(|special| name.is_within(special.name.as_ref()))
+}

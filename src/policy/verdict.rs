@@ -83,6 +83,8 @@ pub enum Subject {
 pub enum Action {
     /// Removed.
     Removed,
+    /// Hidden: an alias that is not shown, while the answer behind it is given under the name that was asked.
+    Hidden,
     /// Let through by an exception or a route, written here.
     Allowed(Origin),
     /// Let through, but reported: `mode = "monitor"`, of the guard or of an exception written here.
@@ -90,9 +92,14 @@ pub enum Action {
 }
 
 impl Verdict {
+    /// This was done about a finding.
+    pub(super) fn has(&self, action: &Action) -> bool {
+        self.findings.iter().any(|finding| finding.action == *action)
+    }
+
     /// The findings that were removed or are to be reported.
     pub fn reported(&self) -> impl Iterator<Item = &Finding> {
-        self.findings.iter().filter(|finding| !matches!(finding.action, Action::Allowed(_)))
+        self.findings.iter().filter(|finding| !matches!(finding.action, Action::Allowed(_) | Action::Hidden))
     }
 
     /// The finding to name first.
@@ -119,6 +126,8 @@ impl fmt::Display for Subject {
                     write!(f, "alias {target} leads to the exempt {domain} ({origin})")
                 }
                 Inside::NotAHostName => write!(f, "alias {target} is not a host name"),
+                Inside::Root => write!(f, "alias {target} covers every name there is"),
+                Inside::Above { below, origin } => write!(f, "alias {target} covers {below} too ({origin})"),
                 Inside::Zone { zone, origin } => write!(f, "alias {target} leads into {zone} ({origin})"),
             },
         }
@@ -136,6 +145,7 @@ impl Subject {
             Self::Alias { inside: Inside::NotAHostName, .. } => "alias-not-a-host",
             Self::Alias { inside: Inside::Exempt { .. }, .. } => "alias-to-exempt",
             Self::Alias { inside: Inside::Zone { .. }, .. } => "alias-into-zone",
+            Self::Alias { inside: Inside::Root | Inside::Above { .. }, .. } => "alias-above-inside",
             Self::Port(_) => "service-port",
         }
     }
@@ -144,13 +154,14 @@ impl Subject {
     pub fn parts(&self) -> (String, String) {
         match self {
             Self::Address { address, range, .. } => (address.to_string(), range.net.to_string()),
-            Self::Alias { target, inside: Inside::Zone { zone, .. } } => {
-                (target.to_string(), zone.to_string())
+            Self::Alias { target, inside } => {
+                let zone = match inside {
+                    Inside::Zone { zone: name, .. } | Inside::Above { below: name, .. } => name.to_string(),
+                    Inside::Special(special) => special.name.to_string(),
+                    _ => String::new(),
+                };
+                (target.to_string(), zone)
             }
-            Self::Alias { target, inside: Inside::Special(special) } => {
-                (target.to_string(), special.name.to_string())
-            }
-            Self::Alias { target, .. } => (target.to_string(), String::new()),
             Self::Port(port) => (port.to_string(), String::new()),
         }
     }
@@ -159,7 +170,11 @@ impl Subject {
     pub fn origin(&self) -> &Origin {
         match self {
             Self::Address { range, .. } => &range.origin,
-            Self::Alias { inside: Inside::Zone { origin, .. } | Inside::Exempt { origin, .. }, .. } => origin,
+            Self::Alias {
+                inside:
+                    Inside::Zone { origin, .. } | Inside::Exempt { origin, .. } | Inside::Above { origin, .. },
+                ..
+            } => origin,
             Self::Alias { .. } | Self::Port(_) => &Origin::BuiltIn,
         }
     }

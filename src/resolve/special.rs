@@ -6,7 +6,7 @@ use ipnet::IpNet;
 
 use super::settings::NamesSettings;
 use crate::dns::{self, Class, Ede, EdeCode, LocalAnswer, Name, NameRef, Question, Rcode, RecordType};
-use crate::policy::{SpecialUse, is_numeric, special_domain};
+use crate::policy::{SpecialDomainName, special_domain};
 
 /// How long a client may keep the news that a name does not exist here, in seconds.
 const NEGATIVE_TTL: u32 = 600;
@@ -75,7 +75,7 @@ impl SpecialNames {
     /// `localhost` and everything below: loopback, whatever routes there are (RFC 6761 §6.3).
     pub(super) fn loopback(&self, question: &Question) -> Option<LocalAnswer> {
         let name = question.name();
-        let is_loopback = special_domain(name).is_some_and(|special| special.answer == SpecialUse::Loopback);
+        let is_loopback = special_domain(name).is_some_and(SpecialDomainName::is_loopback);
         is_loopback.then(|| {
             LocalAnswer::addresses(question, &[Ipv4Addr::LOCALHOST.into(), Ipv6Addr::LOCALHOST.into()])
         })
@@ -104,7 +104,7 @@ impl SpecialNames {
             );
             return Some(nxdomain(question, special.name.as_ref(), why));
         }
-        if is_numeric(name) {
+        if name.ends_in_number() {
             return Some(nxdomain(
                 question,
                 NameRef::ROOT,

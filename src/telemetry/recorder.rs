@@ -20,7 +20,7 @@ pub const RCODES: [&str; 7] = ["noerror", "formerr", "servfail", "nxdomain", "no
 pub const CATEGORIES: [Category; 3] = [Category::Blocked, Category::Sinkhole, Category::Monitored];
 
 /// Rules that are no rows of the range table.
-const OTHER_RULES: [&str; 10] = [
+const OTHER_RULES: [&str; 11] = [
     "own-address",
     "blocked-by-configuration",
     "alias-special-use",
@@ -29,6 +29,7 @@ const OTHER_RULES: [&str; 10] = [
     "alias-not-a-host",
     "alias-to-exempt",
     "alias-into-zone",
+    "alias-above-inside",
     "service-port",
     "other",
 ];

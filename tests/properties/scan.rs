@@ -105,13 +105,19 @@ pub enum Leads {
 pub fn leads(rtype: u16, rdata: &[u8]) -> Option<Leads> {
     let message = [&[0; 12], rdata].concat();
     match rtype {
-        5 | 39 => name_at(&message, 12).map(|(name, _)| Leads::To(name)),
+        5 | 12 | 39 => name_at(&message, 12).map(|(name, _)| Leads::To(name)),
         33 => name_at(&message, 18).map(|(name, _)| Leads::To(name)),
         64 | 65 => service(rdata).map(|(target, _)| Leads::To(target)),
         256 => {
             let uri = rdata.get(4..)?;
-            let authority = uri.windows(3).position(|three| three == b"://")? + 3;
+            let authority = match uri.windows(3).position(|three| three == b"://") {
+                Some(at) => at + 3,
+                // Browsers take any number of slashes of either kind, or none.
+                None if uri.get(..5)?.eq_ignore_ascii_case(b"http:") => 5,
+                None => return None,
+            };
             let rest = &uri[authority..];
+            let rest = &rest[rest.iter().position(|octet| !b"/\\".contains(octet)).unwrap_or(rest.len())..];
             let end = rest.iter().position(|octet| b"/?#".contains(octet)).unwrap_or(rest.len());
             let host = rest[..end].rsplit(|octet| *octet == b'@').next()?;
             let host = match host.strip_prefix(b"[") {

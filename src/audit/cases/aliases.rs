@@ -1,6 +1,6 @@
-//! N01–N07, M18: aliases that lead to something inside by its name.
+//! N01–N07, N19, M18: aliases that lead to something inside by its name.
 
-use super::{Asked, Case, Expect, Group, Kept, PUBLIC4, ip};
+use super::{Asked, Case, Expect, Group, PUBLIC4, ip};
 use crate::audit::oracle::parse::parent;
 use crate::audit::wire::{self, Message, Record, code, name};
 
@@ -44,7 +44,7 @@ const INSIDE: &[(&str, &str)] = &[
 ];
 
 pub(super) fn cases() -> Vec<Case> {
-    [cnames(), dnames(), srv(), honest()].into_iter().flatten().collect()
+    [cnames(), dnames(), subtrees(), srv(), uris(), pointers(), honest()].into_iter().flatten().collect()
 }
 
 fn cnames() -> Vec<Case> {
@@ -166,22 +166,54 @@ fn dnames() -> Vec<Case> {
             .forbid(["127.0.0.1"])
             .blocked(),
     );
-    let cname = Kept::from(Record::cname("a.cdn.rebind-audit.example"));
-    let address = Kept::address(PUBLIC4);
-    let dname_kept = Kept::from(Record::new(code::DNAME, name("cdn.rebind-audit.example")));
-    let mut honest = case("N05", "a public address behind a DNAME")
-        .named(NAME)
-        .reply(|asked| {
+    let public = || {
+        let mut honest = case("N05", "a public address behind a DNAME").named(NAME).reply(|asked| {
             let end = "a.cdn.rebind-audit.example";
             let message = dname(asked, "cdn.rebind-audit.example");
             message.answer([Record::cname(end), a(PUBLIC4).owned_by(end)])
-        })
-        .expect(Expect::AnyOf(vec![
-            Expect::Answer(vec![cname.clone(), address.clone()]),
-            Expect::Answer(vec![cname, address, dname_kept]),
-        ]));
-    honest.group = Group::Kept;
-    cases.push(honest);
+        });
+        honest.group = Group::Kept;
+        honest
+    };
+    let (cname, address) = (Record::cname("a.cdn.rebind-audit.example"), a(PUBLIC4));
+    let dname = Record::new(code::DNAME, name("cdn.rebind-audit.example"));
+    cases.push(public().keeps([cname.clone(), address.clone()]));
+    cases.push(public().variant("with DO").dnssec().keeps([dname, cname, address]));
+    cases
+}
+
+/// N05: a client that keeps a DNAME finds names by itself that nobody ever answered.
+fn subtrees() -> Vec<Case> {
+    /// A reply to `pub.example.<the case's own name>` with a DNAME to `target` at that name.
+    fn reply(asked: &Asked<'_>, target: &str, cname: &str) -> Message {
+        let qname = asked.qname();
+        let owner = parent(&qname).and_then(parent).map_or(vec![0], <[u8]>::to_vec);
+        let dname = Record::new(code::DNAME, name(target)).owner(owner);
+        asked.reply().answer([dname, Record::cname(cname), a("9.9.9.9").owned_by(cname)])
+    }
+    let case = |title| case("N05", title).named("pub.example.{slug}.{nonce}.rebind-audit.example");
+    let root = || case("a DNAME to the root").reply(|asked| reply(asked, ".", "pub.example"));
+    let other = || {
+        case("a CNAME that its DNAME does not make").reply(|asked| reply(asked, "cdn.example", "www.example"))
+    };
+    let itself = |target: &'static str| {
+        let case = case("a DNAME, asked for as such").ask(code::DNAME).variant(target);
+        case.answers([Record::new(code::DNAME, name(target))])
+    };
+    let mut cases = vec![
+        root().keeps([Record::cname("pub.example"), a("9.9.9.9")]),
+        root().variant("with DO").dnssec().forbid_names(["."]).blocked(),
+        other().keeps([Record::cname("www.example"), a("9.9.9.9")]),
+        other().variant("with DO").dnssec().expect(Expect::Rcode(code::SERVFAIL)),
+        itself("cdn.rebind-audit.example").expect(Expect::Nodata),
+        itself("cdn.rebind-audit.example")
+            .variant("public, with DO")
+            .dnssec()
+            .keeps([Record::new(code::DNAME, name("cdn.rebind-audit.example"))]),
+    ];
+    for target in [".", "example", "localhost", "lan", "docker.internal", "home.arpa", "arpa"] {
+        cases.push(itself(target).dnssec().forbid_names([target]).blocked());
+    }
     cases
 }
 
@@ -208,6 +240,77 @@ fn srv() -> Vec<Case> {
             .forbid_names(["localhost"])
             .leaves([public]),
     );
+    cases
+}
+
+/// M18: a URI in every spelling that some client follows.
+fn uris() -> Vec<Case> {
+    let uri = |uri: &str| Record::new(code::URI, [b"\0\x01\0\x01", uri.as_bytes()].concat());
+    let asked = |variant: &str| {
+        case("M18", "a URI that leads inside")
+            .variant(variant.escape_default().to_string())
+            .ask(code::URI)
+            .answers([uri(variant)])
+    };
+    let inside = [
+        "http://localhost/",
+        "http:localhost/",
+        "HTTP:/localhost/",
+        "http:///localhost/",
+        "http:\\\\localhost\\",
+        "http://public.example\\@localhost/",
+        "http://%6cocalhost/",
+        "\thttp://local\nhost/",
+        "http://127.0.0.1/",
+        "http://127.1/",
+        "http://2130706433/",
+        "http://0x7f.1/",
+        "http://[::1]/",
+        "http://[::ffff:127.0.0.1]/",
+        "sip:x@127.0.0.1",
+        "sip:localhost",
+        "turn:nas.local:3478",
+        "//localhost/",
+        "localhost:11434/api",
+    ];
+    let mut cases: Vec<Case> = inside.iter().map(|text| asked(text).blocked()).collect();
+    for text in
+        ["https://cdn.example/?next=http:localhost", "sip:x@cdn.example", "tel:+1-201-555", "urn:isbn:1"]
+    {
+        let mut honest = asked(text).keeps([uri(text)]);
+        honest.group = Group::Kept;
+        cases.push(honest);
+    }
+    cases
+}
+
+/// N19: the owner of a public address may not give it a name inside. M18: targets that no page makes anybody connect to stay.
+fn pointers() -> Vec<Case> {
+    let asked = |target: &str| {
+        case("N19", "a public address with a name inside")
+            .variant(target)
+            .named("{slug}.{nonce}.1.1.1.in-addr.arpa")
+            .ask(code::PTR)
+            .answers([Record::new(code::PTR, name(target))])
+    };
+    let inside = ["localhost", "router.lan", "nas.local", "metadata.google.internal", "intranet", "10.0.0.1"];
+    let mut cases: Vec<Case> =
+        inside.into_iter().map(|target| asked(target).forbid_names([target]).blocked()).collect();
+    cases.push(asked("one.one.one.one").keeps([Record::new(code::PTR, name("one.one.one.one"))]));
+    let named = |before: &[u8], target: &str| [before, &name(target)].concat();
+    for (variant, rtype, rdata) in [
+        ("MX", code::MX, named(&[0, 10], "localhost")),
+        ("NS", code::NS, name("ns.local")),
+        ("NAPTR", code::NAPTR, named(b"\0\x01\0\x01\x01s\x07SIP+D2U\0", "sip.lan")),
+    ] {
+        let mut kept = case("M18", "a target that is reported and kept")
+            .variant(variant)
+            .ask(rtype)
+            .answers([Record::new(rtype, rdata.clone())])
+            .keeps([Record::new(rtype, rdata)]);
+        kept.group = Group::Kept;
+        cases.push(kept);
+    }
     cases
 }
 

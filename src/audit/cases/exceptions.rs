@@ -1,7 +1,8 @@
 //! X01–X06, N04, N10–N15: exceptions, reached by those they are for and by everybody else.
 
 use super::{Case, Expect, Group, PUBLIC4, address_type, ip};
-use crate::audit::wire::{Record, code};
+use crate::audit::oracle::parse::parent;
+use crate::audit::wire::{Record, code, name};
 
 /// The exceptions these cases are about, to be read beside the configuration under test. All lie below the
 /// catalogue's own zone.
@@ -106,6 +107,7 @@ pub(super) fn cases() -> Vec<Case> {
 
     cases.extend(spelled());
     cases.extend(aliases(&exempt));
+    cases.extend(kept_aliases());
     cases.extend(names());
     cases.extend(conditions());
     cases
@@ -171,6 +173,55 @@ fn aliases(exempt: &str) -> Vec<Case> {
             .named(exempt)
             .answers([Record::cname("localhost")])
             .forbid_names(["localhost"])
+            .blocked(),
+    ]
+}
+
+/// N04, N05: a cache before the client keeps the alias, and asks the exempt name for what it may have and the alias may not.
+fn kept_aliases() -> Vec<Case> {
+    let inside = "nas.exempt.rebind-audit.example";
+    let alias = |title| {
+        Case::new(Group::Exceptions, "N04", title)
+            .answers([Record::cname(inside), Record::address(ip(PUBLIC4)).owned_by(inside)])
+            .forbid_names([inside])
+    };
+    let subtree = |target: &'static str, cname: &'static str| {
+        Case::new(Group::Exceptions, "N05", "a DNAME to a domain above an exempt one")
+            .variant(target)
+            .named("www.{slug}.{nonce}.other.example")
+            .dnssec()
+            .reply(move |asked| {
+                let qname = asked.qname();
+                let owner = parent(&qname).map_or(vec![0], <[u8]>::to_vec);
+                let dname = Record::new(code::DNAME, name(target)).owner(owner);
+                asked.reply().answer([
+                    dname,
+                    Record::cname(cname),
+                    Record::address(ip(PUBLIC4)).owned_by(cname),
+                ])
+            })
+            .forbid_names([target])
+            .leaves_addresses([PUBLIC4])
+    };
+    vec![
+        alias("an alias to an exempt name, with a public address").leaves_addresses([PUBLIC4]),
+        alias("an alias to an exempt name, with a public address")
+            .variant("with DO")
+            .dnssec()
+            .leaves_addresses([PUBLIC4]),
+        alias("an alias to an exempt name, asked for as such").ask(code::CNAME).blocked(),
+        Case::new(Group::Exceptions, "N04", "an alias to an exempt name that has nothing of that type")
+            .reply(move |asked| asked.nodata().answer([Record::cname(inside)]))
+            .forbid_names([inside])
+            .blocked(),
+        subtree("rebind-audit.example", "www.rebind-audit.example"),
+        subtree("exempt.rebind-audit.example", "www.exempt.rebind-audit.example"),
+        Case::new(Group::Exceptions, "N05", "a DNAME to a domain above an exempt one, asked for as such")
+            .named("{slug}.{nonce}.other.example")
+            .ask(code::DNAME)
+            .dnssec()
+            .answers([Record::new(code::DNAME, name("rebind-audit.example"))])
+            .forbid_names(["rebind-audit.example"])
             .blocked(),
     ]
 }

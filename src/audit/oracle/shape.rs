@@ -83,7 +83,7 @@ fn in_answer(rr: &Rr<'_>, query: &Query, chain: &[Vec<u8>], dnssec: bool) -> boo
     match rr.rtype {
         code::RRSIG => dnssec || query.qtype == code::RRSIG,
         code::CNAME => in_chain,
-        code::DNAME => chain.iter().any(|name| super::parse::within(name, &owner)),
+        code::DNAME => dnssec && chain.iter().any(|name| super::parse::within(name, &owner)),
         code::HINFO if query.qtype == code::ANY => in_chain,
         rtype => rtype == query.qtype && chain.last() == Some(&owner),
     }

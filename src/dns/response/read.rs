@@ -167,7 +167,7 @@ impl<'a> Parsed<'a> {
             let Some(alias) = self.alias_at(RecordType::CNAME, end.as_name())? else {
                 return Ok(());
             };
-            self.copy_dname(end.as_name(), dnssec_ok, builder, ttl)?;
+            self.copy_dname(end.as_name(), alias, dnssec_ok, builder, ttl)?;
             self.copy(alias, end.as_name(), builder, ttl)?;
             if dnssec_ok {
                 self.copy_signatures(end.as_name(), &[RecordType::CNAME], builder)?;
@@ -203,11 +203,14 @@ impl<'a> Parsed<'a> {
         Ok(found)
     }
 
-    /// A DNAME goes with the CNAME that was synthesised from it (RFC 6672 §3.1). There is nothing below one, so no other
-    /// applies to the same name (§2.3).
+    /// Copies the DNAME from which `cname`, at `owner`, was synthesised (RFC 6672 §3.1), for a client with DO: it can check the
+    /// one by the other's signature. All other clients do without, since a DNAME tells of many more names than was asked.
+    ///
+    /// There is nothing below a DNAME, so no other applies to the same name (§2.3).
     fn copy_dname(
         &self,
         owner: NameRef<'_>,
+        cname: &Raw,
         dnssec_ok: bool,
         builder: &mut MessageBuilder,
         ttl: &mut Option<u32>,
@@ -230,13 +233,32 @@ impl<'a> Parsed<'a> {
         }
         let Some(above) = found else { return Ok(()) };
         let above = above.as_name();
-        if let Some(dname) = self.alias_at(RecordType::DNAME, above)? {
-            self.copy(dname, above, builder, ttl)?;
-            if dnssec_ok {
-                self.copy_signatures(above, &[RecordType::DNAME], builder)?;
-            }
+        let dname = self.alias_at(RecordType::DNAME, above)?;
+        let Some(dname) = dname.filter(|_| dnssec_ok) else { return Ok(()) };
+        if !self.is_synthesised(owner, above, dname, cname)? {
+            return Err(ResponseError::NotSynthesised);
         }
-        Ok(())
+        self.copy(dname, above, builder, ttl)?;
+        self.copy_signatures(above, &[RecordType::DNAME], builder)
+    }
+
+    /// `cname`, at `owner`, is what `dname`, at `above`, makes of that name: the labels below `above`, then the target (RFC 6672
+    /// §2.2, §3.4).
+    fn is_synthesised(
+        &self,
+        owner: NameRef<'_>,
+        above: NameRef<'_>,
+        dname: &Raw,
+        cname: &Raw,
+    ) -> Result<bool, ResponseError> {
+        let (mut target, mut subtree) = (NameBuf::new(), NameBuf::new());
+        Reader::new(self.wire, cname.rdata.0).name(&mut target)?;
+        Reader::new(self.wire, dname.rdata.0).name(&mut subtree)?;
+        let below = owner.as_wire().len() - above.as_wire().len();
+        let (owner, target) =
+            (owner.as_wire().split_at_checked(below), target.as_name().as_wire().split_at_checked(below));
+        Ok(matches!((owner, target), (Some((labels, _)), Some((kept, rest)))
+            if kept.eq_ignore_ascii_case(labels) && rest.eq_ignore_ascii_case(subtree.as_name().as_wire())))
     }
 
     /// Copies the RRset of the asked type; records that break their type's format stay behind. Says if there was any.
@@ -248,6 +270,10 @@ impl<'a> Parsed<'a> {
         builder: &mut MessageBuilder,
         ttl: &mut Option<u32>,
     ) -> Result<bool, ResponseError> {
+        // As beside a CNAME, a DNAME is for clients with DO only.
+        if rtype == RecordType::DNAME && !dnssec_ok {
+            return Ok(false);
+        }
         let owner = end.as_name();
         let at_end = |record: &&Raw| record.rtype == rtype && name_at_is(self.wire, record.owner, owner);
         let mut seen: HashSet<&[u8], RandomState> = HashSet::default();
