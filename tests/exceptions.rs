@@ -16,6 +16,7 @@ use std::process::Command;
 use std::time::Instant;
 
 use stubborn::audit::AttackUpstream;
+use stubborn::audit::oracle::parse::Section;
 use stubborn::audit::run::Transport;
 use stubborn::audit::wire::{self, Query, Record, code, flag, name};
 use support::daemon::DEADLINE;
@@ -655,6 +656,61 @@ fn no_public_name_is_answered_out_of_a_route() {
         }
         assert_eq!(forwarded(&stage.inner), [""; 0], "a public name went to the route's server");
     });
+}
+
+/// N05: a cache that keeps the DNAME finds by itself what lies below its target, so no client may see one above a name that
+/// means something here.
+#[test]
+fn no_dname_stands_for_names_that_are_local_routed_or_exempt() {
+    let targets = [
+        ("direct", false),
+        ("plex.direct", true),
+        ("box.example", true),
+        ("zone.box.example", true),
+        ("wild.example", true),
+        ("nas.example", true),
+        ("public.example", false),
+    ];
+    let asked = |target: &str| format!("www.{}.evil.example", target.replace('.', "-"));
+    let zone = targets.iter().fold(Zone::new(), |zone, (target, _)| {
+        let (target, end) = ((*target).to_owned(), format!("www.{target}"));
+        let owner = asked(&target).split_once('.').unwrap().1.to_owned();
+        zone.reply(&asked(&target), move |asked| {
+            let dname = Record::new(code::DNAME, name(&target)).owned_by(&owner);
+            asked.reply().answer([dname, Record::cname(&end), address("9.9.9.9").owned_by(&end)])
+        })
+    });
+    let inner = Zone::new().serve();
+    let config = format!(
+        "[[exception]]\npreset = \"plex\"\n\
+         [[exception]]\ndomain = \"x.nas.example\"\n\
+         [[local]]\nname = \"a.zone.box.example\"\naddresses = [\"127.0.0.1\"]\n\
+         [[local]]\nname = \"*.wild.example\"\naddresses = [\"127.0.0.1\"]\n\
+         [[route]]\ndomain = \"corp.box.example\"\nservers = [\"{}\"]\nnetworks = [\"10.0.0.0/8\"]\n",
+        inner.address()
+    );
+    let upstream = zone.serve();
+    let daemon = TestDaemon::start(upstream.address(), &config);
+    let types = |reply: &Reply| -> Vec<u16> {
+        let message = reply.message();
+        message.section(Section::Answer).map(|record| record.rtype).collect()
+    };
+    for (target, hides) in targets {
+        for dnssec in [false, true, false, true] {
+            let edns = Some((1232, dnssec));
+            let reply = daemon.ask_as(&asked(target), A, edns, flag::RD, Transport::Udp);
+            let expected: &[u16] = match (target, dnssec, hides) {
+                // A single label is never public.
+                ("direct", true, _) => &[],
+                ("wild.example", ..) => &[],
+                ("plex.direct", false, _) | (_, true, true) => &[A],
+                (_, false, _) => &[code::CNAME, A],
+                (_, true, false) => &[code::DNAME, code::CNAME, A],
+            };
+            assert_eq!(types(&reply), expected, "{target}, DO {dnssec}: {reply:?}");
+        }
+    }
+    assert_eq!(forwarded(&inner), [""; 0]);
 }
 
 #[test]
