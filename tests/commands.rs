@@ -19,7 +19,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
 use serde_json::Value;
-use stubborn::audit::wire::code;
+use stubborn::audit::wire::{self, Record, code};
 use stubborn::config;
 use support::{TempConfig, TestDaemon, Zone};
 
@@ -111,6 +111,58 @@ fn a_name_that_is_a_command_is_not_offered_as_one() {
     let text = said(&stubborn(&["explain", evil, "--answer", INSIDE, "--config", "/dev/null"]), 0);
     assert!(text.contains("to allow  an [[exception]] written by hand"), "{text}");
     assert!(!text.contains("stubborn allow"), "{text}");
+}
+
+/// What would command a terminal, end a line, reorder it or hide in it: C0, C1 as octets and as UTF-8, DEL, U+202E, U+200B, and
+/// octets that are no UTF-8.
+const HOSTILE: &[u8] = b"\x1b]0;x\x07\r\nEVIL\x9b31m\xc2\x9b\x7f\xe2\x80\xae\xe2\x80\x8b\xff\"\\";
+
+#[test]
+fn nothing_an_upstream_says_commands_the_terminal() {
+    let text = [&[u8::try_from(HOSTILE.len()).unwrap()], HOSTILE].concat();
+    let name = [&text[..], b"\x07example\0"].concat();
+    let parts = |parts: &[&[u8]]| parts.concat();
+    let alpn = wire::tlv(1, &text);
+    let opaque = wire::tlv(0xfe01, HOSTILE);
+    let cases: [(u16, Vec<u8>); 16] = [
+        (2, name.clone()),
+        (12, name.clone()),
+        (6, parts(&[&name, &name, &[0; 20]])),
+        (13, parts(&[&text, &text])),
+        (15, parts(&[&[0, 1], &name])),
+        (16, parts(&[&text, &text])),
+        (17, parts(&[&name, &name])),
+        (19, text.clone()),
+        (33, parts(&[&[0, 1, 0, 1, 0, 80], &name])),
+        (35, parts(&[&[0, 1, 0, 1], &text, &text, &text, &name])),
+        (46, parts(&[&[0, 1, 8, 2], &[0; 14], &name, HOSTILE])),
+        (47, parts(&[&name, &[0, 1, 0x40]])),
+        (65, parts(&[&[0, 1], &name, &alpn, &opaque])),
+        (99, text.clone()),
+        (256, parts(&[&[0, 1, 0, 1], HOSTILE])),
+        (257, parts(&[&[0], &text, HOSTILE])),
+    ];
+    for (rtype, rdata) in cases {
+        let record = Record::new(rtype, rdata);
+        let upstream = Zone::new()
+            .reply("evil.example", move |asked| {
+                let error = wire::opt(1232, 0, 0, 0, &[(wire::EDE, &wire::ede(15, HOSTILE))]);
+                asked.reply().answer([record.clone()]).additional([error])
+            })
+            .serve();
+        let (rtype, server) = (format!("TYPE{rtype}"), upstream.address().to_string());
+        for more in [&[][..], &["--json"]] {
+            let mut words =
+                vec!["explain", "evil.example", &rtype, "--upstream", &server, "--config", "/dev/null"];
+            words.extend(more);
+            let output = stubborn(&words);
+            let text = said(&output, 0);
+            assert!(text.contains("EVIL") && text.contains("\\027"), "{rtype}: {text}");
+            assert!(text.contains("EDE 15: upstream: "), "{text}");
+            let seen = output.stdout.iter().all(|octet| matches!(octet, b' '..=b'~' | b'\n'));
+            assert!(seen && !text.contains("\nEVIL"), "{rtype}: {text:?}");
+        }
+    }
 }
 
 #[test]

@@ -64,6 +64,12 @@ fn verdict(expected: &Expect, parsed: &Parsed<'_>, query: &Query, case: &Case) -
             verdict(expected, parsed, query, case)?;
             explained(parsed, query, *info_code)
         }
+        Expect::Attributed(expected) => {
+            verdict(expected, parsed, query, case)?;
+            let errors = parsed.errors();
+            let foreign = errors.iter().all(|(_, text)| text.starts_with(b"upstream: "));
+            demand(foreign, || "an extended error that passes an upstream's words for the resolver's".into())
+        }
     }
 }
 

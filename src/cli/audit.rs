@@ -3,7 +3,7 @@
 use std::io::IsTerminal;
 
 use super::args::Audit;
-use super::{FINE, NO, TROUBLE, complain, progress, say};
+use super::{FINE, NO, TROUBLE, complain, progress, say, say_pretty_json};
 use crate::audit::upstream::NONCE;
 use crate::audit::{AttackUpstream, Case, FIXTURE, Report, Setup, Transport, catalogue, play};
 use crate::config::{self, Config, Disk};
@@ -16,10 +16,7 @@ pub(super) fn audit(arguments: &Audit) -> u8 {
     match try_audit(arguments) {
         Ok(report) => {
             if arguments.json {
-                match serde_json::to_string_pretty(&report) {
-                    Ok(text) => say(&text),
-                    Err(error) => complain(&error.to_string()),
-                }
+                say_pretty_json(&report);
             } else {
                 say(report.to_string().trim_end());
                 say(if report.is_clean() { "\nnothing got through" } else { "\nTHE GUARD HAS HOLES" });

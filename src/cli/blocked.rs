@@ -4,8 +4,8 @@ use std::io::{self, Write};
 
 use super::args::Blocked;
 use super::operate::{ask, no_reply, other_reply};
-use super::show::{Ink, Paint, columns, number, visible};
-use super::{FINE, say};
+use super::show::{Ink, Paint, columns, number, visible, visible_json};
+use super::{FINE, say, say_as_is};
 use crate::control::{Block, Command, Conversation, Reply};
 
 const COLUMNS: usize = 7;
@@ -34,7 +34,7 @@ fn stream(daemon: &mut Conversation, json: bool) -> u8 {
     loop {
         let written = match daemon.reply() {
             Ok(Reply::Block(block)) if json => {
-                writeln!(out, "{}", serde_json::to_string(&block).unwrap_or_default())
+                writeln!(out, "{}", visible_json(&serde_json::to_string(&block).unwrap_or_default()))
             }
             Ok(Reply::Block(block)) => {
                 let mut cells = cells(&block);
@@ -69,7 +69,7 @@ fn table(daemon: &mut Conversation) -> u8 {
         say("nothing was blocked");
     } else {
         let cells: Vec<_> = blocks.iter().map(cells).collect();
-        say(&lines(&blocks, &cells, Paint::stdout()).join("\n"));
+        say_as_is(&lines(&blocks, &cells, Paint::stdout()).join("\n"));
     }
     FINE
 }
@@ -150,7 +150,7 @@ mod tests {
             [
                 "2026-11-21T10:00:00Z  blocked    127.0.0.1  nas.example.org  A  192.168.1.20  private-use (192.168.0.0/16) ×12",
                 "  to allow: [[exception]] …",
-                "2026-11-21T10:00:00Z  monitored  127.0.0.1  evil\\u{1b}[2J    A  192.168.1.20  private-use (192.168.0.0/16)",
+                "2026-11-21T10:00:00Z  monitored  127.0.0.1  evil\\027[2J      A  192.168.1.20  private-use (192.168.0.0/16)",
             ]
         );
     }

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::args::{Allow, Disallow, EditArguments};
 use super::check::json_errors;
-use super::{FINE, NO, TROUBLE, complain, last, say};
+use super::{FINE, NO, TROUBLE, complain, last, say, say_json};
 use crate::config::printable;
 use crate::edit::{self, EditError, Hunk, Line, Plan, Request};
 
@@ -45,7 +45,7 @@ pub(super) fn disallow(arguments: &Disallow) -> u8 {
 
 fn told(arguments: &EditArguments, done: Result<Plan, EditError>) -> u8 {
     match done {
-        Ok(plan) if arguments.json => say(&json_plan(&plan, arguments.dry_run).to_string()),
+        Ok(plan) if arguments.json => say_json(&json_plan(&plan, arguments.dry_run)),
         Ok(plan) => {
             say(&text(&plan, arguments.dry_run));
             for note in &plan.notes {
@@ -54,7 +54,7 @@ fn told(arguments: &EditArguments, done: Result<Plan, EditError>) -> u8 {
         }
         Err(error) => {
             if arguments.json {
-                say(&json_error(&error).to_string());
+                say_json(&json_error(&error));
             } else {
                 complain(&error.to_string());
             }

@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use super::args::Check;
-use super::{FINE, NO, complain, say};
+use super::{FINE, NO, complain, say, say_json};
 use crate::config::ConfigError;
 use crate::daemon::{BuildError, Environment, Source};
 
@@ -19,7 +19,7 @@ pub(super) fn check(arguments: &Check) -> u8 {
         Err(other) => (Vec::new(), vec![other.to_string()]),
     };
     if arguments.json {
-        say(&json_report(&errors, &warnings).to_string());
+        say_json(&json_report(&errors, &warnings));
     } else {
         for error in &errors {
             complain(&format!("{error}\n"));

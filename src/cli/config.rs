@@ -4,9 +4,10 @@ use serde_json::{Map, Value, json};
 
 use super::args::{ConfigCommand, Show};
 use super::check::json_errors;
-use super::{FINE, NO, complain, say};
+use super::{FINE, NO, complain, say, say_as_is, say_json};
 use crate::config::{Loaded, Shown, TEMPLATE, printable, show};
 use crate::daemon::Source;
+use crate::dns::is_visible;
 use crate::policy::Origin;
 
 /// Where the origin of a value stands, in columns, unless the value is longer.
@@ -15,7 +16,7 @@ const COLUMN: usize = 44;
 pub(super) fn config(command: ConfigCommand) -> u8 {
     match command {
         ConfigCommand::Template => {
-            say(TEMPLATE.trim_end());
+            say_as_is(TEMPLATE.trim_end());
             FINE
         }
         ConfigCommand::Show(arguments) => show_effective(arguments),
@@ -25,11 +26,11 @@ pub(super) fn config(command: ConfigCommand) -> u8 {
 fn show_effective(arguments: Show) -> u8 {
     let json = arguments.json;
     match Source::from(arguments.source).load() {
-        Ok(loaded) if json => say(&as_json(&loaded).to_string()),
+        Ok(loaded) if json => say_json(&as_json(&loaded)),
         Ok(loaded) => say(&as_text(&loaded)),
         Err(errors) => {
             if json {
-                say(&json!({ "ok": false, "errors": json_errors(&errors.errors) }).to_string());
+                say_json(&json!({ "ok": false, "errors": json_errors(&errors.errors) }));
             } else {
                 complain(&errors.to_string());
             }
@@ -57,11 +58,21 @@ fn as_text(loaded: &Loaded) -> String {
             None => format!("[{table}]"),
         });
         for key in keys {
-            let line = format!("{} = {}", key.key, key.value);
+            let line = format!("{} = {}", key.key, visible_toml(&key.value.to_string()));
             lines.push(if origin.is_some() { line } else { with_origin(&line, &key.origin) });
         }
     }
     lines.join("\n")
+}
+
+/// A value with everything escaped that would not show as itself, as TOML's strings have it; outside of them there is nothing
+/// but visible ASCII and ends of lines.
+fn visible_toml(value: &str) -> String {
+    let escaped = |c: char| match c == '\n' || is_visible(c) {
+        true => c.to_string(),
+        false => format!("\\U{:08X}", u32::from(c)),
+    };
+    value.chars().map(escaped).collect()
 }
 
 fn with_origin(line: &str, origin: &Origin) -> String {

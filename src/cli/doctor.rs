@@ -7,7 +7,7 @@ use serde_json::json;
 use super::args::Doctor;
 use super::operate::ask;
 use super::show::{Ink, Paint, visible};
-use super::{FINE, NO, say};
+use super::{FINE, NO, say, say_as_is, say_pretty_json};
 use crate::config;
 use crate::control::{Command, Reply, Status};
 use crate::doctor::{Finding, Level, Wanted, examine, observe};
@@ -34,7 +34,7 @@ pub(super) fn doctor(arguments: &Doctor) -> u8 {
     let open = findings.iter().filter(|finding| finding.level == Level::Open).count();
     if arguments.json {
         let report = json!({ "protected": open == 0, "findings": findings });
-        say(&serde_json::to_string_pretty(&report).unwrap_or_default());
+        say_pretty_json(&report);
     } else {
         show(&findings, open);
     }
@@ -61,7 +61,7 @@ fn show(findings: &[Finding], open: usize) {
         let title = if check == finding.check { "" } else { finding.check };
         check = finding.check;
         let (title, word) = (format!("{title:<16}"), format!("{word:<4}"));
-        say(&format!(
+        say_as_is(&format!(
             "{}  {}  {}",
             paint.ink(Ink::Bold, &title),
             paint.ink(ink, &word),
@@ -69,7 +69,7 @@ fn show(findings: &[Finding], open: usize) {
         ));
         for (mark, text) in [("", finding.means), ("→ ", finding.fix)] {
             if !text.is_empty() {
-                say(&format!("{:24}{mark}{}", "", paint.ink(Ink::Dim, text)));
+                say_as_is(&format!("{:24}{mark}{}", "", paint.ink(Ink::Dim, &visible(text))));
             }
         }
     }

@@ -9,7 +9,8 @@ use serde::Serialize;
 use tokio::task::LocalSet;
 
 use super::args::Explain;
-use super::{FINE, TROUBLE, complain, say};
+use super::show::visible;
+use super::{FINE, TROUBLE, complain, say, say_pretty_json};
 use crate::cache::CacheSettings;
 use crate::daemon::{BuildError, Environment, Source, own_addresses};
 use crate::dns::{Asker, Query, Question, RecordType, UpstreamResponse, write_addresses_reply};
@@ -60,13 +61,7 @@ struct Reply {
 /// Explains; the exit code says whether that was possible, not what was found.
 pub(super) fn explain(arguments: &Explain) -> u8 {
     match try_explain(arguments) {
-        Ok(explanation) if arguments.json => match serde_json::to_string_pretty(&explanation) {
-            Ok(text) => say(&text),
-            Err(error) => {
-                complain(&error.to_string());
-                return TROUBLE;
-            }
-        },
+        Ok(explanation) if arguments.json => say_pretty_json(&explanation),
         Ok(explanation) => say(&explanation.to_text()),
         Err(BuildError::Config(errors)) => {
             complain(&errors.to_string());
@@ -218,7 +213,8 @@ impl Explanation {
     fn to_text(&self) -> String {
         let mut lines =
             vec![format!("{} {}, asked by {}", self.name, self.r#type, self.client), String::new()];
-        let mut step = |title: &str, text: String| lines.push(format!("  {title:<9}{text}"));
+        // An end of line in a text is none here.
+        let mut step = |title: &str, text: String| lines.push(format!("  {title:<9}{}", visible(&text)));
         match self.route.as_str() {
             "local" => step("route", "none: not forwarded".to_owned()),
             "default" => step("route", "the default upstream".to_owned()),

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 
 use super::args::Import;
-use super::{FINE, NO, TROUBLE, complain, progress, say};
+use super::{FINE, NO, TROUBLE, complain, progress, say_as_is, say_json};
 use crate::edit::write_new;
 use crate::import::{Imported, Source, import as make};
 
@@ -34,11 +34,11 @@ pub(super) fn import(arguments: &Import) -> u8 {
         }
     };
     if arguments.json {
-        say(&as_json(&imported).to_string());
+        say_json(&as_json(&imported));
         return FINE;
     }
     match &arguments.output {
-        None => say(imported.toml.trim_end()),
+        None => say_as_is(imported.toml.trim_end()),
         Some(path) => {
             if let Err(error) = write_new(path, &imported.toml) {
                 complain(&error.to_string());

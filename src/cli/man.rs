@@ -8,7 +8,7 @@ use clap_mangen::Man;
 use clap_mangen::roff::{Inline, Roff, bold, italic, roman};
 
 use super::args::{Arguments, Completions, ManPage};
-use super::{FINE, NO, TROUBLE, complain, progress, say};
+use super::{FINE, NO, TROUBLE, complain, progress, say_as_is};
 use crate::config::{DEFAULT_PATH, Paragraph, TEMPLATE, TableReference, reference};
 
 /// The section of commands for those who run the machine.
@@ -51,7 +51,7 @@ pub(super) fn man(arguments: &ManPage) -> u8 {
     };
     match pages.iter().find(|page| page.file.rsplit_once('.').is_some_and(|(stem, _)| stem == name)) {
         Some(page) => {
-            say(page.text.trim_end());
+            say_as_is(page.text.trim_end());
             FINE
         }
         None => {
@@ -72,7 +72,7 @@ fn write_all(pages: &[Page], directory: &Path) -> io::Result<()> {
 pub(super) fn completions(arguments: &Completions) -> u8 {
     let mut script = Vec::new();
     clap_complete::generate(arguments.shell, &mut Arguments::command(), "stubborn", &mut script);
-    say(String::from_utf8_lossy(&script).trim_end());
+    say_as_is(String::from_utf8_lossy(&script).trim_end());
     FINE
 }
 

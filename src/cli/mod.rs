@@ -20,8 +20,11 @@ use std::io::Write;
 use std::process::ExitCode;
 
 use clap::Parser;
+use clap::error::ErrorKind;
+use serde::Serialize;
 
 use args::{Arguments, Cache, CacheCommand, Command};
+use show::{visible_json, visible_lines};
 
 /// Fine.
 pub(crate) const FINE: u8 = 0;
@@ -32,7 +35,11 @@ pub(crate) const TROUBLE: u8 = 2;
 
 /// Runs the program with the process's arguments.
 pub fn main() -> ExitCode {
-    let code = match Arguments::parse().command {
+    let arguments = match Arguments::try_parse() {
+        Ok(arguments) => arguments,
+        Err(error) => return ExitCode::from(usage(&error)),
+    };
+    let code = match arguments.command {
         Command::Run(arguments) => run(arguments),
         Command::Check(arguments) => check::check(&arguments),
         Command::Explain(arguments) => explain::explain(&arguments),
@@ -55,6 +62,17 @@ pub fn main() -> ExitCode {
     ExitCode::from(code)
 }
 
+/// Says what is wrong with the arguments: they may be pasted, and are quoted. Help was asked for, and is painted.
+fn usage(error: &clap::Error) -> u8 {
+    match error.kind() {
+        ErrorKind::DisplayHelp
+        | ErrorKind::DisplayVersion
+        | ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => error.exit(),
+        _ => complain(error.render().to_string().trim_end()),
+    }
+    TROUBLE
+}
+
 fn run(arguments: args::Run) -> u8 {
     let (source, options) = arguments.parts();
     match crate::daemon::run(source, &options) {
@@ -70,18 +88,34 @@ fn run(arguments: args::Run) -> u8 {
     }
 }
 
-/// Writes to standard output; a reader that has gone away is no error.
+/// Writes lines to standard output; a reader that has gone away is no error. Whatever they hold, nothing in them commands the
+/// terminal.
 pub(crate) fn say(text: &str) {
+    say_as_is(&visible_lines(text));
+}
+
+/// The same of text in which everything from outside is escaped already: what is painted, and files.
+pub(crate) fn say_as_is(text: &str) {
     let _ = writeln!(std::io::stdout().lock(), "{text}");
+}
+
+/// Writes JSON to standard output.
+pub(crate) fn say_json(value: &impl Serialize) {
+    say_as_is(&visible_json(&serde_json::to_string(value).unwrap_or_default()));
+}
+
+/// The same on several lines.
+pub(crate) fn say_pretty_json(value: &impl Serialize) {
+    say_as_is(&visible_json(&serde_json::to_string_pretty(value).unwrap_or_default()));
 }
 
 /// Writes to standard error that something is going on.
 pub(crate) fn progress(text: &str) {
-    let _ = writeln!(std::io::stderr().lock(), "{text}");
+    let _ = writeln!(std::io::stderr().lock(), "{}", visible_lines(text));
 }
 
 /// Writes an error to standard error.
 pub(crate) fn complain(text: &str) {
     let prefix = if text.starts_with("error") || text.starts_with("warning") { "" } else { "error: " };
-    let _ = writeln!(std::io::stderr().lock(), "{prefix}{text}");
+    progress(&format!("{prefix}{text}"));
 }

@@ -6,7 +6,7 @@ use serde_json::json;
 
 use super::args::{DaemonArguments, Flush, LogLevel, Reload};
 use super::show::{count, visible, visible_lines};
-use super::{FINE, NO, TROUBLE, complain, say};
+use super::{FINE, NO, TROUBLE, complain, say, say_json};
 use crate::config;
 use crate::control::{self, ClientError, Command, Conversation, DEFAULT_SOCKET, Reply};
 
@@ -46,7 +46,7 @@ pub(super) fn flush(arguments: &Flush) -> u8 {
     let name = arguments.name.as_ref().map(ToString::to_string);
     let asked = ask(&arguments.daemon, &Command::CacheFlush { name: name.clone() });
     match asked.and_then(|mut daemon| daemon.reply()) {
-        Ok(Reply::Flushed { entries }) if arguments.json => say(&json!({ "entries": entries }).to_string()),
+        Ok(Reply::Flushed { entries }) if arguments.json => say_json(&json!({ "entries": entries })),
         Ok(Reply::Flushed { entries }) => match name {
             Some(name) => say(&format!("{} of {name} and below forgotten", count(entries, "answer"))),
             None => say(&format!("{} forgotten", count(entries, "answer"))),
@@ -62,7 +62,7 @@ pub(super) fn log_level(arguments: &LogLevel) -> u8 {
     let level = arguments.level.label().to_owned();
     let asked = ask(&arguments.daemon, &Command::LogLevel { level });
     match asked.and_then(|mut daemon| daemon.reply()) {
-        Ok(Reply::LogLevel { level }) if arguments.json => say(&json!({ "level": level }).to_string()),
+        Ok(Reply::LogLevel { level }) if arguments.json => say_json(&json!({ "level": level })),
         Ok(Reply::LogLevel { level }) => say(&format!("the log level is {} now", visible(&level))),
         Ok(other) => return other_reply(&other),
         Err(error) => return no_reply(&error),
@@ -89,7 +89,7 @@ pub(super) fn reload(arguments: &Reload) -> u8 {
             report.remove("reply");
             report.insert("ok".to_owned(), ok.into());
         }
-        say(&report.to_string());
+        say_json(&report);
     } else {
         tell(&reply);
     }

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::args::{Restore, Setup};
 use super::show::visible;
-use super::{FINE, NO, TROUBLE, complain, progress, say};
+use super::{FINE, NO, TROUBLE, complain, progress, say, say_json};
 use crate::config::ConfigErrors;
 use crate::setup::{Options, Outcome, Plan, SetupError, Step, Undone, restore as put_back, setup as switch};
 
@@ -18,7 +18,11 @@ pub(super) fn setup(arguments: &Setup) -> u8 {
     };
     match switch(&options, &mut teller(arguments.json)) {
         Ok(outcome) => {
-            say(&if arguments.json { as_json(&outcome).to_string() } else { text(&outcome) });
+            if arguments.json {
+                say_json(&as_json(&outcome))
+            } else {
+                say(&text(&outcome))
+            }
             if let (false, Outcome::Planned(plan, _) | Outcome::Done(plan)) = (arguments.json, &outcome) {
                 plan.warnings.iter().for_each(|warning| complain(&format!("warning: {}", visible(warning))));
             }
@@ -46,7 +50,7 @@ pub(super) fn restore(arguments: &Restore) -> u8 {
             "left": left_files,
             "warnings": trouble,
         });
-        say(&report.to_string());
+        say_json(&report);
     } else if undone.is_none() {
         say("nothing to do: `stubborn setup` has changed nothing here");
     } else if arguments.dry_run {
@@ -78,8 +82,7 @@ fn failed(error: &SetupError, json: bool) -> u8 {
             SetupError::FellBack { undone, .. } => Some(*undone),
             _ => None,
         };
-        say(&json!({ "changed": undone == Some(false), "error": error.to_string(), "undone": undone })
-            .to_string());
+        say_json(&json!({ "changed": undone == Some(false), "error": error.to_string(), "undone": undone }));
     } else {
         complain(&error.to_string());
     }
@@ -102,7 +105,7 @@ fn text(outcome: &Outcome) -> String {
 fn planned(plan: &Plan, stale: &[std::path::PathBuf]) -> String {
     let mut lines = vec![visible(&plan.machine)];
     if !stale.is_empty() {
-        let stale: Vec<String> = stale.iter().map(|path| path.display().to_string()).collect();
+        let stale: Vec<String> = stale.iter().map(|path| visible(&path.to_string_lossy())).collect();
         lines.push(format!(
             "what an earlier setup made would be undone first; changed since: {}",
             stale.join(", ")

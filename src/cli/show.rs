@@ -3,6 +3,8 @@
 use std::io::IsTerminal;
 use std::time::Duration;
 
+use crate::dns::{Shown, is_visible, write_json_escaped};
+
 /// Colours and weights, or none where the output is no terminal or `NO_COLOR` is set (no-color.org).
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Paint {
@@ -46,21 +48,29 @@ impl Paint {
     }
 }
 
-/// The text with every character escaped that would not show as itself: it may hold what somebody on the network chose.
+/// The text on one line, with everything escaped that would not show as itself: it may hold what somebody on the network chose.
 pub(crate) fn visible(text: &str) -> String {
-    let mut shown = String::with_capacity(text.len());
-    for character in text.chars() {
-        match character {
-            '"' | '\'' | '\\' => shown.push(character),
-            other => shown.extend(other.escape_debug()),
-        }
-    }
-    shown
+    Shown::text(text).to_string()
 }
 
 /// The same of text that has lines.
 pub(crate) fn visible_lines(text: &str) -> String {
-    text.lines().map(visible).collect::<Vec<_>>().join("\n")
+    text.split('\n').map(visible).collect::<Vec<_>>().join("\n")
+}
+
+/// JSON that says the same with everything escaped that would not show as itself: it is valid without, but people look at it on
+/// a terminal. Outside of strings there is nothing but visible ASCII and ends of lines.
+pub(crate) fn visible_json(json: &str) -> String {
+    let mut shown = String::with_capacity(json.len());
+    for c in json.chars() {
+        if c == '\n' || is_visible(c) {
+            shown.push(c);
+        } else {
+            // Writing to a String cannot fail.
+            let _ = write_json_escaped(c, &mut shown);
+        }
+    }
+    shown
 }
 
 /// `12,345`
@@ -196,8 +206,13 @@ mod tests {
 
     #[test]
     fn nothing_shown_commands_a_terminal() {
-        assert_eq!(visible("a\u{1b}[2Jb\n\u{202e}\\046"), "a\\u{1b}[2Jb\\n\\u{202e}\\046");
-        assert_eq!(visible_lines("a\u{7}\nb"), "a\\u{7}\nb");
+        assert_eq!(visible("a\u{1b}[2Jb\n\u{202e}\\046"), r"a\027[2Jb\010\226\128\174\046");
+        assert_eq!(visible_lines("a\u{7}\r\nb\n"), "a\\007\\013\nb\n");
+        assert_eq!(
+            visible_json("{\n\"\u{7f}\u{9b}\u{202e}\u{e0041}é\""),
+            r#"{
+"\u007f\u009b\u202e\udb40\udc41é""#
+        );
         assert_eq!(Paint::none().ink(Ink::Red, "x"), "x");
         assert_eq!(Paint { on: true }.ink(Ink::Red, "x"), "\u{1b}[31mx\u{1b}[0m");
     }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::args;
 use super::operate::{ask, no_reply, other_reply};
 use super::show::{Ink, Paint, columns, count, duration, milliseconds, number, octets, visible};
-use super::{FINE, NO, say};
+use super::{FINE, NO, say_as_is, say_pretty_json};
 use crate::control::{Command, PolicyStatus, Reply, Status, UpstreamStatus};
 
 /// Servers that are shown.
@@ -23,9 +23,9 @@ pub(super) fn status(arguments: &args::Status) -> u8 {
         Err(error) => return no_reply(&error),
     };
     if arguments.json {
-        say(&serde_json::to_string_pretty(&status).unwrap_or_default());
+        say_pretty_json(&status);
     } else {
-        say(&Screen { paint: Paint::stdout(), lines: Vec::new() }.show(&status));
+        say_as_is(&Screen { paint: Paint::stdout(), lines: Vec::new() }.show(&status));
     }
     if status.healthy { FINE } else { NO }
 }
@@ -302,7 +302,7 @@ stubborn 0.1.0: all is well
 
   times  name that was blocked
       9  rebind.example
-    ≤ 3  a\\u{1b}[2J.example"
+    ≤ 3  a\\027[2J.example"
         );
     }
 
@@ -310,7 +310,7 @@ stubborn 0.1.0: all is well
     fn what_is_wrong_comes_first() {
         let problems = vec!["no upstream answers".to_owned(), "a\nb".to_owned()];
         let text = shown(&Status { healthy: false, problems, ..status() });
-        let head = "stubborn 0.1.0: something is wrong\n  ! no upstream answers\n  ! a\\nb\n\n";
+        let head = "stubborn 0.1.0: something is wrong\n  ! no upstream answers\n  ! a\\010b\n\n";
         assert!(text.starts_with(head), "{text}");
     }
 

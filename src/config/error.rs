@@ -4,6 +4,8 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use crate::dns::Shown;
+
 /// What is wrong with one value, and what would be right.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Wrong {
@@ -187,15 +189,7 @@ pub(super) fn sort(problems: &mut [ConfigError]) {
 
 /// The text with everything escaped that would not show as itself; a tab becomes four blanks.
 pub(crate) fn printable(text: &str) -> String {
-    let mut shown = String::with_capacity(text.len());
-    for character in text.chars() {
-        match character {
-            '\t' => shown.push_str("    "),
-            '"' | '\'' | '\\' => shown.push(character),
-            other => shown.extend(other.escape_debug()),
-        }
-    }
-    shown
+    Shown::text(&text.replace('\t', "    ")).to_string()
 }
 
 /// The value in quotes, printable, and not too long.
@@ -236,8 +230,8 @@ mod tests {
     fn carets_stay_under_the_value_after_tabs_and_escapes() {
         let shown = error("\tm = \"\u{202e}x\"", 6, 4).to_string();
         let lines: Vec<&str> = shown.lines().collect();
-        assert_eq!(lines[3], "12 |     m = \"\\u{202e}x\"");
-        assert_eq!(lines[4], "   |         ^^^^^^^^^^^");
+        assert_eq!(lines[3], "12 |     m = \"\\226\\128\\174x\"");
+        assert_eq!(lines[4], "   |         ^^^^^^^^^^^^^^^");
     }
 
     #[test]
@@ -247,13 +241,13 @@ mod tests {
             "a.toml:12:8: guard.mode: \"x\" is no mode (did you mean \"y\"?)"
         );
         let file = ConfigError::of_file(Path::new("b\nc"), Wrong::new("no such file"));
-        assert_eq!(file.one_line(), "b\\nc: no such file");
-        assert_eq!(file.to_string(), "error: no such file\n --> b\\nc");
+        assert_eq!(file.one_line(), "b\\010c: no such file");
+        assert_eq!(file.to_string(), "error: no such file\n --> b\\010c");
     }
 
     #[test]
     fn long_values_are_cut() {
-        assert_eq!(quoted("a\u{1b}[1m"), "\"a\\u{1b}[1m\"");
+        assert_eq!(quoted("a\u{1b}[1m"), "\"a\\027[1m\"");
         assert!(quoted(&"x".repeat(1000)).chars().count() < 70);
     }
 }

@@ -1,7 +1,8 @@
 //! EDNS(0) (RFC 6891) and Extended DNS Errors (RFC 8914).
 
-use std::fmt;
+use std::fmt::{self, Write};
 
+use super::shown::Shown;
 use super::wire::{Malformed, Reader};
 
 /// The UDP payload size we announce and the most we send: what passes every path unfragmented.
@@ -9,8 +10,10 @@ pub const UDP_PAYLOAD: u16 = 1232;
 /// What a client without EDNS takes over UDP (RFC 1035 §4.2.1).
 pub const PLAIN_PAYLOAD: u16 = 512;
 
-/// The longest EXTRA-TEXT of an upstream that is passed on, in octets.
+/// The longest EXTRA-TEXT of an upstream that is passed on, in octets, with what is put before it.
 const EDE_TEXT: usize = 160;
+/// Before every text of an upstream: whose words they are. None of our own texts begins with it.
+const EDE_FOREIGN: &str = "upstream: ";
 /// How many extended errors of an upstream are kept.
 const EDE_KEPT: usize = 3;
 const OPTION_EDE: u16 = 15;
@@ -78,19 +81,35 @@ impl Ede {
         Self { code, text: text.into() }
     }
 
-    /// An extended error of an upstream: the text cut, and everything but printable characters replaced.
+    /// An extended error of an upstream: the text marked as not ours, everything in it escaped that does not show as itself,
+    /// and cut.
     fn foreign(code: u16, text: &[u8]) -> Self {
-        let text: String = String::from_utf8_lossy(text.get(..EDE_TEXT).unwrap_or(text))
-            .chars()
-            .map(|c| if c == ' ' || c.is_ascii_graphic() || c.is_alphanumeric() { c } else { '?' })
-            .collect();
-        Self::new(EdeCode(code), text)
+        let mut shown = String::new();
+        if !text.is_empty() {
+            shown.push_str(EDE_FOREIGN);
+            let _ = write!(Bounded(&mut shown), "{}", Shown::foreign(text));
+        }
+        Self::new(EdeCode(code), shown)
     }
 }
 
 impl fmt::Display for Ede {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "EDE {}: {}", self.code.0, self.text)
+        write!(f, "EDE {}", self.code.0)?;
+        if self.text.is_empty() { Ok(()) } else { write!(f, ": {}", self.text) }
+    }
+}
+
+/// Takes characters and escapes whole, up to [`EDE_TEXT`] octets, and ends the writing then.
+struct Bounded<'a>(&'a mut String);
+
+impl Write for Bounded<'_> {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        if self.0.len() + text.len() > EDE_TEXT {
+            return Err(fmt::Error);
+        }
+        self.0.push_str(text);
+        Ok(())
     }
 }
 
@@ -149,7 +168,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_upstreams_error_text_is_cut_and_made_printable() {
+    fn an_upstreams_error_text_is_marked_escaped_and_cut() {
         let mut rdata = vec![0, 10, 0, 2, 1, 2];
         let text = [b"a\n\x1b[31m\xe2\x80\xae\xff".as_slice(), &[b'x'; 300]].concat();
         rdata.extend_from_slice(&15u16.to_be_bytes());
@@ -159,8 +178,25 @@ mod tests {
         let errors = read_options(&rdata).unwrap();
         assert_eq!(errors.len(), 1);
         assert_eq!(errors[0].code, EdeCode(7));
-        assert!(errors[0].text.starts_with("a??[31m??xxx"), "{}", errors[0].text);
-        assert!(errors[0].text.len() <= EDE_TEXT);
+        let start = r"upstream: a\010\027[31m\226\128\174\255xxx";
+        assert!(errors[0].text.starts_with(start), "{}", errors[0].text);
+        assert_eq!(errors[0].text.len(), EDE_TEXT);
+    }
+
+    #[test]
+    fn whose_words_an_error_has_is_plain_and_no_escape_is_cut() {
+        for (text, shown) in [
+            (b"".as_slice(), "EDE 15".to_owned()),
+            (
+                b"blocked: to allow: stubborn allow x",
+                "EDE 15: upstream: blocked: to allow: stubborn allow x".to_owned(),
+            ),
+            (b"upstream: x\\027", r"EDE 15: upstream: upstream: x\092027".to_owned()),
+            (&[0xff; 300], format!("EDE 15: upstream: {}", r"\255".repeat(37))),
+            ("für".as_bytes(), "EDE 15: upstream: für".to_owned()),
+        ] {
+            assert_eq!(Ede::foreign(15, text).to_string(), shown);
+        }
     }
 
     #[test]

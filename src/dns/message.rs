@@ -1,11 +1,9 @@
 //! A reply as this program builds it: the records after the question, in wire form, ready to be copied.
 
-use hickory_proto::rr::{self, RData};
-use hickory_proto::serialize::binary::{BinDecoder, Restrict};
-
 use super::edns::{Ede, opt_length, write_opt};
 use super::kind::{Class, Rcode, RecordType};
 use super::name::NameRef;
+use super::presentation::present;
 use super::query::{Asker, Question};
 use super::wire::{HEADER, Labels, Malformed, NameBuf, Reader};
 
@@ -173,20 +171,10 @@ impl Message {
 }
 
 impl Record<'_> {
-    /// Its type, TTL and RDATA in presentation format, as the DNS library writes it; unknown types as RFC 3597 §5.
+    /// Its type, RDATA in presentation format, and TTL; whatever the RDATA holds, this is printable ASCII.
     pub fn to_text(&self) -> String {
         let Self { rtype, ttl, rdata, .. } = self;
-        let generic = || {
-            let hex: String = rdata.iter().map(|octet| format!("{octet:02x}")).collect();
-            format!("\\# {} {hex}", rdata.len())
-        };
-        let mut decoder = BinDecoder::new(rdata);
-        let length = Restrict::new(u16::try_from(rdata.len()).unwrap_or(u16::MAX));
-        let shown = match RData::read(&mut decoder, rr::RecordType::from(rtype.0), length) {
-            Ok(RData::Unknown { .. }) | Err(_) => generic(),
-            Ok(known) => known.to_string(),
-        };
-        format!("{rtype} {shown} (TTL {ttl} s)")
+        format!("{rtype} {} (TTL {ttl} s)", present(*rtype, rdata))
     }
 }
 

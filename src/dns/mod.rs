@@ -17,10 +17,12 @@ mod local;
 mod message;
 mod name;
 mod nat64;
+mod presentation;
 mod public_suffix;
 mod query;
 mod rdata;
 mod response;
+mod shown;
 mod spelled;
 mod svcb;
 mod targets;
@@ -40,6 +42,7 @@ pub use query::{Asker, NotAQuery, Query, Question};
 pub use response::{
     MAX_ALIASES, ResponseError, UpstreamResponse, remove_edns, write_addresses_reply, write_upstream_query,
 };
+pub use shown::{Shown, is_visible, write_escaped, write_json_escaped};
 pub use spelled::{each_spelled_address, is_dnsbl_shaped};
 pub use svcb::Svcb;
 pub use targets::{Leads, Target, each_target};

@@ -4,6 +4,7 @@ use std::borrow::Borrow;
 use std::fmt;
 use std::sync::Arc;
 
+use super::shown::write_escaped;
 use super::wire::NameBuf;
 
 /// The longest name on the wire in octets, the root's zero included (RFC 1035 §3.1).
@@ -275,7 +276,7 @@ impl fmt::Display for NameRef<'_> {
                     b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'_' | b'*' => {
                         write!(f, "{}", char::from(byte))?;
                     }
-                    other => write!(f, "\\{other:03}")?,
+                    other => write_escaped(&[other], f)?,
                 }
             }
         }

@@ -51,6 +51,16 @@ impl<'a> Svcb<'a> {
         Ok(svcb)
     }
 
+    /// SvcPriority (RFC 9460 §2.4.1).
+    pub(super) fn priority(&self) -> u16 {
+        self.rdata.first_chunk().map_or(0, |octets| u16::from_be_bytes(*octets))
+    }
+
+    /// The parameters, each with its key's number.
+    pub(super) fn params(&self) -> impl Iterator<Item = (u16, &'a [u8])> {
+        params(self.params).flatten()
+    }
+
     /// The TargetName; the root stands for the owner (RFC 9460 §2.5).
     pub fn target(&self) -> NameRef<'a> {
         NameRef::from_checked(self.target)

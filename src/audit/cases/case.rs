@@ -54,6 +54,8 @@ pub enum Expect {
     AnyOf(Vec<Expect>),
     /// This, and an extended error with this INFO-CODE.
     Explained(Box<Expect>, u16),
+    /// This, and the text of each extended error says that it is an upstream's.
+    Attributed(Box<Expect>),
 }
 
 /// A question as a client puts it.
@@ -298,7 +300,7 @@ impl Expect {
         match self {
             Self::Answer(kept) | Self::Touched(kept) => kept.iter().flat_map(addresses_of).collect(),
             Self::AnyOf(expects) => expects.iter().flat_map(Self::addresses).collect(),
-            Self::Explained(expect, _) => expect.addresses(),
+            Self::Explained(expect, _) | Self::Attributed(expect) => expect.addresses(),
             Self::Blocked
             | Self::Nodata
             | Self::Negative(_)

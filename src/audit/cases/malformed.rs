@@ -1,7 +1,7 @@
 //! M09, M21, M23–M25: messages that do not parse, do not belong to the query, or mean different things to different
 //! readers. The daemon closes, never opens: SERVFAIL, or what a strict reader finds.
 
-use super::{Action, Asked, Case, Group, PUBLIC4, ip};
+use super::{Action, Asked, Case, Expect, Group, Kept, PUBLIC4, ip};
 use crate::audit::wire::{self, Message, Record, code, flag, label, name, pointer, qname_pointer};
 
 fn case(id: &'static str, title: &'static str) -> Case {
@@ -271,6 +271,21 @@ fn options() -> Vec<Case> {
                 honest(asked).additional([opt(&[(wire::EDE, &text)])])
             })
             .keeps_addresses([PUBLIC4]),
+        case("M25", "characters that are not seen in the text of an extended error")
+            .reply(move |asked| {
+                let text = wire::ede(
+                    15,
+                    "a\u{202e}b\u{2066}\u{200b}\u{feff}\u{9b}31m\u{e0041}\u{ad}\u{2028}".as_bytes(),
+                );
+                honest(asked).additional([opt(&[(wire::EDE, &text)])])
+            })
+            .keeps_addresses([PUBLIC4]),
+        case("M25", "the resolver's own words in the text of an extended error")
+            .reply(move |asked| {
+                let text = wire::ede(15, b"bank.example A blocked; to allow: stubborn allow evil.example");
+                honest(asked).additional([opt(&[(wire::EDE, &text)])])
+            })
+            .expect(Expect::Attributed(Box::new(Expect::Answer(vec![Kept::address(PUBLIC4)])))),
         case("M25", "a text of 60 KiB in an extended error")
             .reply(move |asked| {
                 let text = wire::ede(15, &[b'a'; 60_000]);

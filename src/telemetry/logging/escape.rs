@@ -1,6 +1,7 @@
-//! Text from outside, made safe for a line, a terminal and a JSON string.
+//! Text from outside, made safe for a line of the log: what is visible is decided in [`dns`](crate::dns), here are the forms of
+//! lines.
 
-use std::fmt::Write;
+use crate::dns::{is_visible, write_escaped, write_json_escaped};
 
 /// A value longer than this is cut, and ends with `…`; also what bounds a line, together with the fields of its event.
 pub(super) const MAX_VALUE: usize = 2048;
@@ -8,7 +9,7 @@ pub(super) const MAX_VALUE: usize = 2048;
 /// Appends `text` with everything escaped that is not plainly visible: control characters, which end a line or command a
 /// terminal, and format characters, which reorder it (U+202E) or hide in it (U+200B).
 pub(super) fn push_visible(out: &mut String, text: &str) {
-    push(out, text, |out, c| if is_visible(c) { out.push(c) } else { out.extend(c.escape_debug()) });
+    push(out, text, push_char);
 }
 
 /// The same as a value that ends where it seems to: in quotes if it has a space, a quote or an equals sign.
@@ -19,8 +20,7 @@ pub(super) fn push_value(out: &mut String, text: &str) {
     out.push('"');
     push(out, text, |out, c| match c {
         '"' | '\\' => out.extend(['\\', c]),
-        c if is_visible(c) => out.push(c),
-        c => out.extend(c.escape_debug()),
+        c => push_char(out, c),
     });
     out.push('"');
 }
@@ -33,12 +33,8 @@ pub(super) fn push_json(out: &mut String, text: &str) {
         '"' | '\\' => out.extend(['\\', c]),
         '\n' => out.push_str("\\n"),
         c if is_visible(c) => out.push(c),
-        c => {
-            for unit in c.encode_utf16(&mut [0; 2]) {
-                // Writing to a String cannot fail.
-                let _ = write!(out, "\\u{unit:04x}");
-            }
-        }
+        // Writing to a String cannot fail.
+        c => drop(write_json_escaped(c, out)),
     });
     out.push('"');
 }
@@ -54,10 +50,13 @@ fn push(out: &mut String, text: &str, one: impl Fn(&mut String, char)) {
     }
 }
 
-/// What Rust's own debug output shows unescaped: neither control nor format character, not unassigned, not a mark that
-/// joins the character before.
-fn is_visible(c: char) -> bool {
-    matches!(c, '"' | '\'' | '\\') || c.escape_debug().len() == 1
+fn push_char(out: &mut String, c: char) {
+    if is_visible(c) {
+        out.push(c);
+    } else {
+        // Writing to a String cannot fail.
+        let _ = write_escaped(c.encode_utf8(&mut [0; 4]).as_bytes(), out);
+    }
 }
 
 #[cfg(test)]
@@ -79,12 +78,17 @@ mod tests {
             (r"a\046b", r"a\046b", r"a\046b", r#""a\\046b""#),
             ("a b", "a b", r#""a b""#, r#""a b""#),
             (r#"x" level=info \"#, r#"x" level=info \"#, r#""x\" level=info \\""#, r#""x\" level=info \\""#),
-            ("a\nb\r\t\0", r"a\nb\r\t\0", r"a\nb\r\t\0", r#""a\nb\u000d\u0009\u0000""#),
-            ("\u{1b}[2J", r"\u{1b}[2J", r"\u{1b}[2J", r#""\u001b[2J""#),
-            ("\u{9b}31m\u{7f}", r"\u{9b}31m\u{7f}", r"\u{9b}31m\u{7f}", r#""\u009b31m\u007f""#),
-            ("\u{202e}gpj.exe", r"\u{202e}gpj.exe", r"\u{202e}gpj.exe", r#""\u202egpj.exe""#),
-            ("a\u{200b}b\u{2028}", r"a\u{200b}b\u{2028}", r"a\u{200b}b\u{2028}", r#""a\u200bb\u2028""#),
-            ("\u{e0041}", r"\u{e0041}", r"\u{e0041}", r#""\udb40\udc41""#),
+            ("a\nb\r\t\0", r"a\010b\013\009\000", r"a\010b\013\009\000", r#""a\nb\u000d\u0009\u0000""#),
+            ("\u{1b}[2J", r"\027[2J", r"\027[2J", r#""\u001b[2J""#),
+            ("\u{9b}31m\u{7f}", r"\194\15531m\127", r"\194\15531m\127", r#""\u009b31m\u007f""#),
+            ("\u{202e}gpj.exe", r"\226\128\174gpj.exe", r"\226\128\174gpj.exe", r#""\u202egpj.exe""#),
+            (
+                "a\u{200b}b\u{2028}",
+                r"a\226\128\139b\226\128\168",
+                r"a\226\128\139b\226\128\168",
+                r#""a\u200bb\u2028""#,
+            ),
+            ("\u{e0041}", r"\243\160\129\129", r"\243\160\129\129", r#""\udb40\udc41""#),
             ("Bücher 東京", "Bücher 東京", r#""Bücher 東京""#, r#""Bücher 東京""#),
         ] {
             assert_eq!(done(push_visible, text), visible);

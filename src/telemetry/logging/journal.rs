@@ -130,7 +130,7 @@ mod tests {
         let length = frames.len();
         frames.extend(Entry::new().finish());
         let (datagram, taken) = first_frame(&frames).unwrap();
-        assert_eq!(datagram, b"PRIORITY=4\nSTUBBORN_R_TYPE_X=A\\nPRIORITY=0\n");
+        assert_eq!(datagram, b"PRIORITY=4\nSTUBBORN_R_TYPE_X=A\\010PRIORITY=0\n");
         assert_eq!((taken, first_frame(&frames[taken..])), (length, Some((&b""[..], 4))));
     }
 

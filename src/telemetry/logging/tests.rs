@@ -64,9 +64,9 @@ fn the_journal_gets_fields_and_the_id_of_what_is_known_by_name() {
     let mut octets = Vec::new();
     io::Read::read_to_end(&mut { reader }, &mut octets).unwrap();
     let entries: [&[u8]; 2] = [
-        b"MESSAGE=blocked: it client=127.0.0.1 type=\"A\\nPRIORITY=0\" more=2\nPRIORITY=4\nSYSLOG_IDENTIFIER=stubborn\n\
+        b"MESSAGE=blocked: it client=127.0.0.1 type=\"A\\010PRIORITY=0\" more=2\nPRIORITY=4\nSYSLOG_IDENTIFIER=stubborn\n\
           CODE_MODULE=stubborn::telemetry::logging::tests\nMESSAGE_ID=d54f41f95238431b9baa9f1992f44565\n\
-          STUBBORN_EVENT=blocked\nSTUBBORN_CLIENT=127.0.0.1\nSTUBBORN_TYPE=A\\nPRIORITY=0\nSTUBBORN_MORE=2\n",
+          STUBBORN_EVENT=blocked\nSTUBBORN_CLIENT=127.0.0.1\nSTUBBORN_TYPE=A\\010PRIORITY=0\nSTUBBORN_MORE=2\n",
         b"MESSAGE=anything\nPRIORITY=6\nSYSLOG_IDENTIFIER=stubborn\nCODE_MODULE=stubborn::telemetry::logging::tests\n",
     ];
     let frame = |entry: &&[u8]| [&u32::try_from(entry.len()).unwrap().to_le_bytes()[..], entry].concat();
