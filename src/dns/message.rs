@@ -3,9 +3,10 @@
 use super::edns::{Ede, opt_length, write_opt};
 use super::kind::{Class, Rcode, RecordType};
 use super::name::NameRef;
+use super::pointers::Pointers;
 use super::presentation::present;
 use super::query::{Asker, Question};
-use super::wire::{HEADER, Labels, Malformed, NameBuf, Reader};
+use super::wire::{HEADER, Malformed, Reader};
 
 const FLAG_QR: u16 = 0x8000;
 const FLAG_TC: u16 = 0x0200;
@@ -216,10 +217,8 @@ fn read_record<'a>(
 pub struct MessageBuilder {
     message: Message,
     body: Vec<u8>,
-    question: NameBuf,
     question_length: usize,
-    /// Names that stand whole in the body and may be pointed at: where they begin in the message.
-    targets: Vec<usize>,
+    pointers: Pointers,
 }
 
 impl MessageBuilder {
@@ -235,9 +234,8 @@ impl MessageBuilder {
                 body: Box::default(),
             },
             body: Vec::new(),
-            question: NameBuf::of(question.name()),
             question_length: question.wire_length(),
-            targets: Vec::new(),
+            pointers: Pointers::new(question.name()),
         }
     }
 
@@ -319,7 +317,10 @@ impl MessageBuilder {
             return Err(Malformed);
         }
         if rtype == RecordType::CNAME && section == Section::Answer {
-            self.targets.push(HEADER + self.question_length + length_at + 2);
+            let rdata = self.body.get(length_at + 2..).unwrap_or_default();
+            if let Ok(target) = NameRef::from_wire(rdata) {
+                self.pointers.add(HEADER + self.question_length + length_at + 2, target);
+            }
         }
         let count = match section {
             Section::Answer => &mut self.message.answers,
@@ -332,37 +333,11 @@ impl MessageBuilder {
     /// Writes an owner as a pointer wherever the name already stands in the message: a stub that skips names octet
     /// by octet then has nothing in them to stumble over.
     fn write_owner(&mut self, owner: NameRef<'_>) {
-        let pointer = self.pointer_to(owner).and_then(|at| u16::try_from(at).ok()).filter(|&at| at < 0x4000);
+        let pointer =
+            self.pointers.find(owner).and_then(|at| u16::try_from(at).ok()).filter(|&at| at < 0x4000);
         match pointer {
             Some(at) => self.body.extend_from_slice(&(0xc000 | at).to_be_bytes()),
             None => self.body.extend_from_slice(owner.as_wire()),
         }
     }
-
-    fn pointer_to(&self, owner: NameRef<'_>) -> Option<usize> {
-        if owner.as_wire().len() == 1 {
-            return None;
-        }
-        let question = self.question.as_name();
-        let in_question = question.ancestors().find(|name| name.same(owner));
-        if let Some(found) = in_question {
-            return Some(HEADER + question.as_wire().len() - found.as_wire().len());
-        }
-        let body_at = HEADER + self.question_length;
-        self.targets.iter().copied().find_map(|at| {
-            let target = whole_name(&self.body, at - body_at)?;
-            let found = target.ancestors().find(|name| name.same(owner))?;
-            Some(at + target.as_wire().len() - found.as_wire().len())
-        })
-    }
-}
-
-/// The uncompressed name at `at`.
-fn whole_name(body: &[u8], at: usize) -> Option<NameRef<'_>> {
-    let mut labels = Labels::new(body, at);
-    let mut length = 1;
-    while let Ok(Some(label)) = labels.next() {
-        length += label.len() + 1;
-    }
-    NameRef::from_wire(body.get(at..at + length)?).ok()
 }

@@ -17,6 +17,7 @@ mod local;
 mod message;
 mod name;
 mod nat64;
+mod pointers;
 mod presentation;
 mod public_suffix;
 mod query;

@@ -210,12 +210,12 @@ impl<'a> NameRef<'a> {
 
     /// This name is `ancestor` or lies below it.
     pub fn is_within(self, ancestor: NameRef<'_>) -> bool {
-        let Some(cut) = self.0.len().checked_sub(ancestor.0.len()) else {
-            return false;
-        };
-        self.ancestors()
-            .find(|name| name.0.len() + cut == self.0.len())
-            .is_some_and(|name| name.same(ancestor))
+        self.ancestor_of_length(ancestor.0.len()).is_some_and(|name| name.same(ancestor))
+    }
+
+    /// Its ancestor, or itself, that takes so many octets on the wire.
+    pub(super) fn ancestor_of_length(self, length: usize) -> Option<NameRef<'a>> {
+        self.ancestors().find(|name| name.0.len() <= length).filter(|name| name.0.len() == length)
     }
 
     /// An owned, lower-cased copy.

@@ -1,0 +1,188 @@
+//! Where names stand that owners of a reply may point at: the question, and the targets of its aliases.
+//!
+//! An attacker chooses all of these names, and how many records ask for them. So looking one up compares octets once with each
+//! target, whatever labels they have.
+
+use super::name::{MAX_NAME, NameRef};
+use super::wire::{HEADER, NameBuf};
+
+/// The most targets that are remembered: as many as an alias chain that is followed has.
+const MOST: usize = super::MAX_ALIASES;
+
+/// A name that stands whole in the message.
+struct Place {
+    /// Where it begins in the message.
+    at: usize,
+    /// In lower case.
+    name: NameBuf,
+    /// Where its labels begin, and its root.
+    starts: [bool; MAX_NAME],
+}
+
+/// The names of one message.
+pub(super) struct Pointers {
+    question: NameBuf,
+    targets: Vec<Place>,
+}
+
+impl Pointers {
+    /// Of a message with this question.
+    pub(super) fn new(question: NameRef<'_>) -> Self {
+        Self { question: NameBuf::of(question), targets: Vec::new() }
+    }
+
+    /// There is a target at `at` of the message.
+    pub(super) fn add(&mut self, at: usize, name: NameRef<'_>) {
+        if self.targets.len() >= MOST {
+            return;
+        }
+        let mut starts = [false; MAX_NAME];
+        for start in name.ancestors().filter_map(|ancestor| start_of(name, ancestor.as_wire().len())) {
+            if let Some(start) = starts.get_mut(start) {
+                *start = true;
+            }
+        }
+        self.targets.push(Place { at, name: NameBuf::of(name).folded(), starts });
+    }
+
+    /// Where `owner` can be read: as the end of the question, or of the first target that ends with it.
+    pub(super) fn find(&self, owner: NameRef<'_>) -> Option<usize> {
+        let length = owner.as_wire().len();
+        if length == 1 {
+            return None;
+        }
+        let question = self.question.as_name();
+        if question.ancestor_of_length(length).is_some_and(|end| end.same(owner)) {
+            return start_of(question, length).map(|start| HEADER + start);
+        }
+        if self.targets.is_empty() {
+            return None;
+        }
+        let owner = NameBuf::of(owner).folded();
+        self.targets.iter().find_map(|target| {
+            let start = start_of(target.name.as_name(), length)?;
+            let ends_with = *target.starts.get(start)?
+                && target.name.as_name().as_wire().get(start..)? == owner.as_name().as_wire();
+            ends_with.then_some(target.at + start)
+        })
+    }
+}
+
+/// Where the end of `length` octets begins in `name`.
+fn start_of(name: NameRef<'_>, length: usize) -> Option<usize> {
+    name.as_wire().len().checked_sub(length)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::dns::{Name, Question, RecordType, UpstreamResponse};
+    use proptest::prelude::*;
+    use std::time::Instant;
+
+    /// The definition: the first name in the message, in order, of which `owner` is an ancestor or the whole.
+    fn defined(names: &[(usize, Name)], owner: NameRef<'_>) -> Option<usize> {
+        names.iter().find_map(|(at, name)| {
+            let found = name.as_ref().ancestors().find(|ancestor| ancestor.same(owner))?;
+            let start = name.as_wire().len() - found.as_wire().len();
+            (found.as_wire().len() > 1).then_some(at + start)
+        })
+    }
+
+    fn check(question: &str, targets: &[String], owner: &str) {
+        let name = |text: &str| Name::from_text(text).unwrap();
+        let mut names = vec![(HEADER, name(question))];
+        let mut pointers = Pointers::new(names[0].1.as_ref());
+        for (index, target) in targets.iter().enumerate() {
+            let at = 300 * (index + 1);
+            names.push((at, name(target)));
+            pointers.add(at, name(target).as_ref());
+        }
+        let owner = name(owner);
+        let upper = owner.as_wire().to_ascii_uppercase();
+        for spelled in [owner.as_ref(), NameRef::from_wire(&upper).unwrap()] {
+            assert_eq!(pointers.find(spelled), defined(&names, spelled), "{owner} in {names:?}");
+        }
+    }
+
+    #[test]
+    fn the_first_name_that_ends_with_the_owner_is_pointed_at() {
+        let targets = ["cdn.example.net", "a.cdn.example.net", r"x\004evil.org"].map(str::to_owned);
+        for owner in [
+            "www.example.org",
+            "example.org",
+            "org",
+            ".",
+            "cdn.example.net",
+            "a.cdn.example.net",
+            "net",
+            "dn.example.net",
+            "b.cdn.example.net",
+            // Octets that end a target, but do not begin at a label of it.
+            r"evil.org",
+            r"x\004evil.org",
+        ] {
+            check("www.Example.org", &targets, owner);
+        }
+    }
+
+    /// An alias chain of so many names of 255 octets and 127 labels, which differ in one label, and `records` at its end.
+    fn chain(aliases: u8, records: u16, differs_at: usize) -> (Question, Vec<u8>) {
+        let name = |number: u8| {
+            let mut wire = b"\x01a".repeat(127);
+            wire[differs_at] = b'b' + number;
+            wire.push(0);
+            wire
+        };
+        let asked = name(0);
+        let question = Question::new(NameRef::from_wire(&asked).unwrap(), RecordType::A);
+        let mut wire = vec![0, 0, 0x81, 0x80, 0, 1];
+        wire.extend((u16::from(aliases) + records).to_be_bytes());
+        wire.extend([0; 4]);
+        question.write(&mut wire);
+        let mut owner = HEADER;
+        let pointer = |at: usize| (0xc000 | u16::try_from(at).unwrap()).to_be_bytes();
+        for alias in 1..=aliases {
+            wire.extend(pointer(owner));
+            wire.extend([0, 5, 0, 1, 0, 0, 0, 9, 0, 255]);
+            owner = wire.len();
+            wire.extend(name(alias));
+        }
+        for record in 0..records {
+            wire.extend(pointer(owner));
+            wire.extend([0, 1, 0, 1, 0, 0, 0, 9, 0, 4, 1, 1]);
+            wire.extend(record.to_be_bytes());
+        }
+        (question, wire)
+    }
+
+    #[test]
+    fn long_aliases_cost_no_more_than_the_records_behind_them() {
+        let time = |aliases, records, differs_at| {
+            let (question, wire) = chain(aliases, records, differs_at);
+            let read = |_| {
+                let start = Instant::now();
+                let response = UpstreamResponse::parse(&wire, &question, true).unwrap();
+                assert_eq!(response.message().answer_count(), u16::from(aliases) + records);
+                start.elapsed()
+            };
+            (0..7).map(read).min().unwrap()
+        };
+        let plain = time(0, 3_300, 1);
+        for differs_at in [1, 127, 253] {
+            let aliased = time(16, 3_300, differs_at);
+            assert!(aliased < plain * 3, "{aliased:?} with aliases, {plain:?} without");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn it_is_what_the_definition_says(
+            question in "[ab](\\.[ab]{1,2}){0,3}",
+            targets in proptest::collection::vec("([ab]|a\\\\001|\\\\002b)(\\.([ab]|\\\\001[ab])){0,5}", 0..16),
+            owner in "([ab]|\\\\001)(\\.[ab]{1,2}){0,4}",
+        ) {
+            check(&question, &targets, &owner);
+        }
+    }
+}
