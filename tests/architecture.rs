@@ -23,11 +23,12 @@ use Use::{Any, Only};
 const EDGES: &[(&str, &[(&str, Use)])] = &[
     ("dns", &[]),
     ("count", &[]),
-    ("machine", &[]),
+    ("files", &[]),
+    ("machine", &[("files", Any)]),
     ("policy", &[("dns", Any)]),
     ("cache", &[("dns", Any)]),
     ("datagram", &[]),
-    ("upstream", &[("dns", Any), ("count", Any), ("datagram", Any)]),
+    ("upstream", &[("dns", Any), ("count", Any), ("datagram", Any), ("files", Any)]),
     ("resolve", &[("dns", Any), ("policy", Any), ("cache", Any), ("upstream", Any)]),
     (
         "listen",
@@ -48,6 +49,7 @@ const EDGES: &[(&str, &[(&str, Use)])] = &[
         "config",
         &[
             ("dns", Only(&["Name", "NameError", "Shown", "public_suffix"])),
+            ("files", Any),
             (
                 "policy",
                 Only(&[
@@ -93,6 +95,7 @@ const EDGES: &[(&str, &[(&str, Use)])] = &[
     (
         "daemon",
         &[
+            ("files", Any),
             ("dns", Any),
             ("policy", Any),
             ("upstream", Any),
@@ -125,6 +128,7 @@ const EDGES: &[(&str, &[(&str, Use)])] = &[
     (
         "setup",
         &[
+            ("files", Any),
             ("machine", Any),
             // Its questions are a client's, and it asks the daemon as an operator does.
             ("audit", Any),
@@ -138,6 +142,7 @@ const EDGES: &[(&str, &[(&str, Use)])] = &[
         // `explain` walks the way of a query by itself, so it needs what a query meets.
         "cli",
         &[
+            ("files", Any),
             ("dns", Any),
             ("policy", Any),
             ("cache", Any),

@@ -442,6 +442,25 @@ fn a_configuration_from_a_pipe_is_read_once() {
 }
 
 #[test]
+fn a_pipe_that_nobody_writes_into_holds_nobody_up() {
+    let directory = tempfile::tempdir().unwrap();
+    let pipe = directory.path().join("pipe");
+    assert!(Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+    let hosts = TempConfig::new(&format!("[names]\nhosts-files = [{pipe:?}, \"/dev/zero\"]\n"));
+    let text = on(&hosts.path(), "check", 0);
+    assert!(text.contains("it is a pipe; name a regular file; its names cannot be read"), "{text}");
+    assert!(text.contains("/dev/zero: it is a device; name a regular file"), "{text}");
+    for command in ["check", "config show", "audit", "explain nas.example.org --answer 1.1.1.1"] {
+        let text = on(&pipe, command, 1);
+        assert!(text.contains("the file cannot be read: nobody writes into this pipe"), "{command}: {text}");
+    }
+    let text = on(&pipe, "allow nas.example.org", 2);
+    assert!(text.contains("it is no file"), "{text}");
+    let text = on(directory.path(), "check", 1);
+    assert!(text.contains("it is a directory; name a regular file"), "{text}");
+}
+
+#[test]
 fn an_audit_leaves_the_configurations_own_names_out() {
     let config = TempConfig::new("[[local]]\nname = \"*.test\"\naddresses = [\"127.0.0.1\"]\n");
     let text = on(&config.path(), "audit", 0);

@@ -419,6 +419,7 @@ fn a_hosts_file_that_cannot_be_read_keeps_its_names() {
     };
     let stage = Stage::new("stubborn.toml", |root| {
         fs::create_dir(root.join("directory")).unwrap();
+        assert!(std::process::Command::new("mkfifo").arg(root.join("pipe")).status().unwrap().success());
         fs::File::create(root.join("huge")).unwrap().set_len((32 << 20) + 1).unwrap();
         fs::write(root.join("first"), format!("192.168.1.9 {PRINTER}\n")).unwrap();
         fs::write(root.join("second"), format!("192.168.1.10 {PRINTER}\n")).unwrap();
@@ -426,8 +427,8 @@ fn a_hosts_file_that_cannot_be_read_keeps_its_names() {
         config(root, BLOCKED);
     });
     let hosts = stage.path("hosts");
-    // A directory, a file that is too large, and a link to itself.
-    for broken in ["directory", "huge", "hosts"] {
+    // A directory, a pipe that nobody writes into, a file that is too large, and a link to itself.
+    for broken in ["directory", "pipe", "huge", "hosts"] {
         let printer = || ask(stage.server(), PRINTER);
         printer().assert_addresses(&["192.168.1.9"]);
         let lost = &["WARN", "its names cannot be read"];

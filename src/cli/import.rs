@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 use super::args::Import;
 use super::{FINE, NO, TROUBLE, complain, progress, say_as_is, say_json};
 use crate::edit::write_new;
+use crate::files;
 use crate::import::{Imported, Source, import as make};
 
 /// The most that is read of standard input, in octets; what is longer is refused all the same.
@@ -56,13 +57,12 @@ pub(super) fn import(arguments: &Import) -> u8 {
 }
 
 fn read(path: &Path) -> io::Result<Source> {
-    let mut octets = Vec::new();
     if path == Path::new("-") {
+        let mut octets = Vec::new();
         io::stdin().lock().take(LONGEST).read_to_end(&mut octets)?;
         return Ok(Source { name: Arc::from("standard input"), octets });
     }
-    std::fs::File::open(path)?.take(LONGEST).read_to_end(&mut octets)?;
-    Ok(Source { name: path.display().to_string().into(), octets })
+    Ok(Source { name: path.display().to_string().into(), octets: files::read_once(path, LONGEST)? })
 }
 
 fn as_json(imported: &Imported) -> Value {

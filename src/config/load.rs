@@ -4,7 +4,7 @@
 mod tests;
 
 use std::ffi::OsString;
-use std::io::{self, Read};
+use std::io;
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -18,6 +18,7 @@ use super::parts::{Part, Parts};
 use super::routes::Seen;
 use super::table::Table;
 use super::{Config, exceptions, include, keys, routes, sections};
+use crate::files;
 use crate::policy::Origin;
 
 /// Where the configuration is looked for when no other file is named.
@@ -47,7 +48,7 @@ pub struct Loaded {
 
 /// Where included files come from.
 pub trait Files {
-    /// All of a file.
+    /// All of a regular file.
     fn read(&self, path: &Path) -> io::Result<Vec<u8>>;
     /// The names of the files in a directory.
     fn list(&self, directory: &Path) -> io::Result<Vec<OsString>>;
@@ -59,9 +60,7 @@ pub struct Disk;
 
 impl Files for Disk {
     fn read(&self, path: &Path) -> io::Result<Vec<u8>> {
-        let mut octets = Vec::new();
-        std::fs::File::open(path)?.take(LONGEST_FILE + 1).read_to_end(&mut octets)?;
-        Ok(octets)
+        files::read(path, LONGEST_FILE)
     }
 
     fn list(&self, directory: &Path) -> io::Result<Vec<OsString>> {
@@ -77,9 +76,31 @@ impl Files for Disk {
     }
 }
 
+/// The file system for a single reading: the configuration may come out of a pipe.
+#[derive(Debug, Clone, Copy)]
+struct Once;
+
+impl Files for Once {
+    fn read(&self, path: &Path) -> io::Result<Vec<u8>> {
+        read_once(path)
+    }
+
+    fn list(&self, directory: &Path) -> io::Result<Vec<OsString>> {
+        Disk.list(directory)
+    }
+}
+
+/// What a file holds, or what comes out of a pipe or a device: nothing more does, so there is no reading it again.
+///
+/// # Errors
+/// What the system says; it is too long, or nothing comes.
+pub fn read_once(path: &Path) -> io::Result<Vec<u8>> {
+    files::read_once(path, LONGEST_FILE)
+}
+
 /// Reads the configuration: the file named; else [`DEFAULT_PATH`] where it exists; else the defaults.
 pub fn load(path: Option<&Path>) -> Result<Loaded, ConfigErrors> {
-    load_from(path, &Disk)
+    load_from(path, &Once)
 }
 
 /// The same, from `files`.
@@ -318,10 +339,11 @@ fn text_of(path: &Path, files: &dyn Files) -> Result<String, Wrong> {
     let octets = files.read(path).map_err(|error| match error.kind() {
         io::ErrorKind::NotFound => Wrong::new("there is no such file"),
         io::ErrorKind::PermissionDenied => Wrong::new("this user may not read the file"),
+        io::ErrorKind::FileTooLarge => too_long(),
         _ => Wrong::new(format!("the file cannot be read: {error}")),
     })?;
     if u64::try_from(octets.len()).is_ok_and(|length| length > LONGEST_FILE) {
-        return Err(Wrong::new("the file is longer than 16 MiB"));
+        return Err(too_long());
     }
     String::from_utf8(octets).map_err(|error| {
         let valid = error.utf8_error().valid_up_to();
@@ -329,6 +351,10 @@ fn text_of(path: &Path, files: &dyn Files) -> Result<String, Wrong> {
         let line = before.iter().filter(|&&octet| octet == b'\n').count() + 1;
         Wrong::new(format!("line {line} is not UTF-8")).help("save the file as UTF-8")
     })
+}
+
+fn too_long() -> Wrong {
+    Wrong::new("the file is longer than 16 MiB")
 }
 
 /// What is wrong with a directory that cannot be listed.

@@ -35,7 +35,7 @@ mod width;
 pub(crate) use error::printable;
 pub use error::{ConfigError, ConfigErrors, Place, Severity, Wrong};
 pub use keys::{TABLES, TableKeys};
-pub use load::{DEFAULT_PATH, Disk, Files, Loaded, from_text, load, load_again, load_from};
+pub use load::{DEFAULT_PATH, Disk, Files, Loaded, from_text, load, load_again, load_from, read_once};
 pub use memory::Memory;
 pub use reference::{KeyReference, Paragraph, TEMPLATE, TableReference, reference};
 pub use show::{Shown, ShownKey, show};

@@ -12,6 +12,7 @@ use ipnet::Ipv6Net;
 use super::hosts_files::HostsFiles;
 use super::watch::{Content, Watched};
 use crate::config::{self, Config, ConfigErrors, Disk, Files, Loaded};
+use crate::files;
 use crate::policy::Origin;
 use crate::resolve::Ingredients;
 use crate::upstream::{Endpoint, Server, SystemError, SystemServers, loops, system_files, system_servers};
@@ -27,8 +28,8 @@ pub struct Source {
     pub upstream: Vec<Server>,
     /// `--socket`, in place of the file's; none with "off".
     pub socket: Option<Option<PathBuf>>,
-    /// What [`Source::hold_stream`] read.
-    pub held: Option<Vec<u8>>,
+    /// What [`Source::hold_stream`] read, or why it could not.
+    pub held: Option<Result<Vec<u8>, String>>,
 }
 
 /// What is found on the machine.
@@ -125,13 +126,13 @@ pub struct Built {
 struct Reading<'a> {
     seen: RefCell<HashMap<PathBuf, Content>>,
     /// A stream, and what came of it when it was read.
-    held: Option<(&'a Path, &'a [u8])>,
+    held: Option<(&'a Path, &'a Result<Vec<u8>, String>)>,
 }
 
 impl Files for Reading<'_> {
     fn read(&self, path: &Path) -> std::io::Result<Vec<u8>> {
-        if let Some((_, octets)) = self.held.filter(|(held, _)| *held == path) {
-            return Ok(octets.to_vec());
+        if let Some((_, held)) = self.held.filter(|(held, _)| *held == path) {
+            return held.clone().map_err(std::io::Error::other);
         }
         let octets = Disk.read(path)?;
         self.note(path, &octets);
@@ -165,7 +166,18 @@ impl Source {
     /// # Errors
     /// Every error of the configuration.
     pub fn load(&self) -> Result<Loaded, ConfigErrors> {
-        self.load_from(&Disk, &mut config::Memory::default())
+        let source = self.holding_stream();
+        source.load_from(&source.reading(), &mut config::Memory::default())
+    }
+
+    fn reading(&self) -> Reading<'_> {
+        Reading { held: self.config.as_deref().zip(self.held.as_ref()), ..Reading::default() }
+    }
+
+    fn holding_stream(&self) -> Self {
+        let mut source = self.clone();
+        source.hold_stream();
+        source
     }
 
     fn load_from(&self, files: &dyn Files, memory: &mut config::Memory) -> Result<Loaded, ConfigErrors> {
@@ -195,9 +207,8 @@ impl Source {
     /// Keeps what comes out of `config` where that is a pipe or a device: it comes out once, and each reload reads again.
     pub fn hold_stream(&mut self) {
         let Some(path) = &self.config else { return };
-        if std::fs::metadata(path).is_ok_and(|file| !file.is_file() && !file.is_dir()) {
-            // What cannot be read is told by the reading that follows.
-            self.held = Disk.read(path).ok();
+        if self.held.is_none() && files::is_stream(path) {
+            self.held = Some(config::read_once(path).map_err(|error| error.to_string()));
         }
     }
 
@@ -206,17 +217,16 @@ impl Source {
     /// # Errors
     /// See [`BuildError`]; nothing has been changed by then.
     pub fn build(&self, environment: &Environment) -> Result<Built, BuildError> {
-        self.build_again(environment, &mut Memory::default())
+        self.holding_stream().build_again(environment, &mut Memory::default())
     }
 
-    /// The same, by one who builds time and again.
+    /// The same, by one who builds time and again: who waits for no pipe.
     pub(super) fn build_again(
         &self,
         environment: &Environment,
         memory: &mut Memory,
     ) -> Result<Built, BuildError> {
-        let held = self.config.as_deref().zip(self.held.as_deref());
-        let reading = Reading { held, ..Reading::default() };
+        let reading = self.reading();
         let Loaded { mut config, files, directories, warnings, written } =
             self.load_from(&reading, &mut memory.config)?;
         let listen_given = written.iter().any(|(key, _)| key == "server.listen");
@@ -239,7 +249,7 @@ impl Source {
             }
         }
         let hosts = memory.hosts.read(&config.names.hosts_files, |path, octets| reading.note(path, octets));
-        warnings.extend(hosts.unread.iter().cloned());
+        warnings.extend(hosts.unread.iter().chain(&hosts.skipped).cloned());
         let ingredients = Ingredients {
             guard: std::mem::take(&mut config.guard),
             routes: std::mem::take(&mut config.routes),

@@ -6,7 +6,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::watch::Content;
-use crate::resolve::{HostName, Hosts};
+use crate::dns::Shown;
+use crate::files;
+use crate::resolve::{HostName, Hosts, LARGEST_HOSTS_FILE};
 
 /// What was last read of the hosts files.
 #[derive(Debug, Default)]
@@ -26,48 +28,70 @@ pub(super) struct Found {
     pub(super) names: Arc<[HostName]>,
     /// A line for each file that is there and cannot be read.
     pub(super) unread: Vec<String>,
+    /// A line for each file that was read anew, and parts of which cannot be used.
+    pub(super) skipped: Vec<String>,
 }
 
 impl HostsFiles {
     /// Reads the files at `paths`; `note` is told of each what was read, and says what content that is.
     pub(super) fn read(&mut self, paths: &[PathBuf], note: impl Fn(&Path, &[u8]) -> Content) -> Found {
         let before = std::mem::take(&mut self.known);
-        let (mut all, mut unread) = (Vec::new(), Vec::new());
+        let (mut all, mut unread, mut skipped) = (Vec::new(), Vec::new(), Vec::new());
         for path in paths {
-            let octets = match std::fs::read(path) {
+            let shown = path.to_string_lossy();
+            let shown = Shown::text(&shown);
+            let octets = match files::read(path, LARGEST_HOSTS_FILE as u64) {
                 Ok(octets) => octets,
                 Err(error) if error.kind() == std::io::ErrorKind::NotFound => continue,
                 Err(error) => {
-                    unread.push(format!("{}: {error}; its names cannot be read", path.display()));
+                    unread.push(format!("{shown}: {error}; its names cannot be read"));
                     continue;
                 }
             };
             let content = note(path, &octets);
-            let known = before.get(path).filter(|known| known.content == content).cloned();
-            let names = match known.map_or_else(|| names(&octets), |known| Ok(known.names)) {
-                Ok(names) => names,
-                Err(why) => {
-                    unread.push(format!("{}: {why}; its names cannot be read", path.display()));
-                    continue;
+            if let Some(known) = before.get(path).filter(|known| known.content == content) {
+                all.push(Arc::clone(&known.names));
+                self.known.insert(path.clone(), known.clone());
+                continue;
+            }
+            match Hosts::parse(&octets) {
+                Ok(hosts) => {
+                    skipped.extend(told(&hosts).map(|told| format!("{shown}: {told}")));
+                    let names = usable(hosts);
+                    self.known.insert(path.clone(), Known { content, names: Arc::clone(&names) });
+                    all.push(names);
                 }
-            };
-            self.known.insert(path.clone(), Known { content, names: Arc::clone(&names) });
-            all.push(names);
+                Err(why) => unread.push(format!("{shown}: {why}; its names cannot be read")),
+            }
         }
         let names = match all.as_slice() {
             [one] => Arc::clone(one),
             many => many.iter().flat_map(|names| names.iter().cloned()).collect(),
         };
-        Found { names, unread }
+        Found { names, unread, skipped }
     }
 }
 
 /// The names of a hosts file. One that blocks a name with 0.0.0.0 gets that name an empty answer, never that address.
-fn names(octets: &[u8]) -> Result<Arc<[HostName]>, String> {
-    let hosts = Hosts::parse(octets).map_err(|error| error.to_string())?;
+fn usable(hosts: Hosts) -> Arc<[HostName]> {
     let usable =
         |addresses: Vec<IpAddr>| addresses.into_iter().filter(|address| !address.is_unspecified()).collect();
-    Ok(hosts.names.into_iter().map(|(name, addresses)| (name, usable(addresses))).collect())
+    hosts.names.into_iter().map(|(name, addresses)| (name, usable(addresses))).collect()
+}
+
+/// What of a hosts file cannot be used, in one line.
+fn told(hosts: &Hosts) -> Option<String> {
+    let faults: Vec<String> = hosts.faults.iter().map(ToString::to_string).collect();
+    let more = match hosts.skipped.saturating_sub(faults.len()) {
+        0 => String::new(),
+        more => format!("; and {more} more"),
+    };
+    let what = match hosts.skipped {
+        0 => return None,
+        1 => "1 line or name".to_owned(),
+        many => format!("{many} lines and names"),
+    };
+    Some(format!("{what} cannot be used: {}{more}", faults.join("; ")))
 }
 
 #[cfg(test)]
@@ -83,7 +107,7 @@ mod tests {
         let mut files = HostsFiles::default();
         let mut read = |paths: &[PathBuf]| {
             let found = files.read(paths, |_, octets| Content::of_file(octets));
-            assert_eq!(found.unread, Vec::<String>::new());
+            assert_eq!((found.unread, found.skipped), (Vec::new(), Vec::new()));
             found.names
         };
         let shown = |names: &[HostName]| {
@@ -103,9 +127,45 @@ mod tests {
     #[test]
     fn a_file_that_cannot_be_read_is_told_and_the_others_are_read() {
         let directory = tempfile::tempdir().unwrap();
-        let (unreadable, good) = (directory.path().to_owned(), directory.path().join("good"));
+        let [pipe, large, good] = ["pipe", "large", "good"].map(|name| directory.path().join(name));
+        assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+        // 1 TiB, of which nothing is on the disk.
+        std::fs::File::create(&large).unwrap().set_len(1 << 40).unwrap();
         std::fs::write(&good, "192.168.1.1 one\n").unwrap();
-        let found = HostsFiles::default().read(&[unreadable, good], |_, octets| Content::of_file(octets));
-        assert_eq!((found.names.len(), found.unread.len()), (1, 1));
+        let paths = [directory.path().to_owned(), pipe, "/dev/zero".into(), large, good];
+        let found = HostsFiles::default().read(&paths, |_, octets| Content::of_file(octets));
+        let why = ["directory", "pipe", "device"].map(|what| format!("it is a {what}; name a regular file"));
+        let why = why.into_iter().chain(["it is larger than 32 MiB".to_owned()]);
+        let told = paths
+            .iter()
+            .zip(why)
+            .map(|(path, why)| format!("{}: {why}; its names cannot be read", path.display()));
+        assert_eq!(found.unread, told.collect::<Vec<_>>());
+        assert_eq!(found.names.len(), 1);
+    }
+
+    #[test]
+    fn what_of_a_file_cannot_be_used_is_told_once_in_one_line() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("hosts\n");
+        let mut files = HostsFiles::default();
+        let mut told = |text: &str| {
+            std::fs::write(&path, text).unwrap();
+            files.read(std::slice::from_ref(&path), |_, octets| Content::of_file(octets)).skipped
+        };
+        let shown = directory.path().join(r"hosts\010").display().to_string();
+        let text = "192.168.1.1 one\nnas\n\u{1b}[2J a\n192.168.1.2\n192.168.1.3 *.x\n192.168.1.3 a,b\n";
+        assert_eq!(
+            told(text),
+            [format!(
+                r#"{shown}: 5 lines and names cannot be used: line 2: "nas" is no address; line 3: "\027[2J" is no address; line 4: an address without a name; and 2 more"#
+            )]
+        );
+        assert_eq!(told(text), Vec::<String>::new(), "the same again");
+        assert_eq!(
+            told("x\n"),
+            [format!(r#"{shown}: 1 line or name cannot be used: line 1: "x" is no address"#)]
+        );
+        assert_eq!(told("192.168.1.1 one\n"), Vec::<String>::new());
     }
 }

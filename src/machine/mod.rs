@@ -16,7 +16,10 @@ mod resolv_conf;
 #[cfg(test)]
 mod tests;
 
+use std::io::Read;
 use std::path::{Path, PathBuf};
+
+use crate::files;
 
 pub use links::{Link, links};
 pub use port::{Holder, Transport, holders};
@@ -48,11 +51,10 @@ impl Root {
         self.0.join(path.strip_prefix("/").unwrap_or(path))
     }
 
-    /// What a file holds, with what is no text replaced; at most 1 MiB of it.
+    /// What a regular file holds, with what is no text replaced; at most 1 MiB of it.
     pub fn text(&self, path: impl AsRef<Path>) -> Option<String> {
-        use std::io::Read;
         let mut octets = Vec::new();
-        std::fs::File::open(self.at(path)).ok()?.take(LONGEST).read_to_end(&mut octets).ok()?;
+        files::open(&self.at(path)).ok()?.take(LONGEST).read_to_end(&mut octets).ok()?;
         Some(String::from_utf8_lossy(&octets).into_owned())
     }
 

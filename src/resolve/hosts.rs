@@ -3,26 +3,31 @@
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
+use std::fmt;
 use std::net::IpAddr;
 
 use foldhash::quality::RandomState;
 
-use crate::dns::Name;
+use crate::dns::{Name, Shown};
 
 /// The largest file taken; the block lists of this form have some 10 MiB.
-const MAX_SIZE: usize = 32 << 20;
+pub const LARGEST_HOSTS_FILE: usize = 32 << 20;
 /// The most names of one file; each costs about 100 octets of memory.
 const MAX_NAMES: usize = 500_000;
 /// The longest line taken; one line has one address.
 const MAX_LINE: usize = 4096;
 /// The most addresses of one name.
 const MAX_ADDRESSES: usize = 64;
+/// The first of the lines that could not be used are told.
+const MAX_FAULTS: usize = 3;
+/// Of a word that could not be used, this many characters are.
+const MAX_WORD: usize = 40;
 
 /// Why a whole file is not taken. It is never taken in part: what falls off the end would go to the upstream.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum HostsError {
     /// It is larger than 32 MiB.
-    #[error("a hosts file larger than {} MiB", MAX_SIZE >> 20)]
+    #[error("a hosts file larger than {} MiB", LARGEST_HOSTS_FILE >> 20)]
     TooLarge,
     /// It has more than 500,000 names.
     #[error("a hosts file with more than {MAX_NAMES} names")]
@@ -37,6 +42,23 @@ pub struct Hosts {
     /// How many lines and names could not be used: no address or a scoped one, no valid name, too long, an address too
     /// many. `localhost` and its like are not among them.
     pub skipped: usize,
+    /// The first of them.
+    pub faults: Vec<HostsFault>,
+}
+
+/// What of a line could not be used.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HostsFault {
+    /// The line, counted from 1.
+    pub line: usize,
+    /// Why, printable and short.
+    pub why: String,
+}
+
+impl fmt::Display for HostsFault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "line {}: {}", self.line, self.why)
+    }
 }
 
 /// Where each name stands in [`Hosts::names`].
@@ -52,45 +74,61 @@ impl Hosts {
     ///
     /// Too large, in octets or names.
     pub fn parse(octets: &[u8]) -> Result<Self, HostsError> {
-        if octets.len() > MAX_SIZE {
+        if octets.len() > LARGEST_HOSTS_FILE {
             return Err(HostsError::TooLarge);
         }
         let mut hosts = Self::default();
         let mut index = Index::default();
         let octets = octets.strip_prefix(b"\xef\xbb\xbf").unwrap_or(octets);
-        for line in octets.split(|&octet| octet == b'\n') {
+        for (number, line) in (1..).zip(octets.split(|&octet| octet == b'\n')) {
             // Cut before the check: a comment may be as long, and as little text, as it likes.
             let line = line.split(|&octet| octet == b'#').next().unwrap_or_default().trim_ascii();
             if !line.is_empty() {
-                hosts.line(line, &mut index)?;
+                hosts.line(number, line, &mut index)?;
             }
         }
         Ok(hosts)
     }
 
-    fn line(&mut self, line: &[u8], index: &mut Index) -> Result<(), HostsError> {
-        let mut words =
-            str::from_utf8(line).ok().filter(|line| line.len() <= MAX_LINE).map(str::split_ascii_whitespace);
-        let address: Option<IpAddr> =
-            words.as_mut().and_then(Iterator::next).and_then(|word| word.parse().ok());
-        let (Some(address), Some(mut words)) = (address, words.map(Iterator::peekable)) else {
-            self.skipped += 1;
+    fn line(&mut self, number: usize, line: &[u8], index: &mut Index) -> Result<(), HostsError> {
+        if line.len() > MAX_LINE {
+            self.skip(number, || format!("it is longer than {MAX_LINE} octets"));
+            return Ok(());
+        }
+        let Ok(line) = str::from_utf8(line) else {
+            self.skip(number, || "it is not UTF-8".to_owned());
+            return Ok(());
+        };
+        let mut words = line.split_ascii_whitespace().peekable();
+        let first = words.next().unwrap_or_default();
+        let Ok(address) = first.parse() else {
+            // Block lists begin with the lines of some system's own file, such as "fe80::1%lo0 localhost".
+            let is_needless = |word| host_name(word).is_some_and(|name| is_localhost(&name));
+            if words.peek().is_none() || !words.all(is_needless) {
+                self.skip(number, || format!("{} is no address", quoted(first)));
+            }
             return Ok(());
         };
         if words.peek().is_none() {
-            self.skipped += 1;
+            self.skip(number, || "an address without a name".to_owned());
         }
         for word in words {
             match host_name(word) {
                 Some(name) if is_localhost(&name) => {}
-                Some(name) => self.add(name, address, index)?,
-                None => self.skipped += 1,
+                Some(name) => self.add(number, name, address, index)?,
+                None => self.skip(number, || format!("{} is no host name", quoted(word))),
             }
         }
         Ok(())
     }
 
-    fn add(&mut self, name: Name, address: IpAddr, index: &mut Index) -> Result<(), HostsError> {
+    fn add(
+        &mut self,
+        number: usize,
+        name: Name,
+        address: IpAddr,
+        index: &mut Index,
+    ) -> Result<(), HostsError> {
         let place = match index.entry(name) {
             Entry::Occupied(known) => *known.get(),
             Entry::Vacant(_) if self.names.len() >= MAX_NAMES => return Err(HostsError::TooManyNames),
@@ -99,17 +137,31 @@ impl Hosts {
                 *new.insert(self.names.len() - 1)
             }
         };
-        let Some((_, addresses)) = self.names.get_mut(place) else { return Ok(()) };
+        let Some((name, addresses)) = self.names.get_mut(place) else { return Ok(()) };
         if addresses.contains(&address) {
             return Ok(());
         }
         if addresses.len() < MAX_ADDRESSES {
             addresses.push(address);
         } else {
-            self.skipped += 1;
+            let name = name.clone();
+            self.skip(number, || format!("{name} has more than {MAX_ADDRESSES} addresses"));
         }
         Ok(())
     }
+
+    fn skip(&mut self, line: usize, why: impl FnOnce() -> String) {
+        self.skipped += 1;
+        if self.faults.len() < MAX_FAULTS {
+            self.faults.push(HostsFault { line, why: why() });
+        }
+    }
+}
+
+/// A word in quotes, printable, and not too long.
+fn quoted(word: &str) -> String {
+    let (end, more) = word.char_indices().nth(MAX_WORD).map_or((word.len(), ""), |(end, _)| (end, "…"));
+    format!("\"{}{more}\"", Shown::text(word.get(..end).unwrap_or(word)))
 }
 
 /// A name as hosts(5) has it: no escapes, no wildcard, and not the root.
@@ -208,11 +260,40 @@ mod tests {
         let many: String = (0..100).map(|n| format!("192.0.2.{n} a\n")).collect();
         let hosts = Hosts::parse(many.as_bytes()).unwrap();
         assert_eq!((hosts.names[0].1.len(), hosts.skipped), (MAX_ADDRESSES, 100 - MAX_ADDRESSES));
-        assert_eq!(Hosts::parse(&vec![b'#'; MAX_SIZE + 1]), Err(HostsError::TooLarge));
+        assert_eq!(Hosts::parse(&vec![b'#'; LARGEST_HOSTS_FILE + 1]), Err(HostsError::TooLarge));
         let names: String = (0..=MAX_NAMES).map(|n| format!("::1 n{n}\n")).collect();
         assert_eq!(Hosts::parse(names.as_bytes()), Err(HostsError::TooManyNames));
         let not_text = Hosts::parse(b"192.0.2.1 caf\xe9\n192.0.2.1 b # caf\xe9").unwrap();
         assert_eq!((not_text.names.len(), not_text.skipped), (1, 1));
+    }
+
+    #[test]
+    fn the_first_lines_that_cannot_be_used_are_told() {
+        let told = |octets: &[u8]| {
+            let faults = Hosts::parse(octets).unwrap().faults;
+            faults.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
+        };
+        let long = format!("192.0.2.1 {}", "a ".repeat(MAX_LINE));
+        let many: String = (0..=64).map(|n| format!("192.0.2.{n} a\n")).collect();
+        for (octets, expected) in [
+            (b"192.0.2.1 a\n\n# x\nnas 192.0.2.1\n".as_slice(), r#"line 4: "nas" is no address"#),
+            (b"\x1b[2J\xe2\x80\xae b", r#"line 1: "\027[2J\226\128\174" is no address"#),
+            (
+                b"192.0.2.1\n192.0.2.1 *.x",
+                r#"line 1: an address without a name; line 2: "*.x" is no host name"#,
+            ),
+            (
+                b"a\nb\nc\nd",
+                r#"line 1: "a" is no address; line 2: "b" is no address; line 3: "c" is no address"#,
+            ),
+            (b"192.0.2.1 caf\xe9", "line 1: it is not UTF-8"),
+            (long.as_bytes(), "line 1: it is longer than 4096 octets"),
+            (many.as_bytes(), "line 65: a has more than 64 addresses"),
+            (b"fe80::1%lo0 localhost\nfe80::1%lo0 nas", r#"line 2: "fe80::1%lo0" is no address"#),
+            (&[b'x'; 99], &*format!("line 1: \"{}…\" is no address", "x".repeat(MAX_WORD))),
+        ] {
+            assert_eq!(told(octets), expected);
+        }
     }
 
     proptest! {

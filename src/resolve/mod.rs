@@ -38,7 +38,7 @@ use inflight::{Duty, InFlight, Place};
 use lookup::key_of;
 use special::not_looked_up;
 
-pub use hosts::{Hosts, HostsError};
+pub use hosts::{Hosts, HostsError, HostsFault, LARGEST_HOSTS_FILE};
 pub use lookup::Lookup;
 pub use outcome::{Outcome, Source};
 pub use settings::{HostName, LocalName, NamesSettings, Route};

@@ -6,7 +6,11 @@ use std::path::{Path, PathBuf};
 use super::proof;
 use crate::config::{self, Config, ConfigErrors, DEFAULT_PATH};
 use crate::control::ClientError;
+use crate::files;
 use crate::machine::{self, Holder, Link, Process, ResolvConf, Root};
+
+/// The most that is read of a file, in octets: the configuration's limit.
+const LONGEST: u64 = 16 << 20;
 
 /// Files whose text decides what is to be done.
 const FILES: &[&str] = &[
@@ -122,7 +126,7 @@ pub fn survey(root: &Root) -> Machine {
         .filter(|path| !path.contains("/."));
     for path in FILES.iter().map(ToString::to_string).chain(in_directories) {
         if let Some(text) = root.text(&path) {
-            if std::fs::read(root.at(&path)).map_or(true, |octets| octets != text.as_bytes()) {
+            if files::read(&root.at(&path), LONGEST).map_or(true, |octets| octets != text.as_bytes()) {
                 unfit.push(PathBuf::from(&path));
             }
             files.push((PathBuf::from(path), text));
@@ -173,8 +177,11 @@ impl Ours {
             Err(_) => None,
         });
         Ok(Self {
-            // It was read as text just now.
-            text: std::fs::read_to_string(&path).unwrap_or_default(),
+            // It was read as text just now, unless it came out of a pipe.
+            text: files::read(&path, LONGEST)
+                .ok()
+                .and_then(|text| String::from_utf8(text).ok())
+                .unwrap_or_default(),
             path,
             config: loaded.config,
             written: loaded.written.into_iter().map(|(key, _)| key).collect(),

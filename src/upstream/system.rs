@@ -96,6 +96,8 @@ pub enum Found {
     Missing,
     /// It cannot be read.
     Unreadable(std::io::ErrorKind),
+    /// It is a pipe, a socket or a device.
+    NotAFile,
     /// It is larger than 64 KiB.
     TooLarge,
     /// No line of it names a server.
@@ -109,6 +111,7 @@ impl fmt::Display for Found {
         match self {
             Self::Missing => f.write_str("does not exist"),
             Self::Unreadable(kind) => write!(f, "cannot be read ({kind})"),
+            Self::NotAFile => f.write_str("is no regular file"),
             Self::TooLarge => write!(f, "is larger than {} KiB", conf::MAX_SIZE >> 10),
             Self::NoServer => f.write_str("names no server"),
             Self::Skipped(servers) => {

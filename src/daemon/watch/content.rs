@@ -1,11 +1,13 @@
 //! What a watched path holds: compared by content, because no event and no time stamp can be relied on
 //! (editors write in several steps, a touch changes nothing, a ConfigMap swap never touches the file).
 
-use std::fs::{File, Metadata, OpenOptions};
+use std::fs::Metadata;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::io::{self, Read};
 use std::path::Path;
 use std::time::{Duration, SystemTime};
+
+use crate::files;
 
 /// A file is compared by this many octets at most, and by its length.
 const MAX_OCTETS: u64 = 64 << 20;
@@ -118,7 +120,7 @@ fn look(path: &Path, before: Option<&Observed>, now: SystemTime) -> io::Result<O
 }
 
 fn read(path: &Path) -> io::Result<Digest> {
-    let mut file = open(path)?;
+    let mut file = files::open(path)?;
     let length = file.metadata()?.len();
     let mut hasher = FileHasher::default();
     let mut chunk = vec![0; 16 << 10];
@@ -132,15 +134,6 @@ fn read(path: &Path) -> io::Result<Digest> {
     }
     hasher.length = hasher.length.max(length);
     Ok(hasher.finish())
-}
-
-/// Opens without waiting: should a pipe have taken the file's place in the meantime, open(2) would block on it.
-fn open(path: &Path) -> io::Result<File> {
-    let mut options = OpenOptions::new();
-    options.read(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::custom_flags(&mut options, libc::O_NONBLOCK | libc::O_CLOEXEC);
-    options.open(path)
 }
 
 /// Which file it is, and when it was changed last.

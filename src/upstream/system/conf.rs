@@ -7,6 +7,7 @@ use hickory_resolver::config::ResolverConfig;
 
 use super::{Found, Skip};
 use crate::dns::Name;
+use crate::files;
 
 /// The most that is read of a file.
 pub(super) const MAX_SIZE: u64 = 64 << 10;
@@ -66,18 +67,14 @@ fn interface(ip: &str, zone: &str) -> Option<u32> {
 #[cfg(all(unix, not(any(target_os = "android", target_vendor = "apple"))))]
 pub(super) fn read(path: &Path) -> Result<Parsed, Found> {
     use hickory_resolver::system_conf::parse_resolv_conf;
-    use std::io::{ErrorKind, Read};
+    use std::io::ErrorKind;
 
-    let mut octets = Vec::new();
-    std::fs::File::open(path).and_then(|file| file.take(MAX_SIZE + 1).read_to_end(&mut octets)).map_err(
-        |error| match error.kind() {
-            ErrorKind::NotFound | ErrorKind::NotADirectory => Found::Missing,
-            kind => Found::Unreadable(kind),
-        },
-    )?;
-    if octets.len() as u64 > MAX_SIZE {
-        return Err(Found::TooLarge);
-    }
+    let octets = files::read(path, MAX_SIZE).map_err(|error| match error.kind() {
+        ErrorKind::NotFound | ErrorKind::NotADirectory => Found::Missing,
+        ErrorKind::FileTooLarge => Found::TooLarge,
+        ErrorKind::InvalidInput => Found::NotAFile,
+        kind => Found::Unreadable(kind),
+    })?;
     let (text, zones) = without_zones(&String::from_utf8_lossy(&octets));
     // One search domain that is no name makes hickory refuse the file; the servers are worth more than the search list.
     let servers_only =

@@ -1,0 +1,226 @@
+//! Reading files that somebody else writes: without waiting for anybody, and no more than there should be.
+//!
+//! open(2) of a named pipe waits until somebody writes into it, and a device may never end. So only regular files are read;
+//! what comes out of a pipe or a device is taken where a person named it on the command line, with a limit to the waiting.
+
+use std::fs::{File, Metadata, OpenOptions};
+use std::io::{self, ErrorKind, Read};
+use std::os::unix::fs::{FileTypeExt, OpenOptionsExt};
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+
+/// How long a named pipe may be without anybody who writes into it.
+const UNOPENED: Duration = Duration::from_secs(2);
+/// How long nothing may come out of a pipe that somebody writes into.
+const SILENT: Duration = Duration::from_secs(30);
+
+/// Opens a regular file to be read; never waits.
+///
+/// # Errors
+/// It cannot be opened, or is something else.
+pub(crate) fn open(path: &Path) -> io::Result<File> {
+    // Not even opened where it is something else: that takes the octets from somebody, or sets a device to work.
+    regular(&std::fs::metadata(path)?)?;
+    let file = open_at_once(path)?;
+    // Another may have taken its place in between.
+    regular(&file.metadata()?)?;
+    Ok(file)
+}
+
+/// Reads all of a regular file of at most `limit` octets.
+///
+/// # Errors
+/// See [`open`]; [`ErrorKind::FileTooLarge`] where it is larger.
+pub(crate) fn read(path: &Path, limit: u64) -> io::Result<Vec<u8>> {
+    let file = open(path)?;
+    let length = file.metadata()?.len();
+    if length > limit {
+        return Err(too_large(limit));
+    }
+    let mut octets = Vec::with_capacity(usize::try_from(length).unwrap_or(0));
+    // It may grow meanwhile, and the length of those in /proc is 0.
+    file.take(limit + 1).read_to_end(&mut octets)?;
+    if octets.len() as u64 > limit { Err(too_large(limit)) } else { Ok(octets) }
+}
+
+/// Whether what is at `path` comes out once: a pipe or a device.
+pub(crate) fn is_stream(path: &Path) -> bool {
+    std::fs::metadata(path).is_ok_and(|found| !found.is_file() && !found.is_dir())
+}
+
+/// Reads a file, or what comes out of a pipe or a character device up to its end, of at most `limit` octets.
+///
+/// # Errors
+/// See [`read`]; [`ErrorKind::TimedOut`] where nothing comes.
+pub(crate) fn read_once(path: &Path, limit: u64) -> io::Result<Vec<u8>> {
+    if !is_stream(path) {
+        return read(path, limit);
+    }
+    let mut file = open_at_once(path)?;
+    let kind = file.metadata()?.file_type();
+    if !kind.is_fifo() && !kind.is_char_device() {
+        return Err(unfit(&file.metadata()?));
+    }
+    let (mut octets, mut chunk) = (Vec::new(), vec![0; 16 << 10]);
+    let mut since = Instant::now();
+    loop {
+        let (patience, why) = match file.read(&mut chunk) {
+            // The end, but where nobody has begun.
+            Ok(0) if !kind.is_fifo() || !octets.is_empty() || has_ended(&file)? => return Ok(octets),
+            Ok(0) => (UNOPENED, "nobody writes into this pipe"),
+            Ok(count) => {
+                octets.extend_from_slice(chunk.get(..count).unwrap_or_default());
+                if octets.len() as u64 > limit {
+                    return Err(too_large(limit));
+                }
+                since = Instant::now();
+                continue;
+            }
+            Err(error) if error.kind() == ErrorKind::Interrupted => continue,
+            Err(error) if error.kind() == ErrorKind::WouldBlock => (SILENT, "nothing comes out of it"),
+            Err(error) => return Err(error),
+        };
+        let left = patience.checked_sub(since.elapsed()).filter(|left| !left.is_zero());
+        wait(&file, left.ok_or_else(|| io::Error::new(ErrorKind::TimedOut, why))?)?;
+    }
+}
+
+fn open_at_once(path: &Path) -> io::Result<File> {
+    let flags = libc::O_NONBLOCK | libc::O_CLOEXEC | libc::O_NOCTTY;
+    OpenOptions::new().read(true).custom_flags(flags).open(path)
+}
+
+fn regular(found: &Metadata) -> io::Result<()> {
+    if found.is_file() { Ok(()) } else { Err(unfit(found)) }
+}
+
+fn unfit(found: &Metadata) -> io::Error {
+    let kind = found.file_type();
+    let (error, what) = match kind {
+        _ if kind.is_dir() => (ErrorKind::IsADirectory, "directory"),
+        _ if kind.is_fifo() => (ErrorKind::InvalidInput, "pipe"),
+        _ if kind.is_socket() => (ErrorKind::InvalidInput, "socket"),
+        _ => (ErrorKind::InvalidInput, "device"),
+    };
+    io::Error::new(error, format!("it is a {what}; name a regular file"))
+}
+
+fn too_large(limit: u64) -> io::Error {
+    let (size, unit) = if limit >= 1 << 20 { (limit >> 20, "MiB") } else { (limit >> 10, "KiB") };
+    io::Error::new(ErrorKind::FileTooLarge, format!("it is larger than {size} {unit}"))
+}
+
+/// Nobody has it open to write any more. A pipe that nobody has opened yet has not ended.
+fn has_ended(file: &File) -> io::Result<bool> {
+    Ok(poll_for(file, Duration::ZERO)?.contains(PollFlags::HUP))
+}
+
+/// Waits until there is something to read, or the end.
+fn wait(file: &File, left: Duration) -> io::Result<()> {
+    match poll_for(file, left) {
+        Err(error) if error.kind() != ErrorKind::Interrupted => Err(error),
+        _ => Ok(()),
+    }
+}
+
+fn poll_for(file: &File, left: Duration) -> io::Result<PollFlags> {
+    let left = Timespec {
+        tv_sec: i64::try_from(left.as_secs()).unwrap_or(i64::MAX),
+        tv_nsec: left.subsec_nanos().into(),
+    };
+    let mut polled = [PollFd::new(file, PollFlags::IN)];
+    poll(&mut polled, Some(&left))?;
+    let [polled] = &polled;
+    Ok(polled.revents())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io::Write;
+    use std::os::unix::net::UnixListener;
+    use std::path::PathBuf;
+    use std::thread;
+
+    struct Place(tempfile::TempDir);
+
+    impl Place {
+        fn at(&self, name: &str) -> PathBuf {
+            self.0.path().join(name)
+        }
+
+        fn pipe(&self) -> PathBuf {
+            let path = self.at("pipe");
+            assert!(std::process::Command::new("mkfifo").arg(&path).status().unwrap().success());
+            path
+        }
+    }
+
+    fn place() -> Place {
+        Place(tempfile::tempdir().unwrap())
+    }
+
+    #[test]
+    fn only_regular_files_are_read_and_nothing_waits() {
+        let place = place();
+        let pipe = place.pipe();
+        let socket = place.at("socket");
+        let _listener = UnixListener::bind(&socket).unwrap();
+        let link = place.at("link");
+        std::os::unix::fs::symlink(&pipe, &link).unwrap();
+        for (path, why) in [
+            (pipe.as_path(), "it is a pipe; name a regular file"),
+            (&link, "it is a pipe; name a regular file"),
+            (place.0.path(), "it is a directory; name a regular file"),
+            (&socket, "it is a socket; name a regular file"),
+            (Path::new("/dev/zero"), "it is a device; name a regular file"),
+            (&place.at("missing"), "No such file or directory (os error 2)"),
+        ] {
+            assert_eq!(read(path, 9).unwrap_err().to_string(), why);
+            assert_eq!(open(path).unwrap_err().to_string(), why);
+        }
+        assert!(
+            !read(Path::new("/proc/self/stat"), 1 << 10).unwrap().is_empty(),
+            "whose length is said to be 0"
+        );
+    }
+
+    #[test]
+    fn a_file_that_is_too_large_is_not_read_at_all() {
+        let place = place();
+        let path = place.at("file");
+        std::fs::write(&path, "12345").unwrap();
+        assert_eq!(read(&path, 5).unwrap(), b"12345");
+        assert_eq!(read(&path, 4).unwrap_err().kind(), ErrorKind::FileTooLarge);
+        // 1 TiB, of which nothing is on the disk.
+        File::create(&path).unwrap().set_len(1 << 40).unwrap();
+        let error = read(&path, 32 << 20).unwrap_err();
+        assert_eq!(error.to_string(), "it is larger than 32 MiB");
+        assert_eq!(read_once(Path::new("/dev/zero"), 1 << 20).unwrap_err().kind(), ErrorKind::FileTooLarge);
+    }
+
+    #[test]
+    fn what_comes_out_of_a_pipe_is_read_to_its_end() {
+        assert_eq!(read_once(Path::new("/dev/null"), 9).unwrap(), b"");
+        let place = place();
+        let path = place.pipe();
+        let writer = {
+            let path = path.clone();
+            thread::spawn(move || {
+                let mut pipe = OpenOptions::new().write(true).open(path).unwrap();
+                for _ in 0..64 {
+                    pipe.write_all(&[b'x'; 1 << 10]).unwrap();
+                }
+            })
+        };
+        assert_eq!(read_once(&path, 64 << 10).unwrap().len(), 64 << 10);
+        writer.join().unwrap();
+        let error = read_once(&path, 9).unwrap_err();
+        assert_eq!(
+            (error.kind(), error.to_string().as_str()),
+            (ErrorKind::TimedOut, "nobody writes into this pipe")
+        );
+    }
+}
