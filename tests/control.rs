@@ -605,3 +605,39 @@ fn whoever_is_not_of_the_group_cannot_connect() {
     assert_eq!(output.status.code(), Some(2), "{said}");
     assert!(said.contains("no permission to speak to the daemon"), "{said}");
 }
+
+#[test]
+fn root_asks_nobody_in_a_directory_of_somebody_else() {
+    use std::os::unix::fs::chown;
+    use std::os::unix::net::UnixListener;
+    let session = TempDir::new().unwrap();
+    let path = session.path().join("stubborn/control.sock");
+    std::fs::create_dir(session.path().join("stubborn")).unwrap();
+    if chown(session.path(), Some(65_534), Some(65_534)).is_err() {
+        eprintln!("SKIPPED: only root can give a directory away");
+        return;
+    }
+    let listener = UnixListener::bind(&path).unwrap();
+    listener.set_nonblocking(true).unwrap();
+    let run = |words: &[&str]| {
+        let mut command = Command::new(PROGRAM);
+        command.args(words).env("XDG_RUNTIME_DIR", session.path()).stdin(Stdio::null()).output().unwrap()
+    };
+    for words in
+        [&["status"][..], &["blocked"], &["allow", "--last", "--yes", "--dry-run"], &["doctor", "--offline"]]
+    {
+        run(words);
+        let asked = listener.accept().map(drop).map_err(|error| error.kind());
+        assert_eq!(asked, Err(std::io::ErrorKind::WouldBlock), "{words:?}");
+    }
+    // Named, it is asked.
+    let asked = std::thread::spawn({
+        let listener = listener.try_clone().unwrap();
+        move || {
+            listener.set_nonblocking(false).unwrap();
+            listener.accept().map(drop).map_err(|error| error.kind())
+        }
+    });
+    run(&["status", "--socket", path.to_str().unwrap()]);
+    assert_eq!(asked.join().unwrap(), Ok(()));
+}

@@ -17,13 +17,16 @@ pub(super) fn ask(daemon: &DaemonArguments, command: &Command) -> Result<Convers
 
 /// The same, where the socket is given by itself.
 pub(super) fn ask_at(path: Option<&Path>, command: &Command) -> Result<Conversation, ClientError> {
-    control::ask(&socket(path), command)
+    match path {
+        Some(path) => control::ask_at(path, command),
+        None => control::ask(&socket(), command),
+    }
 }
 
-/// Where the daemon is: as said, or as the configuration in its place says. One with errors says nothing.
-fn socket(path: Option<&Path>) -> PathBuf {
-    let configured = || config::load(None).ok().and_then(|loaded| loaded.config.control.socket);
-    path.map(Path::to_owned).or_else(configured).unwrap_or_else(|| Path::new(DEFAULT_SOCKET).to_owned())
+/// Where the daemon is, as the configuration in its place says. One with errors says nothing.
+fn socket() -> PathBuf {
+    let configured = config::load(None).ok().and_then(|loaded| loaded.config.control.socket);
+    configured.unwrap_or_else(|| Path::new(DEFAULT_SOCKET).to_owned())
 }
 
 /// Says why there is no reply; the exit code for it.

@@ -1,6 +1,7 @@
 //! The commands' side of the socket.
 
 use std::io::{self, BufRead, BufReader, Read, Write};
+use std::os::unix::fs::MetadataExt;
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -30,6 +31,17 @@ pub enum ClientError {
         /// The socket.
         path: PathBuf,
     },
+    /// Root asks, and somebody else may have put this in the daemon's place.
+    #[error(
+        "what answers at {} is run by the user {user}, and others than root decide on that place: root does not believe it, unless `--socket PATH` names it",
+        .path.display()
+    )]
+    NotBelieved {
+        /// The socket.
+        path: PathBuf,
+        /// The number of the user who listens there.
+        user: u32,
+    },
     /// It hangs, or went away.
     #[error("the daemon at {} does not answer: {source}", .path.display())]
     Broken {
@@ -55,14 +67,15 @@ pub struct Conversation {
     stream: BufReader<UnixStream>,
 }
 
-/// Asks the daemon at `path`, or where it is found in its place.
+/// Asks the daemon whose settings say `path`, or where it is found in its place. Root believes only what root, or a user to
+/// whom root gave the place, has put there: what it says ends up in root's files.
 ///
 /// # Errors
-/// There is none, it may not be asked, or it does not take the request.
+/// There is none, it may not be asked, it is not to be believed, or it does not take the request.
 pub fn ask(path: &Path, command: &Command) -> Result<Conversation, ClientError> {
     let mut first = None;
     for path in places(path) {
-        match try_ask(&path, command) {
+        match try_ask(&path, command, believed) {
             Ok(conversation) => return Ok(conversation),
             Err(error) => first = first.or(Some(error)),
         }
@@ -70,9 +83,48 @@ pub fn ask(path: &Path, command: &Command) -> Result<Conversation, ClientError> 
     Err(first.unwrap_or(ClientError::NoDaemon { path: path.to_owned() }))
 }
 
-fn try_ask(path: &Path, command: &Command) -> Result<Conversation, ClientError> {
+/// Asks whoever is at `path`, which a person named.
+///
+/// # Errors
+/// See [`ask`]; whoever it is is believed.
+pub fn ask_at(path: &Path, command: &Command) -> Result<Conversation, ClientError> {
+    try_ask(path, command, |_, _| Ok(()))
+}
+
+/// Who listens at `path` is to be believed by whoever runs this.
+fn believed(path: &Path, stream: &UnixStream) -> Result<(), ClientError> {
+    let listens = rustix::net::sockopt::socket_peercred(stream).map_err(io::Error::from);
+    let user = listens.map(|listens| listens.uid.as_raw());
+    let user = user.map_err(|source| ClientError::Broken { path: path.to_owned(), source })?;
+    if !rustix::process::geteuid().is_root() || user == 0 || is_given_to(path, user) {
+        return Ok(());
+    }
+    Err(ClientError::NotBelieved { path: path.to_owned(), user })
+}
+
+/// Nobody but root and this user can have put something at `path`: its directory is root's or that user's, all above it are
+/// root's, and not everybody may write to them.
+fn is_given_to(path: &Path, user: u32) -> bool {
+    let Some(Ok(directory)) = path.parent().map(Path::canonicalize) else { return false };
+    directory.ancestors().enumerate().all(|(above, directory)| {
+        directory.metadata().is_ok_and(|found| {
+            let is_owners = found.uid() == 0 || above == 0 && found.uid() == user;
+            is_owners && found.mode() & 0o002 == 0
+        })
+    })
+}
+
+fn try_ask(
+    path: &Path,
+    command: &Command,
+    believed: impl Fn(&Path, &UnixStream) -> Result<(), ClientError>,
+) -> Result<Conversation, ClientError> {
     let path = path.to_owned();
-    let asked = socket::connect(&path).and_then(|mut stream| {
+    let connected = socket::connect(&path);
+    if let Ok(stream) = &connected {
+        believed(&path, stream)?;
+    }
+    let asked = connected.and_then(|mut stream| {
         let patience = match command {
             Command::Reload => Some(RELOAD_PATIENCE),
             // It may be long until something is blocked.
@@ -114,6 +166,55 @@ impl Conversation {
         match message.version {
             VERSION => Ok(message.reply),
             version => Err(foreign(format!("version {version}"))),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::fs::{PermissionsExt, chown, symlink};
+
+    #[test]
+    fn root_believes_only_what_is_in_a_place_that_root_gave_away() {
+        if !rustix::process::geteuid().is_root() {
+            eprintln!("SKIPPED: only root can give a directory away");
+            return;
+        }
+        // Not below /tmp, which is everybody's.
+        let root = tempfile::tempdir_in("/run").unwrap();
+        let make = |name: &str, user: u32, mode: u32| {
+            let path = root.path().join(name);
+            std::fs::create_dir(&path).unwrap();
+            chown(&path, Some(user), Some(user)).unwrap();
+            std::fs::set_permissions(&path, std::fs::Permissions::from_mode(mode)).unwrap();
+        };
+        std::fs::set_permissions(root.path(), std::fs::Permissions::from_mode(0o755)).unwrap();
+        for (name, user, mode) in [
+            ("given", 71, 0o755),
+            ("root", 0, 0o775),
+            ("anybody", 0, 0o1777),
+            ("anybody/below", 71, 0o755),
+            ("other", 72, 0o755),
+            ("given/below", 71, 0o755),
+        ] {
+            make(name, user, mode);
+        }
+        symlink("given", root.path().join("link")).unwrap();
+        symlink("anybody/below", root.path().join("root/link")).unwrap();
+        for (directory, expected) in [
+            ("given", true),
+            ("root", true),
+            ("link", true),
+            ("anybody", false),
+            ("anybody/below", false),
+            ("root/link", false),
+            ("other", false),
+            ("given/below", false),
+            ("missing", false),
+        ] {
+            let socket = root.path().join(directory).join("control.sock");
+            assert_eq!(is_given_to(&socket, 71), expected, "{directory}");
         }
     }
 }

@@ -17,7 +17,7 @@ mod socket;
 #[cfg(test)]
 mod tests;
 
-pub use client::{ClientError, Conversation, ask};
+pub use client::{ClientError, Conversation, ask, ask_at};
 pub use protocol::{
     Block, CacheStatus, Command, LONGEST_REQUEST, Message, PolicyStatus, ReloadError, Reply, Request, Status,
     TopBlocked, UpstreamStatus, VERSION,

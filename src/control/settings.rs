@@ -1,5 +1,6 @@
 //! Where the daemon can be spoken to.
 
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 /// Where the socket is unless the configuration says otherwise.
@@ -24,9 +25,35 @@ impl Default for ControlSettings {
 /// The places a socket is at, in the order in which they are tried: the one of the settings, and for the default one a place
 /// that a user without rights over `/run` can write to, where the session has one (the XDG base directory specification).
 pub fn places(socket: &Path) -> Vec<PathBuf> {
-    let own =
-        std::env::var_os("XDG_RUNTIME_DIR").map(PathBuf::from).filter(|directory| directory.is_absolute());
-    let own =
-        own.filter(|_| socket == Path::new(DEFAULT_SOCKET)).map(|own| own.join("stubborn/control.sock"));
-    std::iter::once(socket.to_owned()).chain(own).collect()
+    let own = std::env::var_os("XDG_RUNTIME_DIR").map(PathBuf::from);
+    let user = rustix::process::geteuid().as_raw();
+    let own = own.filter(|own| socket == Path::new(DEFAULT_SOCKET) && is_session_of(own, user));
+    std::iter::once(socket.to_owned()).chain(own.map(|own| own.join("stubborn/control.sock"))).collect()
+}
+
+/// The directory is that user's own: with `sudo -E` root is given the one of somebody else, who says what is in it.
+fn is_session_of(directory: &Path, user: u32) -> bool {
+    directory.is_absolute() && directory.metadata().is_ok_and(|found| found.is_dir() && found.uid() == user)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_session_s_directory_is_one_s_own() {
+        let directory = tempfile::tempdir().unwrap();
+        let me = directory.path().metadata().unwrap().uid();
+        let file = directory.path().join("file");
+        std::fs::write(&file, "").unwrap();
+        for (path, user, expected) in [
+            (directory.path(), me, true),
+            (directory.path(), me + 1, false),
+            (&file, me, false),
+            (&directory.path().join("missing"), me, false),
+            (Path::new("."), me, false),
+        ] {
+            assert_eq!(is_session_of(path, user), expected, "{}", path.display());
+        }
+    }
 }
