@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use super::settings::MetricsSettings;
+use super::settings::{Host, MetricsSettings};
 
 /// Where the metrics are.
 pub(super) const PATH: &str = "/metrics";
@@ -31,6 +31,8 @@ pub(super) const MISDIRECTED: Status = (421, "Misdirected Request");
 pub(super) const HEAD_TOO_LARGE: Status = (431, "Request Header Fields Too Large");
 pub(super) const VERSION_NOT_SUPPORTED: Status = (505, "HTTP Version Not Supported");
 
+const FOREIGN: (Status, &str) = (FORBIDDEN, "another site's page asks");
+
 /// Reads a head, without the empty line at its end, that came to the address `local`.
 pub(super) fn judge(head: &[u8], settings: &MetricsSettings, local: IpAddr) -> Verdict {
     try_judge(head, settings, local).unwrap_or_else(|(status, why)| Verdict::Refused(status, why))
@@ -49,22 +51,27 @@ fn try_judge(
     let (method, target) = request_line(lines.next().unwrap_or_default())?;
     let fields = lines.map(field).collect::<Option<Vec<_>>>();
     let fields = fields.ok_or((BAD_REQUEST, "there is an odd header field"))?;
+    let fields = Fields::checked(fields)?;
     // RFC 9112 §3.2: "A server MUST respond with a 400 (Bad Request) status code to any HTTP/1.1 request message that lacks
-    // a Host header field and to any request message that contains more than one Host header field line".
-    let mut hosts = fields.iter().filter(|(name, _)| name.eq_ignore_ascii_case("host"));
-    let (Some((_, host)), None) = (hosts.next(), hosts.next()) else {
-        return Err((BAD_REQUEST, "one Host is wanted"));
-    };
-    if !settings.is_for_us(host, local) {
+    // a Host header field and to any request message that contains more than one Host header field line or a Host header
+    // field with an invalid field value." The same of HTTP/1.0, which does not ask for one.
+    let named = fields.get("host").ok_or((BAD_REQUEST, "a Host is wanted"))?;
+    let host = Host::parse(named).ok_or((BAD_REQUEST, "this is no Host"))?;
+    if !settings.is_for_us(&host, local) {
         return Err((MISDIRECTED, "this host is not listed: [metrics] hosts = [\"…\"]"));
     }
     // Sent by browsers, and not to be forged by pages: what another site's page asks for is for nobody to read.
-    let site = fields.iter().find(|(name, _)| name.eq_ignore_ascii_case("sec-fetch-site"));
-    if site.is_some_and(|(_, site)| !matches!(*site, "none" | "same-origin")) {
-        return Err((FORBIDDEN, "another site's page asks"));
+    if fields.get("sec-fetch-site").is_some_and(|site| !matches!(site, "none" | "same-origin")) {
+        return Err(FOREIGN);
     }
     if !matches!(method, "GET" | "HEAD") {
         return Err((METHOD_NOT_ALLOWED, "there is only GET and HEAD"));
+    }
+    let is_own = |origin: &str| {
+        origin.strip_prefix("http://").is_some_and(|origin| origin.eq_ignore_ascii_case(named))
+    };
+    if fields.get("origin").is_some_and(|origin| !is_own(origin)) {
+        return Err(FOREIGN);
     }
     match target.split('?').next() {
         Some(PATH) => Ok(Verdict::Metrics { head_only: method == "HEAD" }),
@@ -72,8 +79,33 @@ fn try_judge(
     }
 }
 
+/// Header fields, of which those that something is decided by are there once at most.
+struct Fields<'a>(Vec<(&'a str, &'a str)>);
+
+impl<'a> Fields<'a> {
+    fn checked(fields: Vec<(&'a str, &'a str)>) -> Result<Self, (Status, &'static str)> {
+        for (index, (name, _)) in fields.iter().enumerate().filter(|(_, (name, _))| decides(name)) {
+            if fields.iter().skip(index + 1).any(|(other, _)| other.eq_ignore_ascii_case(name)) {
+                return Err((BAD_REQUEST, "a header field that may be there once is there twice"));
+            }
+        }
+        Ok(Self(fields))
+    }
+
+    fn get(&self, wanted: &str) -> Option<&'a str> {
+        self.0.iter().find(|(name, _)| name.eq_ignore_ascii_case(wanted)).map(|(_, value)| *value)
+    }
+}
+
+/// Host, Origin, Sec-Fetch-Site and its like.
+fn decides(name: &str) -> bool {
+    let begins =
+        |prefix: &str| name.get(..prefix.len()).is_some_and(|start| start.eq_ignore_ascii_case(prefix));
+    name.eq_ignore_ascii_case("host") || name.eq_ignore_ascii_case("origin") || begins("sec-fetch-")
+}
+
 /// `GET /metrics HTTP/1.1`: the method and the target, which is a path. Absolute targets are for proxies, and would name
-/// another host than Host does.
+/// another host than Host does: they are refused, though RFC 9112 §3.2.2 has servers take them.
 fn request_line(line: &str) -> Result<(&str, &str), (Status, &'static str)> {
     let wrong = (BAD_REQUEST, "this is no request line");
     let mut words = line.split(' ');
@@ -124,6 +156,38 @@ mod tests {
             ("GET /metrics HTTP/1.1\r\nHost: localhost\r\nSec-Fetch-Site: same-origin", 200),
             ("GET /metrics HTTP/1.1\r\nHost: localhost\r\nSec-Fetch-Site: cross-site", 403),
             ("GET /metrics HTTP/1.1\r\nHost: localhost\r\nsec-fetch-site: same-site", 403),
+            ("GET /metrics HTTP/1.1\r\nHost: localhost\r\nSec-Fetch-Site: none, cross-site", 403),
+            ("GET /metrics HTTP/1.1\r\nHost: localhost\r\nSec-Fetch-Site:", 403),
+            ("GET /metrics HTTP/1.1\r\nHost: localhost\r\nSec-Fetch-Site: none\r\nSec-Fetch-Site: none", 400),
+            (
+                "GET /metrics HTTP/1.1\r\nHost: localhost\r\nSec-Fetch-Site: none\r\nsec-fetch-site: cross-site",
+                400,
+            ),
+            (
+                "GET /metrics HTTP/1.1\r\nHost: localhost\r\nSec-Fetch-Mode: cors\r\nSEC-FETCH-MODE: navigate",
+                400,
+            ),
+            ("GET /metrics HTTP/1.1\r\nHost: localhost\r\nAccept: a\r\nAccept: b", 200),
+            ("GET /metrics HTTP/1.1\r\nHost: localhost:9353\r\nOrigin: http://localhost:9353", 200),
+            ("GET /metrics HTTP/1.1\r\nHost: localhost:9353\r\nOrigin: http://localhost:8080", 403),
+            ("GET /metrics HTTP/1.1\r\nHost: localhost\r\nOrigin: https://localhost", 403),
+            ("GET /metrics HTTP/1.1\r\nHost: localhost\r\nOrigin: https://evil.example", 403),
+            ("GET /metrics HTTP/1.1\r\nHost: localhost\r\nOrigin: null", 403),
+            (
+                "GET /metrics HTTP/1.1\r\nHost: localhost\r\nOrigin: http://localhost\r\nOrigin: http://localhost",
+                400,
+            ),
+            ("GET /metrics HTTP/1.1\r\nHost: localhost:999999", 400),
+            ("GET /metrics HTTP/1.1\r\nHost: localhost:0", 400),
+            ("GET /metrics HTTP/1.1\r\nHost: [127.0.0.1]", 400),
+            ("GET /metrics HTTP/1.1\r\nHost: [localhost]", 400),
+            ("GET /metrics HTTP/1.1\r\nHost: ::1", 400),
+            ("GET /metrics HTTP/1.1\r\nHost: user@localhost", 400),
+            ("GET /metrics HTTP/1.1\r\nHost: localhost evil.example", 400),
+            ("GET /metrics HTTP/1.1\r\nHost:", 400),
+            ("GET /metrics HTTP/1.1\r\nHost: local\rhost", 400),
+            ("GET /metrics HTTP/1.1\r\nX: y\r\n\tfolded\r\nHost: localhost", 400),
+            ("\r\nGET /metrics HTTP/1.1\r\nHost: localhost", 400),
             ("GET / HTTP/1.1\r\nHost: localhost", 404),
             ("GET /metrics/ HTTP/1.1\r\nHost: localhost", 404),
             ("GET /metricsx HTTP/1.1\r\nHost: localhost", 404),

@@ -33,33 +33,60 @@ impl MetricsSettings {
         self.allow_clients.iter().any(|net| net.contains(&client))
     }
 
-    /// Whether the metrics may be asked for by this value of a Host field, on a connection that came to `local`.
+    /// Whether the metrics may be asked for by this host, on a connection that came to `local`.
     ///
     /// A page whose own name leads here says that name (it was rebound): so no name will do that is not listed. An address
     /// is nobody's name; still only loopback ones, the one that was connected to, and listed ones are taken.
-    pub fn is_for_us(&self, host: &str, local: IpAddr) -> bool {
-        let Some(host) = without_port(host) else { return false };
-        let address = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host);
-        if let Ok(address) = address.parse::<IpAddr>() {
-            let address = address.to_canonical();
-            let listed = || self.hosts.iter().any(|listed| listed.parse() == Ok(address));
-            return address.is_loopback() || address == local.to_canonical() || listed();
+    pub(super) fn is_for_us(&self, host: &Host<'_>, local: IpAddr) -> bool {
+        match host {
+            Host::Address(address) => {
+                let address = address.to_canonical();
+                let listed = || self.hosts.iter().any(|listed| listed.parse() == Ok(address));
+                address.is_loopback() || address == local.to_canonical() || listed()
+            }
+            Host::Name(name) => {
+                let name = name.strip_suffix('.').unwrap_or(name);
+                name.eq_ignore_ascii_case("localhost")
+                    || self.hosts.iter().any(|listed| listed.eq_ignore_ascii_case(name))
+            }
         }
-        let name = host.strip_suffix('.').unwrap_or(host);
-        name.eq_ignore_ascii_case("localhost")
-            || self.hosts.iter().any(|listed| listed.eq_ignore_ascii_case(name))
     }
 }
 
-/// RFC 9110 §7.2: `uri-host [ ":" port ]`.
-fn without_port(host: &str) -> Option<&str> {
-    let end = match host.starts_with('[') {
-        true => host.find(']')? + 1,
-        false => host.find(':').unwrap_or(host.len()),
-    };
-    let (host, port) = host.split_at_checked(end)?;
-    let is_port = port.strip_prefix(':').is_some_and(|port| port.bytes().all(|octet| octet.is_ascii_digit()));
-    (!host.is_empty() && (port.is_empty() || is_port)).then_some(host)
+/// Whom a Host field names.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Host<'a> {
+    Address(IpAddr),
+    Name(&'a str),
+}
+
+impl<'a> Host<'a> {
+    /// Reads `uri-host [ ":" port ]` (RFC 9110 §7.2, RFC 3986 §3.2.2): an IPv6 address in brackets and nothing else in them,
+    /// an IPv4 address, or a name of the characters that there are for names; no user, and a port that there is.
+    pub(super) fn parse(field: &'a str) -> Option<Self> {
+        let end = match field.starts_with('[') {
+            true => field.find(']')? + 1,
+            false => field.find(':').unwrap_or(field.len()),
+        };
+        let (host, port) = field.split_at_checked(end)?;
+        if !port.is_empty() && !port.strip_prefix(':').is_some_and(is_port) {
+            return None;
+        }
+        if let Some(address) = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')) {
+            return address.parse().ok().map(IpAddr::V6).map(Self::Address);
+        }
+        if let Ok(address) = host.parse() {
+            return Some(Self::Address(IpAddr::V4(address)));
+        }
+        let is_of_names = |octet: u8| octet.is_ascii_alphanumeric() || b"-._~%!$&'()*+,;=".contains(&octet);
+        (!host.is_empty() && host.bytes().all(is_of_names)).then_some(Self::Name(host))
+    }
+}
+
+/// No port at all is the scheme's own.
+fn is_port(port: &str) -> bool {
+    let is_number = port.len() <= 5 && port.bytes().all(|octet| octet.is_ascii_digit());
+    port.is_empty() || is_number && port.parse::<u16>().is_ok_and(|port| port != 0)
 }
 
 #[cfg(test)]
@@ -98,6 +125,28 @@ mod tests {
             (":9353", false),
             ("localhost:9353:1", false),
             ("localhost:x", false),
+            ("localhost:", true),
+            ("localhost:1", true),
+            ("localhost:65535", true),
+            ("localhost:0", false),
+            ("localhost:65536", false),
+            ("localhost:999999", false),
+            ("localhost:000080", false),
+            ("localhost:+80", false),
+            ("[::1]:999999", false),
+            ("[127.0.0.1]", false),
+            ("[127.0.0.1]:9353", false),
+            ("[::1%25lo]", false),
+            ("[v1.x]", false),
+            ("[[::1]]", false),
+            ("::1", false),
+            ("127.0.0.1]", false),
+            ("user@localhost", false),
+            ("user:word@localhost", false),
+            ("local host", false),
+            ("localhost, evil.example", false),
+            ("localhost..", false),
+            ("bücher", false),
             ("localhost@evil.example", false),
             ("localhost/evil", false),
             ("[::1", false),
@@ -110,7 +159,9 @@ mod tests {
             ("localhost\0", false),
             ("localhost ", false),
         ] {
-            assert_eq!(settings.is_for_us(host, [192, 0, 2, 1].into()), is_ours, "{host:?}");
+            let parsed = Host::parse(host);
+            let found = parsed.is_some_and(|host| settings.is_for_us(&host, [192, 0, 2, 1].into()));
+            assert_eq!(found, is_ours, "{host:?}");
         }
     }
 }
