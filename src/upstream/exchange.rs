@@ -385,21 +385,26 @@ async fn over_tcp(
     message: &[u8],
     end: Instant,
 ) -> Result<UpstreamResponse, ExchangeError> {
-    let reply = timeout_at(end.into(), link.tcp.ask(server.endpoint.address(), message)).await;
-    let reply = reply.unwrap_or(Err(ExchangeError::Timeout)).map_err(|error| match error {
+    let read = |mut wire: Vec<u8>| {
+        let name = asked.name().as_wire();
+        let folded = wire.get(12..12 + name.len()) != Some(name);
+        restore_case(&mut wire, &ask.question);
+        let response = UpstreamResponse::parse(&wire, &ask.question, ask.dnssec_ok)?;
+        if folded && server.note_folded_case() {
+            tracing::warn!(server = %server.endpoint, "server changes the question's letter case: 0x20 is off for it");
+        }
+        Ok(response)
+    };
+    // Half of what is left is for another connection.
+    let patience = PATIENCE.min(end.saturating_duration_since(Instant::now()) / 2);
+    let asking = link.tcp.ask(server.endpoint.address(), message, patience, read);
+    let outcome = timeout_at(end.into(), asking).await.unwrap_or(Err(ExchangeError::Timeout));
+    outcome.map_err(|error| match error {
         // That it has no TCP is no reason to avoid a server that has just answered over UDP.
         ExchangeError::Unreachable(kind) => ExchangeError::NoTcp(kind),
         ExchangeError::Timeout => ExchangeError::NoTcp(ErrorKind::TimedOut),
         other => other,
-    });
-    let mut wire = reply?;
-    let folded = wire.get(12..12 + asked.name().as_wire().len()) != Some(asked.name().as_wire());
-    restore_case(&mut wire, &ask.question);
-    let response = UpstreamResponse::parse(&wire, &ask.question, ask.dnssec_ok)?;
-    if folded && server.note_folded_case() {
-        tracing::warn!(server = %server.endpoint, "server changes the question's letter case: 0x20 is off for it");
-    }
-    Ok(response)
+    })
 }
 
 /// Puts the question's own letter case in place of the random one: names in the reply are compressed against it.

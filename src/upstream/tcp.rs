@@ -1,10 +1,19 @@
-//! Asking over TCP: where a reply over UDP is truncated, or its letter case in doubt. One connection to a server, kept
-//! for a while, with many questions under way at once (RFC 7766 §6.2.1).
+//! Asking over TCP: where a reply over UDP is truncated or in doubt. One connection to a server, kept for a while, with
+//! many questions under way at once (RFC 7766 §6.2.1).
+//!
+//! A connection is trusted while it behaves. One that is out of step (a message nobody asked for, too short or not the
+//! reply to its question) is closed at once. One that is silent takes no new question. Whoever loses a reply by that
+//! asks once more on another connection.
+
+mod frames;
+#[cfg(test)]
+mod tests;
 
 use std::cell::{Cell, RefCell};
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::io::ErrorKind;
 use std::net::SocketAddr;
+use std::pin::pin;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -16,9 +25,14 @@ use tokio::sync::{Mutex, oneshot};
 use tokio::time::timeout;
 
 use super::error::ExchangeError;
+use crate::dns::ResponseError;
+use frames::Frames;
 
 /// How long a connection without questions is kept (RFC 7766 §6.2.3: "on the order of a few seconds").
 const IDLE: Duration = Duration::from_secs(5);
+/// Questions of a connection that are over and whose ids are remembered: a reply to one of them is late or sent twice,
+/// and no sign of a broken stream.
+const REMEMBERED: usize = 64;
 
 type Reply = Result<Vec<u8>, ExchangeError>;
 
@@ -32,7 +46,10 @@ pub(super) struct TcpLink {
 struct Connection {
     writer: Mutex<OwnedWriteHalf>,
     pending: RefCell<HashMap<u16, oneshot::Sender<Reply>>>,
-    closed: Cell<bool>,
+    /// The ids of the latest questions that are over.
+    over: RefCell<VecDeque<u16>>,
+    /// It takes no new question.
+    retired: Cell<bool>,
 }
 
 /// Forgets the question when the asker does.
@@ -49,31 +66,59 @@ impl Drop for Waiting {
         let mut pending = self.connection.pending.borrow_mut();
         if pending.get(&self.id).is_some_and(oneshot::Sender::is_closed) {
             pending.remove(&self.id);
+            // Whoever asks next is not to wait for a connection that was silent.
+            self.connection.retired.set(true);
+            self.connection.remember(self.id);
         }
     }
 }
 
 impl TcpLink {
-    /// Sends a query and waits for its reply.
+    /// Sends a query, waits for its reply, and gives it to `read`.
     ///
-    /// Some servers close after one reply: whose question is lost by that asks again on a connection of its own.
-    pub(super) async fn ask(&self, server: SocketAddr, message: &[u8]) -> Reply {
-        let shared = self.connection(server).await?;
-        match shared.ask(message).await {
-            Err(ExchangeError::Unreachable(_)) => Connection::open(server).await?.ask(message).await,
-            reply => reply,
+    /// Some servers close after one reply: whose question is lost by that asks again on a connection of its own. Silence
+    /// for longer than `patience` is reason to ask on a new connection as well.
+    pub(super) async fn ask<T>(
+        &self,
+        server: SocketAddr,
+        message: &[u8],
+        patience: Duration,
+        read: impl Fn(Vec<u8>) -> Result<T, ExchangeError>,
+    ) -> Result<T, ExchangeError> {
+        let connection = self.connection(server).await?;
+        let mut first = pin!(connection.ask(message, &read));
+        match timeout(patience, first.as_mut()).await {
+            Ok(Err(error)) if is_broken(&error) => {
+                return Connection::open(server).await?.ask(message, &read).await;
+            }
+            Ok(outcome) => return outcome,
+            Err(_) => connection.retired.set(true),
+        }
+        let mut second = pin!(async { self.connection(server).await?.ask(message, &read).await });
+        tokio::select! {
+            outcome = first.as_mut() => if outcome.is_ok() { outcome } else { second.await },
+            outcome = second.as_mut() => if outcome.is_ok() { outcome } else { first.await },
         }
     }
 
     async fn connection(&self, server: SocketAddr) -> Result<Rc<Connection>, ExchangeError> {
         let mut current = self.current.lock().await;
-        if let Some(connection) = current.as_ref().filter(|connection| !connection.closed.get()) {
+        if let Some(connection) = current.as_ref().filter(|connection| !connection.retired.get()) {
             return Ok(Rc::clone(connection));
         }
         let connection = Connection::open(server).await?;
         *current = Some(Rc::clone(&connection));
         Ok(connection)
     }
+}
+
+/// The connection failed, or what came over it is not the reply that it should be.
+fn is_broken(error: &ExchangeError) -> bool {
+    matches!(
+        error,
+        ExchangeError::Unreachable(_)
+            | ExchangeError::Response(ResponseError::Malformed | ResponseError::NotOurs)
+    )
 }
 
 impl Connection {
@@ -84,45 +129,96 @@ impl Connection {
         let connection = Rc::new(Self {
             writer: Mutex::new(writer),
             pending: RefCell::default(),
-            closed: Cell::new(false),
+            over: RefCell::default(),
+            retired: Cell::new(false),
         });
         tokio::task::spawn_local(receive(Rc::clone(&connection), reader));
         Ok(connection)
     }
 
-    async fn ask(self: &Rc<Self>, message: &[u8]) -> Reply {
+    async fn ask<T>(
+        self: &Rc<Self>,
+        message: &[u8],
+        read: impl Fn(Vec<u8>) -> Result<T, ExchangeError>,
+    ) -> Result<T, ExchangeError> {
+        let outcome = read(self.reply_to(message).await?);
+        if outcome.as_ref().is_err_and(is_broken) {
+            // A length that is wrong by some octets shows first in the message that it cuts.
+            self.close(&ExchangeError::Unreachable(ErrorKind::InvalidData));
+        }
+        outcome
+    }
+
+    async fn reply_to(self: &Rc<Self>, message: &[u8]) -> Reply {
         let (id, reply) = self.register()?;
         let mut waiting = Waiting { connection: Rc::clone(self), id, reply };
         let length = u16::try_from(message.len()).map_err(|_| ExchangeError::Overload)?;
         let mut framed = length.to_be_bytes().to_vec();
         framed.extend_from_slice(&id.to_be_bytes());
         framed.extend_from_slice(message.get(2..).unwrap_or_default());
-        let mut writer = self.writer.lock().await;
-        // Dropped in the middle of a frame, the rest of it would be missing from the stream.
-        let unfinished = Unfinished(self);
-        let written = writer.write_all(&framed).await;
-        std::mem::forget(unfinished);
-        drop(writer);
-        if let Err(error) = written {
-            self.close(&error.into());
-        }
-        (&mut waiting.reply).await.unwrap_or(Err(ExchangeError::Unreachable(ErrorKind::ConnectionReset)))
+        let write = async {
+            let mut writer = self.writer.lock().await;
+            // Dropped in the middle of a frame, the rest of it would be missing from the stream.
+            let unfinished = Unfinished(self);
+            let written = writer.write_all(&framed).await;
+            std::mem::forget(unfinished);
+            written
+        };
+        let reply = tokio::select! {
+            // A connection that is closed meanwhile is not to be waited for.
+            reply = &mut waiting.reply => reply,
+            written = write => {
+                if let Err(error) = written {
+                    self.close(&error.into());
+                }
+                (&mut waiting.reply).await
+            }
+        };
+        reply.unwrap_or(Err(ExchangeError::Unreachable(ErrorKind::ConnectionReset)))
     }
 
     fn register(&self) -> Result<(u16, oneshot::Receiver<Reply>), ExchangeError> {
-        let mut pending = self.pending.borrow_mut();
-        let id = (0..64).map(|_| rand::rng().random()).find(|id| !pending.contains_key(id));
+        if self.retired.get() {
+            return Err(ExchangeError::Unreachable(ErrorKind::ConnectionReset));
+        }
+        let (mut pending, over) = (self.pending.borrow_mut(), self.over.borrow());
+        let is_free = |id: &u16| !pending.contains_key(id) && !over.contains(id);
+        let id = (0..64).map(|_| rand::rng().random()).find(is_free);
         let id = id.ok_or(ExchangeError::Overload)?;
         let (sender, receiver) = oneshot::channel();
         pending.insert(id, sender);
         Ok((id, receiver))
     }
 
+    /// Gives a message to whom it answers. Says if the stream is still in step.
+    fn deliver(&self, message: &[u8]) -> bool {
+        let Some(id) = message.first_chunk().map(|id| u16::from_be_bytes(*id)) else { return false };
+        let Some(sender) = self.pending.borrow_mut().remove(&id) else {
+            return self.over.borrow().contains(&id);
+        };
+        self.remember(id);
+        let _ = sender.send(Ok(message.to_vec()));
+        true
+    }
+
+    fn remember(&self, id: u16) {
+        let mut over = self.over.borrow_mut();
+        if over.len() >= REMEMBERED {
+            over.pop_front();
+        }
+        over.push_back(id);
+    }
+
     fn close(&self, error: &ExchangeError) {
-        self.closed.set(true);
+        self.retired.set(true);
         for (_, sender) in self.pending.borrow_mut().drain() {
             let _ = sender.send(Err(error.clone()));
         }
+    }
+
+    /// Nobody will read what else comes.
+    fn is_finished(&self) -> bool {
+        self.retired.get() && self.pending.borrow().is_empty()
     }
 }
 
@@ -131,23 +227,23 @@ struct Unfinished<'a>(&'a Connection);
 
 impl Drop for Unfinished<'_> {
     fn drop(&mut self) {
-        self.0.closed.set(true);
+        self.0.retired.set(true);
     }
 }
 
 async fn receive(connection: Rc<Connection>, mut reader: OwnedReadHalf) {
     // However this ends, nobody else is to ask here.
     let _of_no_more_use = Unfinished(&connection);
-    let mut stream = Vec::new();
+    let mut frames = Frames::default();
     loop {
-        while let Some(message) = take_message(&mut stream) {
-            let id = message.first_chunk().map(|id| u16::from_be_bytes(*id));
-            // A message nobody waits for is dropped.
-            if let Some(sender) = id.and_then(|id| connection.pending.borrow_mut().remove(&id)) {
-                let _ = sender.send(Ok(message));
-            }
+        let in_step = frames.take_each(|message| connection.deliver(message));
+        if !in_step {
+            return connection.close(&ExchangeError::Unreachable(ErrorKind::InvalidData));
         }
-        match timeout(IDLE, reader.read_buf(&mut stream)).await {
+        if connection.is_finished() {
+            return;
+        }
+        match timeout(IDLE, reader.read_buf(frames.room())).await {
             Ok(Ok(length)) if length > 0 => {}
             Ok(Ok(_)) => return connection.close(&ExchangeError::Unreachable(ErrorKind::UnexpectedEof)),
             Ok(Err(error)) => return connection.close(&error.into()),
@@ -158,12 +254,4 @@ async fn receive(connection: Rc<Connection>, mut reader: OwnedReadHalf) {
             Err(_) => {}
         }
     }
-}
-
-/// The first whole message of the stream, taken off it (RFC 1035 §4.2.2).
-fn take_message(stream: &mut Vec<u8>) -> Option<Vec<u8>> {
-    let length = usize::from(u16::from_be_bytes(*stream.first_chunk()?));
-    let message = stream.get(2..2 + length)?.to_vec();
-    stream.drain(..2 + length);
-    Some(message)
 }
