@@ -61,6 +61,8 @@ pub struct UpstreamResponse {
     errors: Option<Arc<[Ede]>>,
     ttl: Option<u32>,
     negative: bool,
+    edns: bool,
+    lame: bool,
 }
 
 impl UpstreamResponse {
@@ -123,6 +125,17 @@ impl UpstreamResponse {
     /// NXDOMAIN, or without a record of the asked type.
     pub fn is_negative(&self) -> bool {
         self.negative
+    }
+
+    /// Whether the upstream wrote an OPT record: it speaks EDNS.
+    pub fn has_edns(&self) -> bool {
+        self.edns
+    }
+
+    /// NOERROR with nothing in it, not even the SOA of a negative answer (RFC 2308 §2.2): so answer servers that know
+    /// nothing of the name, and refer upwards.
+    pub fn is_lame(&self) -> bool {
+        self.lame
     }
 
     /// How many octets it takes in memory.

@@ -11,11 +11,12 @@ use std::time::{Duration, Instant};
 
 use tokio::time::{MissedTickBehavior, interval};
 
+use super::dialogue::{accept, patience, write_query};
 use super::error::ExchangeError;
-use super::exchange::{Ask, Exchanger, Head, Start, accept, is_server_failure, patience};
+use super::exchange::{Ask, Exchanger, Head, Start, is_usable};
 use super::server::ServerGroup;
 use super::udp::Flight;
-use crate::dns::{Question, UpstreamResponse, write_upstream_query};
+use crate::dns::{Question, UpstreamResponse};
 
 /// How often is looked for questions that have waited long enough.
 const SWEEP: Duration = Duration::from_millis(20);
@@ -31,6 +32,7 @@ pub(super) struct Early {
     server: usize,
     ask: Ask,
     asked: Question,
+    edns: bool,
     sent: Instant,
     /// The same on the exchanger's clock.
     asked_at: u64,
@@ -53,6 +55,7 @@ impl Exchanger {
             return then(Err(ExchangeError::NoServer));
         };
         let asked = server.write_case(&ask.question);
+        let edns = self.wants_edns(server, &ask);
         let (sent, asked_at) = self.times();
         let early = Box::new(Early {
             exchanger: Rc::downgrade(self),
@@ -60,14 +63,14 @@ impl Exchanger {
             server: index,
             ask,
             asked,
+            edns,
             sent,
             asked_at,
             then: Box::new(then),
         });
         let link = self.link(server, sent);
         let write = |early: &Early, message: &mut Vec<u8>| {
-            let Early { asked, ask, .. } = early;
-            write_upstream_query(asked, 0, ask.dnssec_ok, ask.checking_disabled, message);
+            write_query(&early.ask, &early.asked, early.edns, message);
         };
         match link.udp.send_early(server.endpoint.address(), early, write) {
             Ok(is_first) => {
@@ -138,9 +141,10 @@ impl Early {
             Err(error) => return self.go_on(&exchanger, Start::Reply(Err(error))),
         };
         let Some(server) = self.group.servers.get(self.server) else { return };
+        let (now, millis) = exchanger.times();
+        let is_believed = |response: &_| !self.edns || server.believes(response, millis);
         match accept(server, &self.ask, &self.asked, wire) {
-            Ok(response) if !is_server_failure(response.rcode()) => {
-                let (now, millis) = exchanger.times();
+            Ok(response) if is_usable(&response) && is_believed(&response) => {
                 let took = now.duration_since(self.sent);
                 server.note_round_trip(took);
                 exchanger.note_answer(server, millis);
@@ -159,8 +163,8 @@ impl Early {
     fn go_on(self: Box<Self>, exchanger: &Rc<Exchanger>, start: Start) {
         let exchanger = Rc::clone(exchanger);
         tokio::task::spawn_local(async move {
-            let Self { group, server, ask, asked, sent, asked_at, then, .. } = *self;
-            let head = Head { server, asked, sent, asked_at, start };
+            let Self { group, server, ask, asked, edns, sent, asked_at, then, .. } = *self;
+            let head = Head { server, asked, edns, sent, asked_at, start };
             then(exchanger.exchange_from(&group, &ask, Some(head)).await);
         });
     }

@@ -22,7 +22,7 @@ pub enum ExchangeError {
     /// The question came back in other letter case: perhaps forged.
     #[error("the reply repeats the question in other letter case")]
     CaseMismatch,
-    /// A bare header came back with this code.
+    /// A reply without the question came back with this code.
     #[error("the server answers {0} and no more")]
     Rcode(Rcode),
     /// There is no server to ask.

@@ -7,31 +7,22 @@ mod tests;
 
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
-use std::io::ErrorKind;
-use std::pin::pin;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use foldhash::quality::RandomState;
-use tokio::time::{sleep_until, timeout_at};
-
+use super::dialogue::{Dialogue, Edns};
 use super::error::ExchangeError;
 use super::server::{ServerCounts, ServerGroup, ServerState, Tried};
 use super::settings::Endpoint;
 use super::tcp::TcpLink;
 use super::udp::{Flight, Reply, UdpPool};
 use crate::count::Writer;
-use crate::dns::{
-    NameRef, Question, Rcode, RecordType, ResponseError, UpstreamResponse, remove_edns, write_upstream_query,
-};
+use crate::dns::{Question, Rcode, UpstreamResponse};
+use foldhash::quality::RandomState;
 
-/// The wait before a question is sent again.
-const PATIENCE: Duration = Duration::from_millis(800);
 /// How long the sockets to a server are kept that nothing is asked of.
 const LINK_IDLE: Duration = Duration::from_secs(10);
-/// How long a probe may take.
-const PROBE_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// What is asked of an upstream.
 #[derive(Debug, Clone, Copy)]
@@ -57,7 +48,7 @@ pub struct Exchanger {
 /// The sockets and connections to one server.
 pub(super) struct Link {
     pub(super) udp: UdpPool,
-    tcp: TcpLink,
+    pub(super) tcp: TcpLink,
     used: Cell<Instant>,
     pub(super) counts: Writer<ServerCounts>,
     /// While there are sockets to a server it is known, and a reload that takes it back finds its health and its counts.
@@ -70,6 +61,8 @@ pub(super) struct Head {
     pub(super) server: usize,
     /// The question as it was sent.
     pub(super) asked: Question,
+    /// With EDNS.
+    pub(super) edns: bool,
     /// When it was sent, on both clocks.
     pub(super) sent: Instant,
     pub(super) asked_at: u64,
@@ -105,7 +98,7 @@ impl Exchanger {
 
     /// Asks the servers of `group` in turn until one gives an answer of use.
     ///
-    /// A reply that says the server failed is not of use while there is another server to ask.
+    /// A reply that says the server failed, or nothing at all, is not of use while there is another server to ask.
     ///
     /// # Errors
     /// The last server's error where none answered.
@@ -125,22 +118,24 @@ impl Exchanger {
         ask: &Ask,
         mut head: Option<Head>,
     ) -> Result<UpstreamResponse, ExchangeError> {
-        let mut last = Err(ExchangeError::NoServer);
+        let mut best = Err(ExchangeError::NoServer);
         let mut tried = Tried::default();
         while let Some(server) = match &head {
             Some(head) => group.take(head.server, &mut tried),
+            // For what may be all there is to say, nobody waits for servers that are silent.
+            None if best.is_ok() && !is_failure(&best) => group.next_up(&mut tried),
             None => group.next(&mut tried),
         } {
             let outcome = self.ask_server(server, ask, group.timeout, head.take()).await;
             match &outcome {
-                Ok(response) if !is_server_failure(response.rcode()) => return outcome,
-                Ok(_) => last = outcome,
-                // What a server said weighs more than another's silence.
-                Err(_) if last.is_err() => last = outcome,
-                Err(_) => {}
+                Ok(response) if is_usable(response) => return outcome,
+                // What a server said weighs more than another's silence, and no data more than a failure.
+                Ok(_) if is_failure(&best) => best = outcome,
+                Err(_) if best.is_err() => best = outcome,
+                _ => {}
             }
         }
-        last
+        best
     }
 
     async fn ask_server(
@@ -153,16 +148,12 @@ impl Exchanger {
         let (now, millis) = self.times();
         let (asked_at, begun) = head.as_ref().map_or((millis, now), |head| (head.asked_at, head.sent));
         let link = self.link(server, now);
-        let outcome = ask_link(&link, server, ask, timeout, head).await;
+        let outcome = self.converse(&link, server, ask, timeout, head).await;
         let (now, millis) = self.times();
         link.counts.note(&outcome, now.duration_since(begun));
         match &outcome {
-            Err(error) if error.is_about_server() => {
-                if server.failed(millis, asked_at) {
-                    tracing::warn!(name: "server-avoided", server = %server.endpoint, %error, "server avoided until it answers a probe");
-                    self.probe(server);
-                }
-            }
+            Err(ExchangeError::Timeout) if server.is_up() => self.suspect(server, ask, asked_at),
+            Err(error) if error.is_about_server() => self.note_failure(server, error, millis, asked_at),
             // It was not asked.
             Err(ExchangeError::Overload) => {}
             _ => self.note_answer(server, millis),
@@ -170,39 +161,29 @@ impl Exchanger {
         outcome
     }
 
-    pub(super) fn note_answer(&self, server: &ServerState, millis: u64) {
-        if server.answered(millis) {
-            tracing::info!(name: "server-back", server = %server.endpoint, "server answers again");
+    /// Asks one server, and learns what that says of its EDNS.
+    pub(super) async fn converse(
+        self: &Rc<Self>,
+        link: &Link,
+        server: &Arc<ServerState>,
+        ask: &Ask,
+        timeout: Duration,
+        head: Option<Head>,
+    ) -> Result<UpstreamResponse, ExchangeError> {
+        let (begun, now) = self.times();
+        let (asked, begun, edns, start) = match head {
+            Some(Head { asked, sent, edns, start, .. }) => (asked, sent, edns, Some(start)),
+            None => (server.write_case(&ask.question), begun, self.wants_edns(server, ask), None),
+        };
+        let dialogue = Dialogue { link, server, ask, asked, begun, timeout, now };
+        let edns = Edns::of(server, edns);
+        let heard = dialogue.run(edns, start).await;
+        match &heard.outcome {
+            Ok(_) if edns.first && !heard.edns && server.edns.doubt() => self.try_edns(server, *ask),
+            Err(ExchangeError::Timeout) if heard.edns => server.edns.forget(),
+            _ => {}
         }
-    }
-
-    /// Asks avoided servers, whose turn it is, for the root's name servers.
-    pub(super) fn probe_avoided(self: &Rc<Self>, group: &ServerGroup) {
-        for server in group.servers.iter().filter(|server| !server.is_up()) {
-            self.probe(server);
-        }
-    }
-
-    fn probe(self: &Rc<Self>, server: &Arc<ServerState>) {
-        let (now, asked_at) = self.times();
-        if !server.take_probe(asked_at) {
-            return;
-        }
-        let (exchanger, server) = (Rc::clone(self), Arc::clone(server));
-        tokio::task::spawn_local(async move {
-            let question = Question::new(NameRef::ROOT, RecordType::NS);
-            let ask = Ask { question, dnssec_ok: false, checking_disabled: false };
-            let link = exchanger.link(&server, now);
-            let outcome = ask_link(&link, &server, &ask, PROBE_TIMEOUT, None).await;
-            let (_, millis) = exchanger.times();
-            match outcome {
-                Err(error) if error.is_about_server() => {
-                    server.failed(millis, asked_at);
-                }
-                Err(ExchangeError::Overload) => {}
-                _ => exchanger.note_answer(&server, millis),
-            }
-        });
+        heard.outcome
     }
 
     /// The link to a server. Those that a reload has left behind go, now and then.
@@ -234,184 +215,12 @@ pub(super) fn is_server_failure(rcode: Rcode) -> bool {
     !matches!(rcode, Rcode::NOERROR | Rcode::NXDOMAIN)
 }
 
-/// The wait before a question is sent again: a name that takes a resolver long to find is no lost datagram, and asking
-/// again too soon doubles its work.
-pub(super) fn patience(timeout: Duration) -> Duration {
-    PATIENCE.min(timeout * 2 / 5)
+/// Nothing another server says would be better.
+pub(super) fn is_usable(response: &UpstreamResponse) -> bool {
+    !is_server_failure(response.rcode()) && !response.is_lame()
 }
 
-/// Asks over UDP, twice if need be, and over TCP where the reply is truncated or its letter case in doubt.
-async fn ask_link(
-    link: &Link,
-    server: &ServerState,
-    ask: &Ask,
-    timeout: Duration,
-    head: Option<Head>,
-) -> Result<UpstreamResponse, ExchangeError> {
-    let (asked, begun, start) = match head {
-        Some(Head { asked, sent, start, .. }) => (asked, sent, Some(start)),
-        None => (server.write_case(&ask.question), Instant::now(), None),
-    };
-    let mut message = Vec::with_capacity(320);
-    write_upstream_query(&asked, 0, ask.dnssec_ok, ask.checking_disabled, &mut message);
-    let times = Times { again: begun + patience(timeout), end: begun + timeout };
-    let first = ask_once(link, server, ask, &asked, &mut message, times, start).await;
-    if !is_puzzled(&first) {
-        return first;
-    }
-    // Old servers do not know EDNS (RFC 6891 §7): "the requestor SHOULD retry without it".
-    remove_edns(&mut message, &asked);
-    ask_once(link, server, ask, &asked, &mut message, times, None).await
-}
-
-/// FORMERR or NOTIMP, with the question or as a bare header.
-fn is_puzzled(outcome: &Result<UpstreamResponse, ExchangeError>) -> bool {
-    let rcode = match outcome {
-        Ok(response) => response.rcode(),
-        Err(ExchangeError::Rcode(rcode)) => *rcode,
-        Err(_) => return false,
-    };
-    matches!(rcode, Rcode::FORMERR | Rcode::NOTIMP)
-}
-
-async fn ask_once(
-    link: &Link,
-    server: &ServerState,
-    ask: &Ask,
-    asked: &Question,
-    message: &mut [u8],
-    times: Times,
-    start: Option<Start>,
-) -> Result<UpstreamResponse, ExchangeError> {
-    let reply = over_udp(link, server, message, asked, times, start).await;
-    match reply.and_then(|mut wire| accept(server, ask, asked, &mut wire)) {
-        Err(ExchangeError::CaseMismatch) => {
-            let outcome = over_tcp(link, server, ask, asked, message, times.end).await;
-            if matches!(outcome, Err(ExchangeError::NoTcp(_))) && server.doubt_case() {
-                let server = server.endpoint;
-                tracing::warn!(%server, "server changes letter case and has no TCP: 0x20 is off for it");
-            }
-            outcome
-        }
-        Err(ExchangeError::Response(ResponseError::Truncated)) => {
-            over_tcp(link, server, ask, asked, message, times.end).await
-        }
-        outcome => outcome,
-    }
-}
-
-/// Reads a reply that came over UDP to what was `asked`.
-pub(super) fn accept(
-    server: &ServerState,
-    ask: &Ask,
-    asked: &Question,
-    wire: &mut [u8],
-) -> Result<UpstreamResponse, ExchangeError> {
-    if asked.name().as_wire().iter().any(u8::is_ascii_uppercase) {
-        server.case_was_kept();
-    }
-    restore_case(wire, &ask.question);
-    Ok(UpstreamResponse::parse(wire, &ask.question, ask.dnssec_ok)?)
-}
-
-/// When a question is sent again, and when it is given up.
-#[derive(Clone, Copy)]
-struct Times {
-    again: Instant,
-    end: Instant,
-}
-
-/// Sends the query, and again after a while: from another socket, under another id. Waits for either reply.
-async fn over_udp(
-    link: &Link,
-    server: &ServerState,
-    message: &mut [u8],
-    asked: &Question,
-    times: Times,
-    start: Option<Start>,
-) -> Reply {
-    let address = server.endpoint.address();
-    let mut first = match start {
-        Some(Start::Reply(Err(ExchangeError::Overload))) => None,
-        Some(Start::Reply(reply)) => return reply,
-        Some(Start::Flight(flight)) => Some(flight),
-        None => Some(link.udp.send(address, message, asked)?),
-    };
-    let mut alarm = pin!(sleep_until(times.again.into()));
-    let in_time = tokio::select! {
-        answered = reply_to(&mut first) => Some(answered),
-        () = &mut alarm => None,
-    };
-    let (reply, took) = match in_time {
-        Some(answered) => answered,
-        None => {
-            let mut second = match link.udp.send(address, message, asked) {
-                Ok(flight) => Some(flight),
-                Err(error) if first.is_none() => return Err(error),
-                Err(_) => None,
-            };
-            alarm.as_mut().reset(times.end.into());
-            tokio::select! {
-                answered = reply_to(&mut first) => answered,
-                answered = reply_to(&mut second) => answered,
-                () = &mut alarm => return Err(ExchangeError::Timeout),
-            }
-        }
-    };
-    if reply.is_ok() {
-        server.note_round_trip(took);
-    }
-    reply
-}
-
-/// Waits for the reply to a sending, and says how long it took. Where there is none, or its socket had to make room, it is as if
-/// it were lost on the way.
-async fn reply_to(sending: &mut Option<Flight>) -> (Reply, Duration) {
-    if let Some(flight) = sending {
-        let reply = flight.reply().await;
-        if !matches!(reply, Err(ExchangeError::Overload)) {
-            return (reply, flight.age());
-        }
-        *sending = None;
-    }
-    std::future::pending().await
-}
-
-async fn over_tcp(
-    link: &Link,
-    server: &ServerState,
-    ask: &Ask,
-    asked: &Question,
-    message: &[u8],
-    end: Instant,
-) -> Result<UpstreamResponse, ExchangeError> {
-    let read = |mut wire: Vec<u8>| {
-        let name = asked.name().as_wire();
-        let folded = wire.get(12..12 + name.len()) != Some(name);
-        restore_case(&mut wire, &ask.question);
-        let response = UpstreamResponse::parse(&wire, &ask.question, ask.dnssec_ok)?;
-        if folded && server.note_folded_case() {
-            tracing::warn!(server = %server.endpoint, "server changes the question's letter case: 0x20 is off for it");
-        }
-        Ok(response)
-    };
-    // Half of what is left is for another connection.
-    let patience = PATIENCE.min(end.saturating_duration_since(Instant::now()) / 2);
-    let asking = link.tcp.ask(server.endpoint.address(), message, patience, read);
-    let outcome = timeout_at(end.into(), asking).await.unwrap_or(Err(ExchangeError::Timeout));
-    outcome.map_err(|error| match error {
-        // That it has no TCP is no reason to avoid a server that has just answered over UDP.
-        ExchangeError::Unreachable(kind) => ExchangeError::NoTcp(kind),
-        ExchangeError::Timeout => ExchangeError::NoTcp(ErrorKind::TimedOut),
-        other => other,
-    })
-}
-
-/// Puts the question's own letter case in place of the random one: names in the reply are compressed against it.
-fn restore_case(wire: &mut [u8], question: &Question) {
-    let name = question.name().as_wire();
-    if let Some(echoed) = wire.get_mut(12..12 + name.len()).filter(|echoed| echoed.eq_ignore_ascii_case(name))
-    {
-        echoed.copy_from_slice(name);
-    }
+/// No answer, or the news that the server failed.
+fn is_failure(outcome: &Result<UpstreamResponse, ExchangeError>) -> bool {
+    outcome.as_ref().map_or(true, |response| is_server_failure(response.rcode()))
 }

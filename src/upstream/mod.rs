@@ -1,8 +1,11 @@
 //! The way to the upstream servers and back. Knows nothing of policies, and its replies cannot be sent to a client.
 
+mod dialogue;
 mod early;
+mod edns;
 mod error;
 mod exchange;
+mod probe;
 mod reply;
 mod server;
 mod settings;

@@ -10,8 +10,8 @@ pub(super) fn recognise(datagram: &[u8], asked: &Question) -> Option<Result<(), 
     if flags & 0xf8 != 0x80 {
         return None;
     }
-    if *questions == 0 && rcode & 0x0f != 0 && datagram.len() == 12 {
-        // Servers without EDNS, and some in distress, send a header only.
+    if *questions == 0 {
+        // Servers without EDNS, and some in distress, send a header without the question. Nothing else of it is used.
         return Some(Err(ExchangeError::Rcode(Rcode(u16::from(rcode & 0x0f)))));
     }
     let echoed = datagram.get(12..)?;

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use rand::Rng;
 
+use super::edns::EdnsState;
 use super::error::ExchangeError;
 use super::settings::Endpoint;
 use crate::count::{Blocks, Counter, Histogram, HistogramTotal, Writer};
@@ -35,6 +36,9 @@ pub struct ServerState {
     folds_case: AtomicBool,
     /// Replies in other letter case that could not be asked for over TCP, since the last one that kept it.
     case_doubts: AtomicU32,
+    /// It left a question without an answer, and is being asked if it is there at all.
+    suspected: AtomicBool,
+    pub(super) edns: EdnsState,
     counts: Blocks<ServerCounts>,
 }
 
@@ -83,6 +87,8 @@ impl ServerState {
             probe_at: AtomicU64::new(0),
             folds_case: AtomicBool::new(false),
             case_doubts: AtomicU32::new(0),
+            suspected: AtomicBool::new(false),
+            edns: EdnsState::default(),
             counts: Blocks::default(),
         }
     }
@@ -149,6 +155,32 @@ impl ServerState {
         let wait = FIRST_PROBE.saturating_mul(1 << before.min(10)).min(LAST_PROBE);
         self.probe_at.store(now + u64::try_from(wait.as_millis()).unwrap_or(u64::MAX), Relaxed);
         before == 0
+    }
+
+    /// It left a query of `asked_at` without an answer: it has to be found out if it answers anything. Until that is known
+    /// others are asked first. Says if it is up to the caller to find out, and to end this with
+    /// [`suspicion_is_over`](Self::suspicion_is_over).
+    ///
+    /// Many a router drops questions it does not know the type of, and a name may take a resolver too long.
+    pub fn suspect(&self, asked_at: u64) -> bool {
+        let answered_since = self.answered_at.load(Relaxed) > asked_at;
+        !answered_since && self.is_up() && !self.suspected.swap(true, Relaxed)
+    }
+
+    /// It is known now, and was noted with [`answered`](Self::answered) or [`failed`](Self::failed).
+    pub fn suspicion_is_over(&self) {
+        self.suspected.store(false, Relaxed);
+    }
+
+    /// A probe could not be sent, for want of a socket: the next one is due soon.
+    pub fn was_not_probed(&self, now: u64) {
+        let wait = u64::try_from(FIRST_PROBE.as_millis()).unwrap_or(u64::MAX);
+        self.probe_at.store(now.saturating_add(wait), Relaxed);
+    }
+
+    /// To be asked before those that are not.
+    fn is_preferred(&self) -> bool {
+        self.is_up() && !self.suspected.load(Relaxed)
     }
 
     /// Takes the turn to probe an avoided server; `false` where it is not due or another has the turn.
@@ -225,7 +257,7 @@ impl ServerGroup {
     /// The server to try first, with its number.
     pub fn first(&self) -> Option<(usize, &Arc<ServerState>)> {
         let mut servers = self.servers.iter().enumerate();
-        servers.clone().find(|(_, server)| server.is_up()).or_else(|| servers.next())
+        servers.clone().find(|(_, server)| server.is_preferred()).or_else(|| servers.next())
     }
 
     /// The server of this number, which is being tried.
@@ -236,10 +268,22 @@ impl ServerGroup {
 
     /// The server to try next: the first that is up, then, since nothing else is left, the others; each once.
     pub fn next(&self, tried: &mut Tried) -> Option<&Arc<ServerState>> {
-        let untried = || self.servers.iter().enumerate().filter(|(index, _)| !tried.0.contains(index));
-        let (index, server) = untried().find(|(_, server)| server.is_up()).or_else(|| untried().next())?;
+        let untried = || self.untried(tried);
+        let (index, server) =
+            untried().find(|(_, server)| server.is_preferred()).or_else(|| untried().next())?;
         tried.0.push(index);
         Some(server)
+    }
+
+    /// The same, of those that are up only.
+    pub fn next_up(&self, tried: &mut Tried) -> Option<&Arc<ServerState>> {
+        let (index, server) = self.untried(tried).find(|(_, server)| server.is_preferred())?;
+        tried.0.push(index);
+        Some(server)
+    }
+
+    fn untried(&self, tried: &Tried) -> impl Iterator<Item = (usize, &Arc<ServerState>)> {
+        self.servers.iter().enumerate().filter(|(index, _)| !tried.0.contains(index))
     }
 }
 
@@ -267,6 +311,31 @@ mod tests {
         server.answered(1500);
         assert!(!server.failed(3000, 1000));
         assert!(server.is_up());
+    }
+
+    #[test]
+    fn one_at_a_time_finds_out_if_a_silent_server_is_there() {
+        let server = server();
+        assert!(server.suspect(1000));
+        assert!(!server.suspect(1001), "it is being found out");
+        assert!(server.is_up() && !server.is_preferred());
+        server.suspicion_is_over();
+        server.answered(2000);
+        assert!(!server.suspect(1500), "it has answered since");
+        assert!(server.suspect(2000));
+        server.suspicion_is_over();
+        server.failed(3000, 2000);
+        assert!(!server.suspect(2500), "it is avoided");
+    }
+
+    #[test]
+    fn a_probe_that_could_not_be_sent_is_due_again_soon() {
+        let server = server();
+        server.failed(1000, 0);
+        assert!(server.take_probe(1250));
+        server.was_not_probed(1300);
+        assert!(!server.take_probe(1549));
+        assert!(server.take_probe(1550));
     }
 
     #[test]

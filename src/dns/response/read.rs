@@ -36,6 +36,7 @@ pub(super) struct Parsed<'a> {
     records: Vec<Raw>,
     answers: usize,
     errors: Vec<Ede>,
+    has_opt: bool,
 }
 
 impl<'a> Parsed<'a> {
@@ -63,6 +64,7 @@ impl<'a> Parsed<'a> {
             records: Vec::with_capacity(usize::from(counts[0].min(64)) + usize::from(counts[1].min(64))),
             answers: usize::from(counts[0]),
             errors: Vec::new(),
+            has_opt: false,
         };
         parsed.read_records(&mut reader, counts)?;
         Ok(parsed)
@@ -73,7 +75,6 @@ impl<'a> Parsed<'a> {
     fn read_records(&mut self, reader: &mut Reader<'_>, counts: [u16; 3]) -> Result<(), ResponseError> {
         let kept = usize::from(counts[0]) + usize::from(counts[1]);
         let all = kept + usize::from(counts[2]);
-        let mut has_opt = false;
         for index in 0..all {
             let owner = reader.skip_name()?;
             let owner_length = reader.position() - owner;
@@ -85,10 +86,10 @@ impl<'a> Parsed<'a> {
             let rdata = reader.take(length)?;
             if rtype == RecordType::OPT {
                 // RFC 6891 §6.1.1: one, of the root, in the additional section.
-                if has_opt || index < kept || owner_length != 1 {
+                if self.has_opt || index < kept || owner_length != 1 {
                     return Err(ResponseError::Malformed);
                 }
-                has_opt = true;
+                self.has_opt = true;
                 let edns = Edns::from_fields(class.0, ttl);
                 self.rcode = Rcode(u16::from(edns.rcode_high) << 4 | self.rcode.0);
                 self.errors = read_options(rdata)?;
@@ -142,12 +143,16 @@ impl<'a> Parsed<'a> {
                 ttl = negative_ttl.map(|negative| ttl.map_or(negative, |chain: u32| chain.min(negative)));
             }
         }
+        let message = builder.build();
+        let has_soa = self.authority().any(|record| record.rtype == RecordType::SOA);
         Ok(UpstreamResponse {
             rcode: self.rcode,
-            message: Arc::new(builder.build()),
+            lame: self.rcode == Rcode::NOERROR && message.answer_count() == 0 && !has_soa,
+            message: Arc::new(message),
             errors: (!self.errors.is_empty()).then(|| self.errors.into()),
             ttl,
             negative: !answered,
+            edns: self.has_opt,
         })
     }
 

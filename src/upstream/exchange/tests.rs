@@ -1,5 +1,5 @@
 use super::*;
-use crate::dns::Name;
+use crate::dns::{Name, RecordType};
 use std::net::{SocketAddr, UdpSocket};
 use std::sync::mpsc::{Receiver, channel};
 use tokio::task::{LocalSet, spawn_local, yield_now};

@@ -1,0 +1,158 @@
+//! Questions of our own, to find out how a server is: no client waits for them.
+
+use std::pin::pin;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::dialogue::{Dialogue, Edns, Heard};
+use super::error::ExchangeError;
+use super::exchange::{Ask, Exchanger};
+use super::server::{ServerGroup, ServerState};
+use crate::dns::{NameRef, Question, RecordType};
+
+/// How long a probe may take.
+const TIMEOUT: Duration = Duration::from_secs(1);
+
+/// What a probe found.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Found {
+    Answer,
+    Silence,
+    /// It could not be sent.
+    Nothing,
+}
+
+impl Exchanger {
+    pub(super) fn note_answer(&self, server: &ServerState, millis: u64) {
+        if server.answered(millis) {
+            tracing::info!(name: "server-back", server = %server.endpoint, "server answers again");
+        }
+    }
+
+    /// A query of `asked_at` failed, and the server with it.
+    pub(super) fn note_failure(
+        self: &Rc<Self>,
+        server: &Arc<ServerState>,
+        error: &ExchangeError,
+        millis: u64,
+        asked_at: u64,
+    ) {
+        if server.failed(millis, asked_at) {
+            tracing::warn!(name: "server-avoided", server = %server.endpoint, %error, "server avoided until it answers a probe");
+            self.probe(server);
+        }
+    }
+
+    /// Asks avoided servers, whose turn it is, for the root's name servers.
+    pub(super) fn probe_avoided(self: &Rc<Self>, group: &ServerGroup) {
+        for server in group.servers.iter().filter(|server| !server.is_up()) {
+            self.probe(server);
+        }
+    }
+
+    fn probe(self: &Rc<Self>, server: &Arc<ServerState>) {
+        let (_, asked_at) = self.times();
+        if !server.take_probe(asked_at) {
+            return;
+        }
+        let (exchanger, server) = (Rc::clone(self), Arc::clone(server));
+        tokio::task::spawn_local(async move {
+            let found = exchanger.find_out(&server, ask(Question::new(NameRef::ROOT, RecordType::NS))).await;
+            let (_, millis) = exchanger.times();
+            match found {
+                Found::Answer => exchanger.note_answer(&server, millis),
+                Found::Silence => {
+                    server.failed(millis, asked_at);
+                }
+                Found::Nothing => server.was_not_probed(millis),
+            }
+        });
+    }
+
+    /// A question was left without an answer: finds out if the server answers others, and avoids it if not.
+    pub(super) fn suspect(self: &Rc<Self>, server: &Arc<ServerState>, asked: &Ask, asked_at: u64) {
+        if !server.suspect(asked_at) {
+            return;
+        }
+        let root = Question::new(NameRef::ROOT, RecordType::NS);
+        // Some routers know addresses only. Where it was one that was asked for, it may be a name that nobody can find.
+        let address = Question::new(asked.question.name(), RecordType::A);
+        let other = (asked.question.rtype != RecordType::A).then_some(address);
+        let (exchanger, server) = (Rc::clone(self), Arc::clone(server));
+        tokio::task::spawn_local(async move {
+            let found = match other {
+                Some(other) => exchanger.find_out_by_either(&server, ask(root), ask(other)).await,
+                None => exchanger.find_out(&server, ask(root)).await,
+            };
+            let (_, millis) = exchanger.times();
+            match found {
+                Found::Answer => exchanger.note_answer(&server, millis),
+                Found::Silence => {
+                    exchanger.note_failure(&server, &ExchangeError::Timeout, millis, asked_at);
+                }
+                Found::Nothing => {}
+            }
+            server.suspicion_is_over();
+        });
+    }
+
+    /// The same by two questions, of which one answer is enough.
+    async fn find_out_by_either(self: &Rc<Self>, server: &Arc<ServerState>, one: Ask, other: Ask) -> Found {
+        let (one, other) = (self.find_out(server, one), self.find_out(server, other));
+        let (mut one, mut other) = (pin!(one), pin!(other));
+        let (first, second) = tokio::select! {
+            found = one.as_mut() => (found, other),
+            found = other.as_mut() => (found, one),
+        };
+        match first {
+            Found::Answer => Found::Answer,
+            Found::Silence | Found::Nothing => second.await,
+        }
+    }
+
+    async fn find_out(self: &Rc<Self>, server: &Arc<ServerState>, ask: Ask) -> Found {
+        let (now, _) = self.times();
+        let link = self.link(server, now);
+        match self.converse(&link, server, &ask, TIMEOUT, None).await {
+            Err(error) if error.is_about_server() => Found::Silence,
+            Err(ExchangeError::Overload) => Found::Nothing,
+            _ => Found::Answer,
+        }
+    }
+
+    /// Whether `server` is to be asked with EDNS. Where that is off and its turn has come, `ask` is asked with it as well.
+    pub(super) fn wants_edns(self: &Rc<Self>, server: &Arc<ServerState>, ask: &Ask) -> bool {
+        if !server.edns.is_off() {
+            return true;
+        }
+        let (_, now) = self.times();
+        if server.edns.take_retry(now) {
+            self.try_edns(server, *ask);
+        }
+        false
+    }
+
+    /// Asks with EDNS, beside the question that a client waits for, whether that is answered too.
+    pub(super) fn try_edns(self: &Rc<Self>, server: &Arc<ServerState>, ask: Ask) {
+        let (exchanger, server) = (Rc::clone(self), Arc::clone(server));
+        tokio::task::spawn_local(async move {
+            let (begun, now) = exchanger.times();
+            let link = exchanger.link(&server, begun);
+            let asked = server.write_case(&ask.question);
+            let dialogue =
+                Dialogue { link: &link, server: &server, ask: &ask, asked, begun, timeout: TIMEOUT, now };
+            let Heard { outcome, .. } = dialogue.once(Edns::ALWAYS).await;
+            let (_, now) = exchanger.times();
+            match outcome {
+                Err(ExchangeError::Overload) => server.edns.was_not_tried(now),
+                Ok(response) => server.edns_was_tried(server.believes(&response, now), now),
+                Err(_) => server.edns_was_tried(false, now),
+            }
+        });
+    }
+}
+
+fn ask(question: Question) -> Ask {
+    Ask { question, dnssec_ok: false, checking_disabled: false }
+}
