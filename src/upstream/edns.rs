@@ -161,11 +161,11 @@ impl ServerState {
     }
 
     fn say_edns_is_off(&self) {
-        tracing::warn!(name: "edns-off", server = %self.endpoint, "server answers only without EDNS: it is asked without, and with EDNS again now and then");
+        tracing::warn!(server = %self.endpoint, "server answers only without EDNS: it is asked without, and with EDNS again now and then");
     }
 
     fn say_edns_is_on(&self) {
-        tracing::info!(name: "edns-on", server = %self.endpoint, "server answers with EDNS again");
+        tracing::info!(server = %self.endpoint, "server answers with EDNS again");
     }
 }
 

@@ -75,6 +75,7 @@ impl Exchanger {
         if !server.suspect(asked_at) {
             return;
         }
+        tracing::debug!(server = %server.endpoint, "no answer in time: server avoided unless it answers a probe");
         let root = Question::new(NameRef::ROOT, RecordType::NS);
         // Some routers know addresses only. Where it was one that was asked for, it may be a name that nobody can find.
         let address = Question::new(asked.question.name(), RecordType::A);

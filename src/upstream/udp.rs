@@ -166,8 +166,7 @@ impl UdpPool {
         let sent = outbox.flush(lease.socket.udp.as_fd());
         drop(outgoing);
         match sent {
-            // A full send buffer loses datagrams like any router may: they are sent again.
-            Err(error) if error.kind() != io::ErrorKind::WouldBlock => {
+            Err(error) if !is_loss(&error) => {
                 lease.socket.dead.set(true);
                 lease.socket.fail_all(&error.into());
             }
@@ -229,6 +228,13 @@ impl UdpPool {
     }
 }
 
+/// A full buffer, of the socket or of the device, loses datagrams like any router may: they are sent again, and nothing
+/// is wrong with the socket.
+fn is_loss(error: &io::Error) -> bool {
+    error.kind() == io::ErrorKind::WouldBlock
+        || matches!(error.raw_os_error(), Some(libc::ENOBUFS | libc::ENOMEM))
+}
+
 impl Outgoing {
     fn new() -> Self {
         Self { outbox: Outbox::new(), lease: None }
@@ -270,8 +276,7 @@ impl Socket {
         // Past tokio, which knows a new socket to be writable only after it has asked the kernel once.
         match SockRef::from(&self.udp).send(message) {
             Ok(_) => Ok(()),
-            // A full send buffer loses the datagram like any router may: it is sent again.
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(()),
+            Err(error) if is_loss(&error) => Ok(()),
             Err(error) => {
                 self.dead.set(true);
                 Err(error.into())

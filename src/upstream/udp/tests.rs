@@ -57,3 +57,17 @@ fn a_question_that_is_over_takes_no_other_with_it_that_has_its_id() {
         drop(reply);
     });
 }
+
+#[test]
+fn what_a_full_buffer_refuses_is_lost_and_the_socket_kept() {
+    for (code, is_lost) in [
+        (libc::EAGAIN, true),
+        (libc::ENOBUFS, true),
+        (libc::ENOMEM, true),
+        (libc::ECONNREFUSED, false),
+        (libc::ENETUNREACH, false),
+        (libc::EPERM, false),
+    ] {
+        assert_eq!(is_loss(&io::Error::from_raw_os_error(code)), is_lost, "{code}");
+    }
+}
