@@ -25,6 +25,7 @@ mod parts;
 mod reference;
 mod routes;
 mod sections;
+mod servers;
 mod show;
 mod suggest;
 mod table;
@@ -88,7 +89,7 @@ pub fn listen_address(text: &str) -> Result<SocketAddr, Wrong> {
 
 /// Reads a server as `[upstream] servers` would, for a command's argument.
 pub fn upstream_server(text: &str) -> Result<Server, Wrong> {
-    values::server(text)
+    servers::server(text)
 }
 
 /// Reads a log level as `[log] level` would, for a command.

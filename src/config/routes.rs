@@ -9,7 +9,7 @@ use foldhash::quality::RandomState;
 use super::error::{Wrong, quoted};
 use super::memory::Said;
 use super::table::Table;
-use super::{sections, values};
+use super::{sections, servers, values};
 use crate::dns::Name;
 use crate::policy::{self, Origin, RouteTrust};
 use crate::resolve::{LocalName, Route};
@@ -66,7 +66,7 @@ pub(super) fn route(table: &Table<'_>, listen: &[SocketAddr], seen: &mut Seen) -
     let domain = table.text("domain", route_domain);
     let help = "write the addresses of the domain's own servers";
     let servers = table.list("servers", help, |text| {
-        let server = values::route_server(text)?;
+        let server = servers::route_server(text)?;
         sections::refuse_loop(server, listen)?;
         Ok(server)
     });
@@ -91,7 +91,7 @@ pub(super) fn route(table: &Table<'_>, listen: &[SocketAddr], seen: &mut Seen) -
     let servers = match (servers, preset) {
         (Some(servers), _) => servers.into_iter().map(|(server, _)| server).collect(),
         (None, Some(preset)) => {
-            preset.servers.iter().filter_map(|text| values::route_server(text).ok()).collect()
+            preset.servers.iter().filter_map(|text| servers::route_server(text).ok()).collect()
         }
         (None, None) => return None,
     };
@@ -205,7 +205,7 @@ mod tests {
     fn presets_parse_whole() {
         for preset in PRESETS {
             assert!(route_domain(preset.domain).is_ok(), "{}", preset.name);
-            assert!(preset.servers.iter().all(|text| values::route_server(text).is_ok()), "{}", preset.name);
+            assert!(preset.servers.iter().all(|text| servers::route_server(text).is_ok()), "{}", preset.name);
             assert!(preset.networks.iter().all(|text| values::network(text).is_ok()), "{}", preset.name);
         }
     }

@@ -11,7 +11,7 @@ use toml::de::DeValue;
 
 use super::error::{Wrong, quoted};
 use super::table::{Table, set};
-use super::{units, values};
+use super::{servers, units, values};
 use crate::cache::CacheSettings;
 use crate::control::{ControlSettings, LONGEST_SOCKET};
 use crate::listen::ListenSettings;
@@ -94,7 +94,7 @@ pub(super) fn upstream(table: &Table<'_>, listen: &[SocketAddr]) -> UpstreamSett
     let mut settings = UpstreamSettings::default();
     let help = "write at least one server, such as \"9.9.9.9\", or \"system\" for those of resolv.conf";
     let servers = table.list("servers", help, |text| {
-        let server = values::server(text)?;
+        let server = servers::server(text)?;
         if let Server::At(endpoint) = server {
             refuse_loop(endpoint, listen)?;
         }

@@ -11,7 +11,6 @@ use super::suggest::{listed, nearest};
 use super::units;
 use crate::dns::{Name, NameError};
 use crate::listen;
-use crate::upstream::{Endpoint, Server};
 
 /// One of a few words.
 pub(super) fn choice<T: Copy>(
@@ -91,52 +90,8 @@ pub(super) fn listen(text: &str) -> Result<SocketAddr, Wrong> {
     socket_address(text, "127.0.0.1:53")
 }
 
-/// A server of `[upstream]`: `system` or an address.
-pub(super) fn server(text: &str) -> Result<Server, Wrong> {
-    if text == "system" { Ok(Server::System) } else { endpoint(text).map(Server::At) }
-}
-
-/// A server of a route, which has to be named.
-pub(super) fn route_server(text: &str) -> Result<Endpoint, Wrong> {
-    if text == "system" {
-        return Err(Wrong::new("a route cannot ask \"system\"").help(
-            "those are the default servers; write the address of the domain's own, such as \"10.0.0.53\"",
-        ));
-    }
-    endpoint(text)
-}
-
-fn endpoint(text: &str) -> Result<Endpoint, Wrong> {
-    if let Some((scheme, rest)) = text.split_once("://") {
-        return Err(match scheme {
-            "tls" | "https" | "quic" | "h3" => {
-                Wrong::new(format!("{}: {scheme}:// is not spoken by this version", quoted(text)))
-                    .help("this version asks in plain DNS only; encrypted servers are planned")
-            }
-            "udp" | "tcp" | "dns" => Wrong::new(format!("{} needs no {scheme}://", quoted(text)))
-                .help(format!("write {}: plain DNS uses UDP, and TCP where that does not do", quoted(rest))),
-            other => Wrong::new(format!("{}: {} is no way to ask", quoted(text), quoted(other)))
-                .help("write an address, such as \"9.9.9.9\" or \"127.0.0.1:5300\""),
-        });
-    }
-    if nearest(text, ["system"]).is_some() {
-        return Err(Wrong::new(format!("{} is no server", quoted(text))).help("did you mean \"system\"?"));
-    }
-    let address = socket_address(text, "9.9.9.9")?;
-    let ip = address.ip();
-    let multicast_or_none = ip.is_unspecified() || ip.is_multicast() || ip == IpAddr::V4(Ipv4Addr::BROADCAST);
-    if multicast_or_none {
-        return Err(Wrong::new(format!("{} is no address of a server", quoted(text)))
-            .help("write the address of one machine, such as \"9.9.9.9\""));
-    }
-    if address.port() == 0 {
-        return Err(Wrong::new(format!("{} has port 0", quoted(text))).help("leave the port out for 53"));
-    }
-    Ok(Endpoint::Do53(address))
-}
-
 /// An address with or without port, IPv6 with or without brackets.
-fn socket_address(text: &str, example: &str) -> Result<SocketAddr, Wrong> {
+pub(super) fn socket_address(text: &str, example: &str) -> Result<SocketAddr, Wrong> {
     if let Ok(address) = text.parse::<SocketAddr>() {
         return Ok(address);
     }
@@ -340,8 +295,6 @@ mod tests {
         ] {
             assert_eq!(listen(text).map(|address| address.to_string()), Ok(expected.to_owned()), "{text}");
         }
-        assert_eq!(server("system"), Ok(Server::System));
-        assert_eq!(server("9.9.9.9").map(Some), server("9.9.9.9:53").map(Some));
     }
 
     #[test]

@@ -243,6 +243,7 @@ impl Source {
         watch.extend(config.names.hosts_files.iter().cloned());
         let Found { servers, system, missing } = find_servers(&config, listening, environment, &watch)?;
         warnings.extend(missing);
+        warnings.extend(system.iter().flat_map(|system| system.notes.iter().cloned()));
         for route in &config.routes {
             if let Some(server) = loops(&route.servers, listening, &environment.own) {
                 return Err(BuildError::Loop { server, watch });

@@ -5,6 +5,7 @@ mod early;
 mod edns;
 mod error;
 mod exchange;
+mod interface;
 mod probe;
 mod reply;
 mod server;
@@ -15,6 +16,7 @@ mod udp;
 
 pub use error::ExchangeError;
 pub use exchange::{Ask, Exchanger};
+pub use interface::InterfaceError;
 pub use server::{ServerCounts, ServerGroup, ServerState, ServerTotals, Servers};
 pub use settings::{Endpoint, Server, UpstreamSettings};
 pub use system::{

@@ -4,6 +4,8 @@ use std::fmt;
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use super::interface::{InterfaceError, scoped};
+
 /// A server to forward to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Endpoint {
@@ -12,6 +14,16 @@ pub enum Endpoint {
 }
 
 impl Endpoint {
+    /// A link-local address with its interface, `fe80::1%eth0` or `fe80::1%2`, and a port.
+    ///
+    /// # Errors
+    /// It is no such address, or there is no such interface on this machine.
+    pub fn on_interface(text: &str, port: u16) -> Result<Self, InterfaceError> {
+        let mut address = scoped(text)?;
+        address.set_port(port);
+        Ok(Self::Do53(address.into()))
+    }
+
     /// Where its packets go.
     pub fn address(self) -> SocketAddr {
         match self {

@@ -52,6 +52,8 @@ pub struct SystemServers {
     pub found_in: PathBuf,
     /// The servers not taken, of all files that were read, and why not.
     pub skipped: Vec<(Endpoint, Skip)>,
+    /// Lines of these files that name a server nobody can ask, with what is wrong with them.
+    pub notes: Vec<String>,
 }
 
 /// Why a server was not taken.
@@ -102,6 +104,8 @@ pub enum Found {
     TooLarge,
     /// No line of it names a server.
     NoServer,
+    /// What it names is no server; a note for each line.
+    Unusable(Vec<String>),
     /// None of its servers can be asked.
     Skipped(Vec<(Endpoint, Skip)>),
 }
@@ -114,6 +118,7 @@ impl fmt::Display for Found {
             Self::NotAFile => f.write_str("is no regular file"),
             Self::TooLarge => write!(f, "is larger than {} KiB", conf::MAX_SIZE >> 10),
             Self::NoServer => f.write_str("names no server"),
+            Self::Unusable(notes) => write!(f, "names no server ({})", list(notes.iter().cloned())),
             Self::Skipped(servers) => {
                 f.write_str(&list(servers.iter().map(|(server, why)| format!("{server} {why}"))))
             }
@@ -154,14 +159,19 @@ pub fn system_servers(
 
     let mut looked = Vec::new();
     let mut skipped = Vec::new();
+    let mut notes = Vec::new();
     for (path, parsed) in read {
         let parsed = match parsed {
             Ok(parsed) => parsed,
             Err(found) => {
+                if let Found::Unusable(unusable) = &found {
+                    notes.extend(unusable.iter().map(|note| format!("{}: {note}", path.display())));
+                }
                 looked.push((path.to_owned(), found));
                 continue;
             }
         };
+        notes.extend(parsed.notes.iter().map(|note| format!("{}: {note}", path.display())));
         let mut endpoints = Vec::new();
         let mut not_taken = Vec::new();
         for (address, unfit) in parsed.servers {
@@ -179,6 +189,7 @@ pub fn system_servers(
                 search: parsed.search,
                 found_in: path.to_owned(),
                 skipped,
+                notes,
             });
         }
         looked.push((path.to_owned(), Found::Skipped(not_taken)));

@@ -1,13 +1,12 @@
-//! resolv.conf(5), read by hickory's parser.
+//! resolv.conf(5), read as the C library reads it: what it does not know, it passes over.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, SocketAddr, SocketAddrV6};
 use std::path::Path;
-
-use hickory_resolver::config::ResolverConfig;
 
 use super::{Found, Skip};
 use crate::dns::Name;
 use crate::files;
+use crate::upstream::interface::{InterfaceError, scoped};
 
 /// The most that is read of a file.
 pub(super) const MAX_SIZE: u64 = 64 << 10;
@@ -15,58 +14,21 @@ pub(super) const MAX_SIZE: u64 = 64 << 10;
 /// The port of every server in a resolv.conf.
 const PORT: u16 = 53;
 
+/// Lines of one file that something is said of, and how much of a word is shown.
+const NOTES: usize = 8;
+const SHOWN: usize = 60;
+
+#[derive(Debug, Default)]
 pub(super) struct Parsed {
     /// Each server, and why it cannot be asked if that is plain already.
     pub(super) servers: Vec<(SocketAddr, Option<Skip>)>,
     pub(super) search: Vec<Name>,
-}
-
-fn parsed(config: &ResolverConfig, mut zones: Zones) -> Parsed {
-    let servers = config.name_servers().iter().map(|server| zones.complete(server.ip)).collect();
-    let search = config.search().iter().filter_map(|name| Name::from_text(&name.to_ascii()).ok()).collect();
-    Parsed { servers, search }
-}
-
-/// The interfaces of scoped IPv6 servers: hickory's parser refuses an interface name with `-` or `.` in it (`br-lan`,
-/// `eth0.2`) and drops all others, so they are taken out of the text before and put to the addresses after.
-#[derive(Default)]
-struct Zones(Vec<(IpAddr, Option<String>)>);
-
-impl Zones {
-    fn complete(&mut self, ip: IpAddr) -> (SocketAddr, Option<Skip>) {
-        let known = self.0.iter().position(|(scoped, _)| *scoped == ip);
-        let zone = known.and_then(|index| self.0.remove(index).1);
-        match (SocketAddr::new(ip, PORT), zone) {
-            (SocketAddr::V6(mut address), Some(zone)) => match interface(&address.ip().to_string(), &zone) {
-                Some(number) => {
-                    address.set_scope_id(number);
-                    (address.into(), None)
-                }
-                None => (address.into(), Some(Skip::UnknownInterface)),
-            },
-            (SocketAddr::V6(address), None) if address.ip().is_unicast_link_local() => {
-                (address.into(), Some(Skip::NoInterface))
-            }
-            (address, _) => (address, None),
-        }
-    }
-}
-
-/// The number of an interface. getaddrinfo(3) knows it without `unsafe`; given a numeric address it asks no server.
-fn interface(ip: &str, zone: &str) -> Option<u32> {
-    use std::net::ToSocketAddrs;
-    if let Ok(number) = zone.parse() {
-        return Some(number);
-    }
-    (format!("{ip}%{zone}").as_str(), PORT).to_socket_addrs().ok()?.find_map(|address| match address {
-        SocketAddr::V6(v6) if v6.scope_id() != 0 => Some(v6.scope_id()),
-        _ => None,
-    })
+    /// What is wrong with lines that name a server nobody can ask.
+    pub(super) notes: Vec<String>,
 }
 
 #[cfg(all(unix, not(any(target_os = "android", target_vendor = "apple"))))]
 pub(super) fn read(path: &Path) -> Result<Parsed, Found> {
-    use hickory_resolver::system_conf::parse_resolv_conf;
     use std::io::ErrorKind;
 
     let octets = files::read(path, MAX_SIZE).map_err(|error| match error.kind() {
@@ -75,46 +37,81 @@ pub(super) fn read(path: &Path) -> Result<Parsed, Found> {
         ErrorKind::InvalidInput => Found::NotAFile,
         kind => Found::Unreadable(kind),
     })?;
-    let (text, zones) = without_zones(&String::from_utf8_lossy(&octets));
-    // One search domain that is no name makes hickory refuse the file; the servers are worth more than the search list.
-    let servers_only =
-        || -> String { text.lines().filter(|line| is_server(line)).flat_map(|l| [l, "\n"]).collect() };
-    let config = parse_resolv_conf(&text).or_else(|_| parse_resolv_conf(servers_only()));
-    config.map(|(config, _)| parsed(&config, zones)).map_err(|_| Found::NoServer)
+    let parsed = Parsed::of(&String::from_utf8_lossy(&octets));
+    match parsed.servers.is_empty() {
+        true if parsed.notes.is_empty() => Err(Found::NoServer),
+        true => Err(Found::Unusable(parsed.notes)),
+        false => Ok(parsed),
+    }
 }
 
 #[cfg(not(all(unix, not(any(target_os = "android", target_vendor = "apple")))))]
 pub(super) fn read(_: &Path) -> Result<Parsed, Found> {
-    let config = hickory_resolver::system_conf::read_system_conf();
-    config.map(|(config, _)| parsed(&config, Zones::default())).map_err(|_| Found::NoServer)
+    let (config, _) = hickory_resolver::system_conf::read_system_conf().map_err(|_| Found::NoServer)?;
+    let servers = config.name_servers().iter().map(|server| (SocketAddr::new(server.ip, PORT), None));
+    let search = config.search().iter().filter_map(|name| Name::from_text(&name.to_ascii()).ok());
+    Ok(Parsed { servers: servers.collect(), search: search.collect(), notes: Vec::new() })
 }
 
-#[cfg(all(unix, not(any(target_os = "android", target_vendor = "apple"))))]
-fn is_server(line: &str) -> bool {
-    line.split_whitespace().next() == Some("nameserver")
-}
-
-#[cfg(all(unix, not(any(target_os = "android", target_vendor = "apple"))))]
-fn without_zones(text: &str) -> (String, Zones) {
-    let mut plain = String::with_capacity(text.len());
-    let mut zones = Zones::default();
-    for line in text.lines() {
-        let scoped = line.split_whitespace().nth(1).and_then(|server| server.split_once('%'));
-        match scoped {
-            Some((address, zone)) if is_server(line) => {
-                plain.extend(["nameserver ", address]);
-                zones.0.extend(address.parse().map(|ip| (ip, Some(zone.to_owned()))));
-            }
-            _ => {
-                plain.push_str(line);
-                if let Some(Ok(ip)) =
-                    line.split_whitespace().nth(1).map(str::parse).filter(|_| is_server(line))
-                {
-                    zones.0.push((ip, None));
+#[cfg_attr(
+    not(all(unix, not(any(target_os = "android", target_vendor = "apple")))),
+    expect(dead_code, reason = "there is no file to read")
+)]
+impl Parsed {
+    fn of(text: &str) -> Self {
+        let mut parsed = Self::default();
+        let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+        for (index, line) in text.lines().enumerate() {
+            // A comment may also stand behind what is said.
+            let mut words = line.split_ascii_whitespace().take_while(|word| !word.starts_with(['#', ';']));
+            let Some(keyword) = words.next() else { continue };
+            let note = match (keyword, words.next()) {
+                ("nameserver", Some(address)) => parsed.server(address),
+                ("nameserver", None) => Some("nameserver without an address".to_owned()),
+                // The last of these counts.
+                ("search" | "domain", first) => {
+                    let names = first.into_iter().chain(words);
+                    parsed.search = names.filter_map(|name| Name::from_text(name).ok()).collect();
+                    None
                 }
+                (other, Some(address)) if address.parse::<IpAddr>().is_ok() && other != "sortlist" => {
+                    Some(format!("{} is no keyword: write \"nameserver {address}\"", quoted(other)))
+                }
+                // `options`, `sortlist`, what other systems know: of no use here, and no harm.
+                _ => None,
+            };
+            if let Some(note) = note.filter(|_| parsed.notes.len() < NOTES) {
+                parsed.notes.push(format!("line {}: {note}", index + 1));
             }
         }
-        plain.push('\n');
+        parsed
     }
-    (plain, zones)
+
+    /// Takes a server; says what is wrong where it cannot be asked.
+    fn server(&mut self, text: &str) -> Option<String> {
+        if let Ok(address) = text.parse::<IpAddr>() {
+            let needs_interface = matches!(address, IpAddr::V6(v6) if v6.is_unicast_link_local());
+            let skip = needs_interface.then_some(Skip::NoInterface);
+            self.servers.push((SocketAddr::new(address, PORT), skip));
+            return needs_interface
+                .then(|| format!("{address} is link-local: write its interface, such as {address}%eth0"));
+        }
+        match scoped(text) {
+            Ok(address) => {
+                self.servers.push((address.into(), None));
+                None
+            }
+            Err(InterfaceError::Unknown(ip)) => {
+                self.servers.push((SocketAddrV6::new(ip, PORT, 0, 0).into(), Some(Skip::UnknownInterface)));
+                Some(format!("{} is on an interface that does not exist", quoted(text)))
+            }
+            Err(InterfaceError::NoAddress) => Some(format!("{} is no address", quoted(text))),
+        }
+    }
+}
+
+/// A word of the file, cut and with nothing in it that a terminal would obey.
+fn quoted(word: &str) -> String {
+    let shown: String = word.chars().take(SHOWN).collect();
+    format!("{shown:?}")
 }

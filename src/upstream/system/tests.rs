@@ -107,6 +107,53 @@ fn the_first_file_with_a_server_that_is_not_this_daemon_is_taken() {
 }
 
 #[test]
+fn only_lines_that_name_a_server_nobody_can_ask_are_spoken_of() {
+    let text = "\u{feff}# a comment\r\n\
+        nameserver\t9.9.9.9\t; quad9\r\n\
+        options edns0 trust-ad timeout:1 attempts:2 rotate ndots:5 no-aaaa what-ever:7\n\
+        sortlist 130.155.160.0/255.255.240.0 130.155.0.0\n\
+        lookup file bind\n\
+        family inet6\n\
+        search lan -- corp.example\n\
+        nameserver fe80::1\n\
+        nameserver\n\
+        nameserver 1.1.1.1#53\n\
+        nameservers 1.1.1.1\n\
+        nameserver fe80::1%no-such.0\n\
+        nameserver \u{1b}[31m\n";
+    let root = Root::new(&[(ETC, text)]);
+    let found = root.servers(LOCAL, &[]).unwrap();
+    assert_eq!(found.endpoints, [Endpoint::Do53("9.9.9.9:53".parse().unwrap())]);
+    let notes: Vec<_> =
+        found.notes.iter().map(|note| note.split_once("/etc/resolv.conf: ").unwrap().1).collect();
+    assert_eq!(
+        notes,
+        [
+            "line 8: fe80::1 is link-local: write its interface, such as fe80::1%eth0",
+            "line 9: nameserver without an address",
+            "line 10: \"1.1.1.1#53\" is no address",
+            "line 11: \"nameservers\" is no keyword: write \"nameserver 1.1.1.1\"",
+            "line 12: \"fe80::1%no-such.0\" is on an interface that does not exist",
+            "line 13: \"\\u{1b}[31m\" is no address",
+        ]
+    );
+}
+
+#[test]
+fn a_file_of_unusable_lines_only_says_why() {
+    let root = Root::new(&[
+        (ETC, "nameserver fe80::1\n"),
+        (NM, "nameserver router\n"),
+        (SAVED, "nameserver 1.1.1.1"),
+    ]);
+    let found = root.servers(LOCAL, &[]).unwrap();
+    assert_eq!(found.notes.len(), 2, "{:?}", found.notes);
+    let root = Root::new(&[(ETC, "nameserver router\n")]);
+    let error = root.servers(LOCAL, &[]).unwrap_err().to_string();
+    assert!(error.contains("names no server (line 1: \"router\" is no address)"), "{error}");
+}
+
+#[test]
 fn octets_that_are_no_text_cost_their_line_only() {
     let root = Root::new(&[(ETC, "")]);
     std::fs::write(

@@ -63,7 +63,8 @@ async fn ask(
 
 /// Lets `asking` do what it can without waiting.
 async fn go_on(asking: &mut Pin<Box<impl Future<Output = Result<u8, ExchangeError>>>>) {
-    std::future::poll_fn(|context| Poll::Ready(assert!(asking.as_mut().poll(context).is_pending()))).await;
+    let is_pending = std::future::poll_fn(|context| Poll::Ready(asking.as_mut().poll(context).is_pending()));
+    assert!(is_pending.await);
 }
 
 fn run(test: impl Future<Output = ()>) {

@@ -1,0 +1,115 @@
+//! Whom to ask, as it is written in `servers`.
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+
+use super::error::{Wrong, quoted};
+use super::suggest::nearest;
+use super::values::socket_address;
+use crate::upstream::{Endpoint, Server};
+
+/// A server of `[upstream]`: `system` or an address.
+pub(super) fn server(text: &str) -> Result<Server, Wrong> {
+    if text == "system" { Ok(Server::System) } else { endpoint(text).map(Server::At) }
+}
+
+/// A server of a route, which has to be named.
+pub(super) fn route_server(text: &str) -> Result<Endpoint, Wrong> {
+    if text == "system" {
+        return Err(Wrong::new("a route cannot ask \"system\"").help(
+            "those are the default servers; write the address of the domain's own, such as \"10.0.0.53\"",
+        ));
+    }
+    endpoint(text)
+}
+
+fn endpoint(text: &str) -> Result<Endpoint, Wrong> {
+    if let Some((scheme, rest)) = text.split_once("://") {
+        return Err(match scheme {
+            "tls" | "https" | "quic" | "h3" => {
+                Wrong::new(format!("{}: {scheme}:// is not spoken by this version", quoted(text)))
+                    .help("this version asks in plain DNS only; encrypted servers are planned")
+            }
+            "udp" | "tcp" | "dns" => Wrong::new(format!("{} needs no {scheme}://", quoted(text)))
+                .help(format!("write {}: plain DNS uses UDP, and TCP where that does not do", quoted(rest))),
+            other => Wrong::new(format!("{}: {} is no way to ask", quoted(text), quoted(other)))
+                .help("write an address, such as \"9.9.9.9\" or \"127.0.0.1:5300\""),
+        });
+    }
+    if nearest(text, ["system"]).is_some() {
+        return Err(Wrong::new(format!("{} is no server", quoted(text))).help("did you mean \"system\"?"));
+    }
+    if text.contains('%') && text.parse::<SocketAddr>().is_err() {
+        return on_interface(text);
+    }
+    let address = socket_address(text, "9.9.9.9")?;
+    let ip = address.ip();
+    if let SocketAddr::V6(v6) = address
+        && v6.ip().is_unicast_link_local()
+        && v6.scope_id() == 0
+    {
+        return Err(Wrong::new(format!("{} does not say on which interface", quoted(text))).help(format!(
+            "a link-local address means something on one interface only: write \"{ip}%eth0\""
+        )));
+    }
+    let multicast_or_none = ip.is_unspecified() || ip.is_multicast() || ip == IpAddr::V4(Ipv4Addr::BROADCAST);
+    if multicast_or_none {
+        return Err(Wrong::new(format!("{} is no address of a server", quoted(text)))
+            .help("write the address of one machine, such as \"9.9.9.9\""));
+    }
+    if address.port() == 0 {
+        return Err(Wrong::new(format!("{} has port 0", quoted(text))).help("leave the port out for 53"));
+    }
+    Ok(Endpoint::Do53(address))
+}
+
+/// A link-local server: `fe80::1%eth0`, `[fe80::1%eth0]:5353`.
+fn on_interface(text: &str) -> Result<Endpoint, Wrong> {
+    let wrong = || {
+        Wrong::new(format!("{} is no address", quoted(text))).help(
+            "write a link-local address with its interface: \"fe80::1%eth0\" or \"[fe80::1%eth0]:5353\"",
+        )
+    };
+    let (address, port) = match text.strip_prefix('[') {
+        Some(rest) => rest.split_once(']').ok_or_else(wrong)?,
+        None => (text, ""),
+    };
+    let port = match port.strip_prefix(':') {
+        Some(port) => port.parse::<u16>().ok().filter(|port| *port != 0).ok_or_else(wrong)?,
+        None if port.is_empty() => 53,
+        None => return Err(wrong()),
+    };
+    Endpoint::on_interface(address, port).map_err(|error| match error.is_unknown_interface() {
+        true => Wrong::new(format!("{} is on an interface that does not exist here", quoted(text)))
+            .help("`ip link` lists those there are; it has to exist when the configuration is read"),
+        false => wrong(),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_server_is_the_system_s_or_an_address_with_its_interface_where_it_needs_one() {
+        assert_eq!(server("system"), Ok(Server::System));
+        for (text, expected) in [
+            ("fe80::1%lo", Some("[fe80::1%1]:53")),
+            ("fe80::1%2", Some("[fe80::1%2]:53")),
+            ("[fe80::1%lo]", Some("[fe80::1%1]:53")),
+            ("[fe80::1%lo]:5353", Some("[fe80::1%1]:5353")),
+            ("[fe80::1%2]:53", Some("[fe80::1%2]:53")),
+            ("fe80::1", None),
+            ("[fe80::1]:53", None),
+            ("fe80::1%no-such", None),
+            ("fe80::1%", None),
+            ("[fe80::1%lo", None),
+            ("[fe80::1%lo]:0", None),
+            ("[fe80::1%lo]5353", None),
+            ("192.0.2.1%lo", None),
+        ] {
+            let read = route_server(text).ok().map(|endpoint| endpoint.address().to_string());
+            assert_eq!(read.as_deref(), expected, "{text}");
+        }
+        assert_eq!(server("9.9.9.9").map(Some), server("9.9.9.9:53").map(Some));
+    }
+}
