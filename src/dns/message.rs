@@ -219,6 +219,7 @@ pub struct MessageBuilder {
     body: Vec<u8>,
     question_length: usize,
     pointers: Pointers,
+    class: Class,
 }
 
 impl MessageBuilder {
@@ -236,6 +237,7 @@ impl MessageBuilder {
             body: Vec::new(),
             question_length: question.wire_length(),
             pointers: Pointers::new(question.name()),
+            class: question.class,
         }
     }
 
@@ -306,7 +308,7 @@ impl MessageBuilder {
         write_rdata: impl FnOnce(&mut Vec<u8>) -> Result<(), Malformed>,
     ) -> Result<(), Malformed> {
         self.body.extend_from_slice(&rtype.0.to_be_bytes());
-        self.body.extend_from_slice(&Class::IN.0.to_be_bytes());
+        self.body.extend_from_slice(&self.class.0.to_be_bytes());
         self.body.extend_from_slice(&ttl.to_be_bytes());
         let length_at = self.body.len();
         self.body.extend_from_slice(&[0, 0]);
