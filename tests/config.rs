@@ -14,6 +14,7 @@ use proptest::prelude::*;
 use stubborn::config::{self, Config, ConfigErrors, Disk, Files, Loaded, TABLES};
 use stubborn::dns::Name;
 use stubborn::policy::{self, ExceptionMode, Mode, OnBlock, PRESETS, Profile, Shape};
+use stubborn::resolve::Types;
 use stubborn::telemetry::{Format, Level, QueryLog};
 use stubborn::upstream::Server;
 
@@ -72,7 +73,7 @@ fn the_shipped_file_is_the_default() {
 fn the_examples_of_the_shipped_file_are_valid() {
     let config = accepted(&with_examples(SHIPPED));
     assert_eq!(config.guard.exceptions.len(), 4);
-    assert_eq!(config.routes.len(), 2);
+    assert_eq!(config.routes.len(), 3);
     assert_eq!(config.locals.len(), 1);
 }
 
@@ -145,6 +146,59 @@ fn valid_files_are_accepted() {
 }
 
 #[test]
+fn what_hands_over_more_than_it_says_is_warned_of() {
+    let route = |domain: &str, servers: &str, rest: &str| {
+        format!("[[route]]\ndomain = \"{domain}\"\nservers = [{servers}]\n{rest}\n")
+    };
+    let local = |name: &str| format!("[[local]]\nname = \"{name}\"\naddresses = [\"10.0.0.1\"]\n");
+    let (inside, outside) = ("\"192.168.1.1\"", "\"9.9.9.9\"");
+    let networks = "networks = [\"192.168.0.0/16\"]";
+    for (text, warned) in [
+        (route("corp.example", inside, ""), None),
+        (route("corp.example", outside, ""), Some("9.9.9.9 is no inside address")),
+        (
+            route("corp.example", "\"10.0.0.1\", \"9.9.9.9\"", ""),
+            Some("may not answer with any inside address"),
+        ),
+        (route("corp.example", outside, networks), None),
+        (route("corp.example", outside, "networks = []"), None),
+        (route("corp.example", "", ""), None),
+        (route("com", inside, ""), Some("\"com\" is a public suffix")),
+        (route("com", inside, "networks = []"), Some("\"com\" is a public suffix")),
+        (route("com", "", ""), Some("none of them is looked up")),
+        (route("duckdns.org", inside, networks), Some("may answer with 192.168.0.0/16")),
+        (route("nip.io", outside, networks), Some("may answer with 192.168.0.0/16")),
+        (route("me.duckdns.org", inside, ""), None),
+        (route("home.arpa", inside, ""), None),
+        (route("lan", inside, ""), None),
+        ("[[route]]\npreset = \"tailscale\"\n".to_owned(), None),
+        ("[[route]]\npreset = \"tailscale\"\nservers = []\n".to_owned(), None),
+        (
+            "[[route]]\npreset = \"tailscale\"\ndomain = \"com\"\n".to_owned(),
+            Some("\"com\" is a public suffix"),
+        ),
+        (local("*.com"), Some("answered with 10.0.0.1")),
+        (local("*.duckdns.org"), Some("answered with 10.0.0.1")),
+        (local("*.nip.io"), Some("answered with 10.0.0.1")),
+        (local("duckdns.org"), None),
+        (local("*.me.duckdns.org"), None),
+        (local("*.test"), None),
+        (local("*.home.arpa"), None),
+    ] {
+        let warnings = read(&text).unwrap_or_else(|errors| panic!("{text}\n{errors}")).warnings;
+        let lines: Vec<String> = warnings.iter().map(|warning| warning.one_line()).collect();
+        match warned {
+            None => assert_eq!(lines, [""; 0], "{text}"),
+            Some(part) => {
+                assert_eq!(lines.len(), 1, "{text}: {lines:?}");
+                assert!(lines[0].starts_with("stubborn.toml:2:") || text.contains("preset"), "{lines:?}");
+                assert!(lines[0].contains(part), "{text}: {lines:?}");
+            }
+        }
+    }
+}
+
+#[test]
 fn every_key_reaches_its_setting() {
     let text = std::fs::read_to_string("tests/config/valid/everything.toml").unwrap();
     let config = accepted(&text);
@@ -182,11 +236,17 @@ fn every_key_reaches_its_setting() {
     assert_eq!((nip.preset, nip.shape), (Some("nip-io"), Shape::AddressInName));
     assert_eq!((nip.networks.len(), nip.clients.len()), (1, 1));
 
-    assert_eq!(config.routes.len(), 2);
+    assert_eq!(config.routes.len(), 4);
     assert_eq!(config.routes[0].trust.networks, policy::default_networks());
     assert_eq!(config.routes[1].trust.domain, Name::from_text("ts.net").unwrap());
+    assert_eq!(config.routes[1].trust.networks.len(), 2);
+    assert_eq!(config.routes[2].trust.networks, []);
+    assert_eq!((config.routes[3].servers.len(), config.routes[3].trust.networks.len()), (0, 0));
     let locals: Vec<_> = config.locals.iter().map(|local| (local.name.to_string(), local.wildcard)).collect();
     assert_eq!(locals, [("test".to_owned(), true), ("test".to_owned(), false), ("nas".to_owned(), false)]);
+
+    let types: Vec<Types> = config.locals.iter().map(|local| local.types).collect();
+    assert_eq!(types, [Types::Addresses, Types::All, Types::Addresses]);
 
     let names = &config.names;
     assert_eq!(names.hosts_files.len(), 2);

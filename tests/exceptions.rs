@@ -768,7 +768,7 @@ fn local_names_are_answered_here() {
     let daemon = TestDaemon::start(upstream.address(), LOCALS);
     daemon.ask("nas.example.net", A).assert_addresses(&["192.168.1.5"]);
     daemon.ask("NAS.Example.NET", AAAA).assert_addresses(&["fd00::5"]);
-    let other = daemon.ask("nas.example.net", code::TXT);
+    let other = daemon.ask("nas.example.net", code::HTTPS);
     assert_eq!((other.rcode(), other.is_empty()), (code::NOERROR, true));
     for name in ["a.dev.example.net", "a.b.dev.example.net"] {
         daemon.ask(name, A).assert_addresses(&["127.0.0.1"]);

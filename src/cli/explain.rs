@@ -27,6 +27,8 @@ struct Explanation {
     /// `local`, or the domain of a route, or `default`.
     route: String,
     route_origin: String,
+    /// The route has no servers: what is said of its names is said here.
+    here_only: bool,
     servers: Vec<String>,
     answered_by: &'static str,
     verdict: &'static str,
@@ -119,7 +121,8 @@ fn explain_one(arguments: &Explain, mut source: Source) -> Result<Explanation, B
     let route = snapshot.route(snapshot.select_route(arguments.name.as_ref()));
     match resolver.begin(&turn, &query, client) {
         Step::Done(outcome) | Step::Refresh(outcome, _) => {
-            Ok(Explanation::new(arguments, &query, None, &outcome))
+            let here_only = route.filter(|route| route.here_only().is_some());
+            Ok(Explanation::new(arguments, &query, here_only, &outcome))
         }
         Step::Ask(lookup) => {
             let outcome = if arguments.answer.is_empty() {
@@ -192,6 +195,7 @@ impl Explanation {
                 (None, None) => "local".to_owned(),
             },
             route_origin: trust.map(|trust| trust.origin.to_string()).unwrap_or_default(),
+            here_only: route.is_some_and(|route| route.here_only().is_some()),
             servers: match route {
                 Some(route) if arguments.answer.is_empty() => {
                     route.group.servers.iter().map(|server| server.endpoint.to_string()).collect()
@@ -218,6 +222,9 @@ impl Explanation {
         match self.route.as_str() {
             "local" => step("route", "none: not forwarded".to_owned()),
             "default" => step("route", "the default upstream".to_owned()),
+            domain if self.here_only => {
+                step("route", format!("{domain} ({}): answered here only", self.route_origin));
+            }
             domain => step("route", format!("{domain} ({})", self.route_origin)),
         }
         if !self.servers.is_empty() {

@@ -84,10 +84,14 @@ impl Screen {
     fn policy(&mut self, policy: &PolicyStatus) {
         let age = duration(Duration::from_secs(policy.age_seconds));
         self.row("policy", &format!("{}, generation {}, in use for {age}", policy.mode, policy.generation));
+        let here_only = match policy.here_only {
+            0 => String::new(),
+            routes => format!(" ({} answered here only)", number(routes as u64)),
+        };
         let parts = [
             count(policy.ranges as u64, "range"),
             count(policy.exceptions as u64, "exception"),
-            count(policy.routes as u64, "route"),
+            format!("{}{here_only}", count(policy.routes as u64, "route")),
             count(policy.local_names as u64, "local name"),
         ];
         self.row("", &parts.join(", "));
@@ -233,6 +237,7 @@ mod tests {
                 ranges: 63,
                 exceptions: 2,
                 routes: 1,
+                here_only: 1,
                 local_names: 4,
                 files: vec!["/etc/stubborn/stubborn.toml".to_owned()],
                 failed_reloads: 0,

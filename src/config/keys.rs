@@ -71,7 +71,7 @@ pub(super) static EXCEPTION: TableKeys = TableKeys::many(
     &["domain", "preset", "exact", "networks", "address-in-name", "clients", "until", "mode", "reason"],
 );
 pub(super) static ROUTE: TableKeys = TableKeys::many("route", &["domain", "preset", "servers", "networks"]);
-pub(super) static LOCAL: TableKeys = TableKeys::many("local", &["name", "addresses"]);
+pub(super) static LOCAL: TableKeys = TableKeys::many("local", &["name", "addresses", "types"]);
 pub(super) static NAMES: TableKeys =
     TableKeys::one("names", &["hosts-files", "firefox-canary", "private-relay", "designated-resolver"]);
 pub(super) static CACHE: TableKeys =

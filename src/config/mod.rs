@@ -6,7 +6,7 @@
 //! page      one text, places, problems
 //! table     tables and values by kind           keys: the one list of keys
 //! sections, exceptions, routes                  one function for each table
-//! values, units, width                          single values and their limits
+//! values, units, width, trust                   single values and their limits
 //! error, suggest                                what is shown to people
 //! show, reference                               what is in effect, and what every key means
 //! ```
@@ -29,6 +29,7 @@ mod servers;
 mod show;
 mod suggest;
 mod table;
+mod trust;
 mod units;
 mod values;
 mod width;
@@ -40,6 +41,7 @@ pub use load::{DEFAULT_PATH, Disk, Files, Loaded, from_text, load, load_again, l
 pub use memory::Memory;
 pub use reference::{KeyReference, Paragraph, TEMPLATE, TableReference, reference};
 pub use show::{Shown, ShownKey, show};
+pub use trust::is_of_strangers;
 
 pub(crate) use suggest::nearest;
 

@@ -5,14 +5,16 @@ use std::collections::hash_map::Entry;
 use std::net::{IpAddr, SocketAddr};
 
 use foldhash::quality::RandomState;
+use ipnet::IpNet;
 
 use super::error::{Wrong, quoted};
 use super::memory::Said;
 use super::table::Table;
-use super::{sections, servers, values};
+use super::{sections, servers, trust, values};
 use crate::dns::Name;
 use crate::policy::{self, Origin, RouteTrust};
-use crate::resolve::{LocalName, Route};
+use crate::resolve::{LocalName, Route, Types};
+use crate::upstream::Endpoint;
 
 /// A route known by name.
 pub(super) struct RoutePreset {
@@ -30,6 +32,9 @@ const PRESETS: &[RoutePreset] = &[RoutePreset {
     servers: &["100.100.100.100"],
     networks: &["100.64.0.0/10", "fd7a:115c:a1e0::/48"],
 }];
+
+/// What `types` may be.
+pub(super) const TYPES: &[(&str, Types)] = &[("addresses", Types::Addresses), ("all", Types::All)];
 
 /// The route preset of that name.
 pub(super) fn preset(name: &str) -> Option<&'static RoutePreset> {
@@ -59,48 +64,84 @@ impl Seen {
     }
 }
 
+/// A route's domain is that of a preset, or below it.
+pub(super) fn is_preset_domain(domain: &Name) -> bool {
+    PRESETS.iter().any(|preset| preset.covers(domain))
+}
+
+impl RoutePreset {
+    fn covers(&self, domain: &Name) -> bool {
+        Name::from_text(self.domain).is_ok_and(|own| domain.as_ref().is_within(own.as_ref()))
+    }
+
+    fn servers(&self) -> Vec<Endpoint> {
+        self.servers.iter().filter_map(|text| servers::route_server(text).ok()).collect()
+    }
+
+    fn networks(&self) -> Vec<IpNet> {
+        self.networks.iter().filter_map(|text| text.parse().ok()).collect()
+    }
+}
+
 /// Reads one `[[route]]`.
 pub(super) fn route(table: &Table<'_>, listen: &[SocketAddr], seen: &mut Seen) -> Option<Route> {
     let preset = table.get("preset").and_then(|value| value.text(known_preset));
     let has_preset = table.get("preset").is_some();
     let domain = table.text("domain", route_domain);
-    let help = "write the addresses of the domain's own servers";
-    let servers = table.list("servers", help, |text| {
+    let servers = table.list_or_none("servers", |text| {
         let server = servers::route_server(text)?;
         sections::refuse_loop(server, listen)?;
         Ok(server)
     });
-    let networks =
-        table.list("networks", "leave it out for RFC 1918 and unique-local addresses", values::network);
+    let written = table.list_or_none("networks", values::network);
     for key in ["domain", "servers"] {
         if !has_preset && table.get(key).is_none() {
             table.missing(key, "a route says which domain goes to which servers");
         }
     }
+    let key = if table.get("domain").is_some() { "domain" } else { "preset" };
     let domain = match (domain, preset) {
         (Some(domain), _) => domain,
-        (None, Some(preset)) if table.get("domain").is_none() => Name::from_text(preset.domain).ok()?,
+        (None, Some(preset)) if key == "preset" => Name::from_text(preset.domain).ok()?,
         (None, _) => return None,
     };
-    refuse_second(
-        table,
-        if table.get("domain").is_some() { "domain" } else { "preset" },
-        &domain,
-        &mut seen.routes,
-    )?;
-    let servers = match (servers, preset) {
+    refuse_second(table, key, &domain, &mut seen.routes)?;
+    let servers: Vec<Endpoint> = match (servers, preset) {
         (Some(servers), _) => servers.into_iter().map(|(server, _)| server).collect(),
-        (None, Some(preset)) => {
-            preset.servers.iter().filter_map(|text| servers::route_server(text).ok()).collect()
-        }
+        (None, Some(preset)) => preset.servers(),
         (None, None) => return None,
     };
-    let networks = match (networks, preset) {
-        (Some(networks), _) => networks.into_iter().map(|(network, _)| network).collect(),
-        (None, Some(preset)) => preset.networks.iter().filter_map(|text| text.parse().ok()).collect(),
-        (None, None) => policy::default_networks(),
+    if servers.is_empty() && !table.get("servers").is_some_and(|value| value.is_empty_list()) {
+        // Each of those that are written is wrong, which was told.
+        return None;
+    }
+    let (networks, none_implied) = match (written, preset) {
+        (Some(_), _) if servers.is_empty() => {
+            refuse_networks(table);
+            return None;
+        }
+        (None, _) if servers.is_empty() => (Vec::new(), None),
+        (Some(networks), _) => (networks.into_iter().map(|(network, _)| network).collect(), None),
+        (None, Some(preset)) if preset.covers(&domain) => (preset.networks(), None),
+        (None, _) => match trust::implied(&domain, &servers) {
+            Ok(networks) => (networks, None),
+            Err(why) => (Vec::new(), Some(why)),
+        },
     };
-    Some(Route { servers, trust: RouteTrust { domain, networks, origin: table.origin() } })
+    let route = Route { servers, trust: RouteTrust { domain, networks, origin: table.origin() } };
+    if let Some(value) = table.get(key) {
+        trust::warn_of_route(&value, &route, none_implied.as_deref());
+    }
+    Some(route)
+}
+
+fn refuse_networks(table: &Table<'_>) {
+    if let Some(value) = table.get("networks") {
+        value.wrong(
+            Wrong::new("without servers nothing is asked that could answer with these networks")
+                .help("leave networks out, or write the domain's own servers"),
+        );
+    }
 }
 
 fn known_preset(text: &str) -> Result<&'static RoutePreset, Wrong> {
@@ -125,6 +166,7 @@ fn route_domain(text: &str) -> Result<Name, Wrong> {
 /// Reads one `[[local]]`.
 pub(super) fn local(table: &Table<'_>, seen: &mut Seen) -> Option<LocalName> {
     let name = table.text("name", local_name);
+    let types = table.text("types", values::choice("choice of types", TYPES)).unwrap_or_default();
     let addresses = table.list("addresses", "write the addresses the name is answered with", address);
     if table.get("name").is_none() {
         table.missing("name", "write the name to answer, such as \"printer.lan\" or \"*.test\"");
@@ -136,7 +178,11 @@ pub(super) fn local(table: &Table<'_>, seen: &mut Seen) -> Option<LocalName> {
     let key = (name.clone(), wildcard);
     refuse_second(table, "name", &key, &mut seen.locals)?;
     let addresses = addresses?.into_iter().map(|(address, _)| address).collect();
-    Some(LocalName { name, wildcard, addresses, origin: table.origin() })
+    let local = LocalName { name, wildcard, addresses, types, origin: table.origin() };
+    if let Some(value) = table.get("name") {
+        trust::warn_of_local(&value, &local);
+    }
+    Some(local)
 }
 
 fn local_name(text: &str) -> Result<(Name, bool), Wrong> {

@@ -6,7 +6,7 @@ use ipnet::IpNet;
 use toml::Value;
 
 use super::load::Loaded;
-use super::{keys, sections, units};
+use super::{keys, routes, sections, units};
 use crate::cache::CacheSettings;
 use crate::control::ControlSettings;
 use crate::listen::{ListenSettings, group};
@@ -221,17 +221,18 @@ fn exception(exception: &Exception) -> Vec<Row> {
 
 fn route(route: &Route) -> Vec<Row> {
     let Route { servers, trust } = route;
-    vec![
-        ("domain", trust.domain.to_string().into()),
-        ("servers", texts(servers)),
-        ("networks", texts(&trust.networks)),
-    ]
+    let mut rows = vec![("domain", trust.domain.to_string().into()), ("servers", texts(servers))];
+    // Without servers there is no answer that could have an address.
+    if !servers.is_empty() {
+        rows.push(("networks", texts(&trust.networks)));
+    }
+    rows
 }
 
 fn local(local: &LocalName) -> Vec<Row> {
-    let LocalName { name, wildcard, addresses, origin: _ } = local;
+    let LocalName { name, wildcard, addresses, types, origin: _ } = local;
     let name = if *wildcard { format!("*.{name}") } else { name.to_string() };
-    vec![("name", name.into()), ("addresses", texts(addresses))]
+    vec![("name", name.into()), ("addresses", texts(addresses)), ("types", word(routes::TYPES, types))]
 }
 
 fn texts<T: ToString>(items: &[T]) -> Value {

@@ -232,6 +232,11 @@ impl<'a> Value<'a> {
         self.value.is_array()
     }
 
+    /// It is a list without values.
+    pub(super) fn is_empty_list(&self) -> bool {
+        self.value.as_array().is_some_and(|items| items.is_empty())
+    }
+
     fn item(&self, item: &'a Spanned<DeValue<'a>>) -> Self {
         Self { span: item.span(), value: item.get_ref(), ..*self }
     }

@@ -74,7 +74,7 @@ pub(super) fn refuse_wide_domain(domain: &Name, narrowing: Narrowing) -> Result<
 }
 
 /// The kind of public suffix the domain is, if it is one.
-fn public_suffix(domain: &Name) -> Option<Type> {
+pub(super) fn public_suffix(domain: &Name) -> Option<Type> {
     let labels: Vec<&[u8]> = domain.as_ref().labels().collect();
     let found = dns::public_suffix(&mut labels.into_iter().rev());
     // The wire form has one length octet more than the text, and the root's zero.
@@ -82,7 +82,8 @@ fn public_suffix(domain: &Name) -> Option<Type> {
     found.typ.filter(|_| found.len == length)
 }
 
-fn shared(domain: &Name) -> Option<&'static str> {
+/// The owner of names that everybody can have, if the domain is one of them.
+pub(super) fn shared(domain: &Name) -> Option<&'static str> {
     static NAMES: LazyLock<Vec<(Name, &str)>> = LazyLock::new(|| {
         SHARED.iter().filter_map(|owner| Some((Name::from_text(owner).ok()?, *owner))).collect()
     });

@@ -218,6 +218,9 @@ pub struct PolicyStatus {
     pub exceptions: usize,
     /// Routes.
     pub routes: usize,
+    /// Those of them without servers: their names are answered here only.
+    #[serde(default)]
+    pub here_only: usize,
     /// Names answered here.
     pub local_names: usize,
     /// Files read for it, those of the system aside.

@@ -19,7 +19,7 @@ pub(super) fn difference(old: &Ingredients, new: &Ingredients) -> Option<String>
         (&route.trust.domain, &route.servers, &route.trust.networks)
     });
     count(&mut text, "local name", &old.locals, &new.locals, |local| {
-        (&local.name, local.wildcard, &local.addresses)
+        (&local.name, local.wildcard, &local.addresses, local.types)
     });
     if !Arc::ptr_eq(&old.hosts, &new.hosts) {
         count(&mut text, "hosts file name", &old.hosts, &new.hosts, |name| name);

@@ -94,9 +94,10 @@ fn problems(daemon: &Daemon, snapshot: &Snapshot, history: &History) -> Vec<Stri
         };
         problems.push(format!("the configuration was not reloaded: {first}{more}"));
     }
-    for route in
-        snapshot.routes().iter().filter(|route| route.group.servers.iter().all(|server| !server.is_up()))
-    {
+    let fails = |route: &&ChosenRoute| {
+        route.here_only().is_none() && route.group.servers.iter().all(|server| !server.is_up())
+    };
+    for route in snapshot.routes().iter().filter(fails) {
         problems.push(match &route.trust {
             None => "no upstream answers".to_owned(),
             Some(trust) => format!("no server of the route {} answers", trust.domain),
@@ -118,6 +119,7 @@ fn policy(daemon: &Daemon, snapshot: &Snapshot, history: History) -> PolicyStatu
         ranges: snapshot.policy.range_count(),
         exceptions: snapshot.policy.exception_count(),
         routes: daemon.ingredients.routes.len(),
+        here_only: snapshot.routes().iter().filter(|route| route.here_only().is_some()).count(),
         local_names: snapshot.local_count(),
         files: daemon.files.iter().map(|file| file.display().to_string()).collect(),
         failed_reloads: history.failed_reloads,

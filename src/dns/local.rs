@@ -40,6 +40,11 @@ impl LocalAnswer {
         Self { message: builder.build(), error: None }
     }
 
+    /// NODATA for a name answered here.
+    pub fn nodata(question: &Question) -> Self {
+        Self::negative(Rcode::NOERROR, question, question.name(), LOCAL_TTL)
+    }
+
     /// The addresses among `addresses` of the asked type, or NODATA.
     pub fn addresses(question: &Question, addresses: &[IpAddr]) -> Self {
         let mut builder = MessageBuilder::new(question, Rcode::NOERROR);
@@ -51,11 +56,7 @@ impl LocalAnswer {
             };
             any |= rtype == question.rtype && record(&mut builder, question, rtype, &octets).is_ok();
         }
-        if any {
-            Self { message: builder.build(), error: None }
-        } else {
-            Self::negative(Rcode::NOERROR, question, question.name(), LOCAL_TTL)
-        }
+        if any { Self { message: builder.build(), error: None } } else { Self::nodata(question) }
     }
 
     /// A PTR record for each name.

@@ -18,14 +18,16 @@ pub struct Lookup {
     pub(super) route: usize,
     pub(super) key: Key,
     pub(super) stale: Option<Arc<Entry<Judged>>>,
+    /// The name is local, and others are asked for this type only.
+    pub(super) is_local: bool,
 }
 
 impl Lookup {
-    pub(super) fn new(turn: &Turn, query: &Query, client: IpAddr) -> Self {
+    pub(super) fn new(turn: &Turn, query: &Query, client: IpAddr, is_local: bool) -> Self {
         let snapshot = Arc::clone(&turn.snapshot);
         let route = snapshot.select_route(query.question.name().fold().as_ref());
         let key = key_of(query, &snapshot, route);
-        Self { query: *query, client, snapshot, route, key, stale: None }
+        Self { query: *query, client, snapshot, route, key, stale: None, is_local }
     }
 
     /// The same on nobody's behalf, so that there is no stale answer to be content with.

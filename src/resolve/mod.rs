@@ -27,21 +27,20 @@ use arc_swap::ArcSwap;
 use tokio::time::timeout;
 
 use crate::cache::{CacheSettings, Entry, Failures, Found, Store};
-use crate::dns::{
-    Class, EdeCode, LocalAnswer, NameRef, Query, Question, Rcode, RecordType, UpstreamResponse,
-};
+use crate::dns::{Class, EdeCode, LocalAnswer, NameRef, Query, Rcode, RecordType, UpstreamResponse};
 use crate::policy::{Judgement, enforce};
 use crate::upstream::{ExchangeError, Exchanger};
 use asking::Asking;
 use clock::Clock;
 use inflight::{Duty, InFlight, Place};
+use local::Said;
 use lookup::key_of;
 use special::not_looked_up;
 
 pub use hosts::{Hosts, HostsError, HostsFault, LARGEST_HOSTS_FILE};
 pub use lookup::Lookup;
 pub use outcome::{Outcome, Source};
-pub use settings::{HostName, LocalName, NamesSettings, Route};
+pub use settings::{HostName, LocalName, NamesSettings, Route, Types};
 pub use snapshot::{ChosenRoute, Current, Ingredients, Snapshot};
 
 /// How long a client waits for a fresh answer where there is a stale one: most give up after 5 s (RFC 8767 §5 recommends
@@ -187,7 +186,7 @@ impl Resolver {
                 let outcome = Outcome::kept(found, now);
                 match refresh {
                     false => Step::Done(outcome),
-                    true => Step::Refresh(outcome, Box::new(Lookup::new(turn, query, client))),
+                    true => Step::Refresh(outcome, Box::new(lookup_again(turn, query, client))),
                 }
             }
             found => self.begin_anew(turn, query, client, found),
@@ -205,13 +204,18 @@ impl Resolver {
         let Turn { snapshot, now } = turn;
         let question = &query.question;
         let name = question.name().fold();
-        if let Some(answer) = answer_here(snapshot, question, name.as_ref()) {
-            return Step::Done(Outcome::local(answer));
-        }
-        let mut lookup = Lookup::new(turn, query, client);
-        if lookup.route == 0
-            && let Some(answer) = snapshot.special.answer(question)
-        {
+        let said = match snapshot.special.loopback(question) {
+            Some(answer) => Said::Answer(answer),
+            None => snapshot.local.find(question, name.as_ref()),
+        };
+        let is_local = match said {
+            Said::Answer(answer) => return Step::Done(Outcome::local(answer)),
+            Said::OtherType => true,
+            Said::Nothing => false,
+        };
+        let mut lookup = Lookup::new(turn, query, client, is_local);
+        if let Some(answer) = snapshot.not_asked(question, name.as_ref(), lookup.route) {
+            let answer = if is_local { LocalAnswer::nodata(question) } else { answer };
             return Step::Done(Outcome::local(answer));
         }
         let found = match lookup.route {
@@ -357,7 +361,7 @@ impl Resolver {
         let Lookup { snapshot, key, .. } = lookup;
         let answer = response.map(|response| {
             let response = self.cache.cut(response);
-            let judgement = enforce(&snapshot.policy, &lookup.circumstances(now), &response);
+            let judgement = judgement_of(lookup, now, &response);
             let weight = judgement.extra_weight();
             let judged = Judged { generation: snapshot.generation, judgement };
             self.cache.insert(key, response, judged, weight, now.millis)
@@ -375,7 +379,7 @@ impl Resolver {
         if entry.judged.holds(snapshot, &now) {
             return entry.judged.judgement.clone();
         }
-        let judgement = enforce(&snapshot.policy, &lookup.circumstances(now), &entry.upstream);
+        let judgement = judgement_of(lookup, now, &entry.upstream);
         if judgement.validity.any_client {
             let judged = Judged { generation: snapshot.generation, judgement: judgement.clone() };
             self.cache.rejudge(&lookup.key, entry, judged, judgement.extra_weight());
@@ -384,9 +388,23 @@ impl Resolver {
     }
 }
 
-/// Answers that need no upstream and that no route changes.
-fn answer_here(snapshot: &Snapshot, question: &Question, name: NameRef<'_>) -> Option<LocalAnswer> {
-    snapshot.special.loopback(question).or_else(|| snapshot.local.answer(question, name))
+/// The lookup of what this generation has answered before.
+fn lookup_again(turn: &Turn, query: &Query, client: IpAddr) -> Lookup {
+    let question = &query.question;
+    let said = turn.snapshot.local.find(question, question.name().fold().as_ref());
+    Lookup::new(turn, query, client, matches!(said, Said::OtherType))
+}
+
+/// The only way of an upstream's reply through the guard.
+fn judgement_of(lookup: &Lookup, now: Now, response: &UpstreamResponse) -> Judgement {
+    let judgement = enforce(&lookup.snapshot.policy, &lookup.circumstances(now), response);
+    // RFC 8020 §2: NXDOMAIN is about the name and all below it. Others may not know the name, but here it exists: a stub
+    // that believed them would forget its addresses.
+    if !lookup.is_local || judgement.response.rcode() != Rcode::NXDOMAIN {
+        return judgement;
+    }
+    let response = LocalAnswer::nodata(&lookup.query.question).into();
+    Judgement { response, is_ours: true, ..judgement }
 }
 
 fn is_failure(entry: &Entry<Judged>) -> bool {

@@ -11,10 +11,20 @@ use crate::upstream::Endpoint;
 /// A `[[route]]`: a domain with servers of its own.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Route {
-    /// The servers asked for its names, and the only ones.
+    /// The servers asked for its names, and the only ones. Without any, its names are answered here only.
     pub servers: Vec<Endpoint>,
     /// Its domain, and the inside addresses its names may have.
     pub trust: RouteTrust,
+}
+
+/// Which types of a local name below a public domain are answered here.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum Types {
+    /// Those that say where the name is: A, AAAA, HTTPS, SVCB. All others come from outside.
+    #[default]
+    Addresses,
+    /// All of them.
+    All,
 }
 
 /// A `[[local]]` name, answered here.
@@ -26,6 +36,8 @@ pub struct LocalName {
     pub wildcard: bool,
     /// What it answers with.
     pub addresses: Arc<[IpAddr]>,
+    /// What is not asked outside.
+    pub types: Types,
     /// Where it was written.
     pub origin: Origin,
 }

@@ -10,8 +10,8 @@ use ipnet::{IpNet, Ipv6Net};
 
 use super::local::LocalNames;
 use super::settings::{HostName, LocalName, NamesSettings, Route};
-use super::special::SpecialNames;
-use crate::dns::{Name, NameRef};
+use super::special::{SpecialNames, answered_here_only};
+use crate::dns::{LocalAnswer, Name, NameRef, Question};
 use crate::policy::{GuardSettings, InsideZone, InsideZones, Mode, Origin, Policy, RouteTrust, ZoneScope};
 use crate::upstream::{Endpoint, ServerGroup, Servers};
 
@@ -67,6 +67,13 @@ pub struct ChosenRoute {
     pub trust: Option<RouteTrust>,
 }
 
+impl ChosenRoute {
+    /// What is said of its names is said here, and nobody is asked: a `[[route]]` without servers.
+    pub fn here_only(&self) -> Option<&RouteTrust> {
+        self.trust.as_ref().filter(|_| self.group.servers.is_empty())
+    }
+}
+
 impl Snapshot {
     /// Builds generation `generation`; servers keep their health in `servers`.
     pub fn new(generation: u64, ingredients: &Ingredients, servers: &Servers) -> Self {
@@ -96,7 +103,7 @@ impl Snapshot {
             enforced: ingredients.guard.mode == Mode::Enforce,
             policy: Policy::new(&ingredients.guard, &ingredients.own, &ingredients.nat64, zones),
             special: SpecialNames::new(&ingredients.names),
-            local: LocalNames::new(&ingredients.locals, &ingredients.hosts),
+            local: LocalNames::new(&ingredients.locals, &ingredients.hosts, &ingredients.routes),
             allow_clients: ingredients.allow_clients.clone(),
             routes,
             by_domain,
@@ -127,6 +134,21 @@ impl Snapshot {
         &self.routes
     }
 
+    /// The answer to what no server is asked: names of domains that are answered here only, and special names without a route.
+    pub(super) fn not_asked(
+        &self,
+        question: &Question,
+        name: NameRef<'_>,
+        route: usize,
+    ) -> Option<LocalAnswer> {
+        let has_below = || self.local.has_below(name);
+        match self.route(route)?.here_only() {
+            Some(trust) => Some(answered_here_only(question, trust, has_below)),
+            None if route == 0 => self.special.answer(question, has_below),
+            None => None,
+        }
+    }
+
     /// How many names are answered out of the configuration and the hosts files.
     pub fn local_count(&self) -> usize {
         self.local.count()
@@ -145,20 +167,24 @@ fn content_id(servers: &[Endpoint], trust: Option<&RouteTrust>) -> u64 {
 
 /// The zones that no public name may be an alias into. Routes with the same servers are one party.
 fn inside_zones(ingredients: &Ingredients) -> Vec<InsideZone> {
-    let mut parties: Vec<&[Endpoint]> = Vec::new();
+    let mut parties: Vec<(&[Endpoint], usize)> = Vec::new();
+    let mut own = 0;
     let mut zones = Vec::new();
     for route in &ingredients.routes {
-        let party = parties.iter().position(|servers| *servers == route.servers).unwrap_or_else(|| {
-            parties.push(&route.servers);
-            parties.len() - 1
-        });
+        let same = |(servers, _): &&(&[Endpoint], usize)| *servers == route.servers;
+        // Of a domain answered here only nobody gives an alias that could lead to another.
+        let known = if route.servers.is_empty() { None } else { parties.iter().find(same) };
+        let party = known.map_or(own, |(_, party)| *party);
+        if party == own {
+            own += 1;
+            parties.extend((!route.servers.is_empty()).then_some((route.servers.as_slice(), party)));
+        }
         let (domain, origin) = (route.trust.domain.clone(), route.trust.origin.clone());
         zones.push(InsideZone { domain, scope: ZoneScope::Subtree, party, origin });
     }
     // A local name below a route is of the route's party: the route's own names may be aliases of it.
     let routes = InsideZones::new(zones.clone());
     let party_of = |name: &Name, own: usize| routes.find(name.as_ref()).map_or(own, |route| route.party);
-    let mut own = parties.len();
     for local in &ingredients.locals {
         let scope = if local.wildcard { ZoneScope::Below } else { ZoneScope::Exact };
         let (domain, origin) = (local.name.clone(), local.origin.clone());

@@ -6,7 +6,7 @@ use ipnet::IpNet;
 
 use super::settings::NamesSettings;
 use crate::dns::{self, Class, Ede, EdeCode, LocalAnswer, Name, NameRef, Question, Rcode, RecordType};
-use crate::policy::{SpecialDomainName, special_domain};
+use crate::policy::{RouteTrust, SpecialDomainName, special_domain};
 
 /// How long a client may keep the news that a name does not exist here, in seconds.
 const NEGATIVE_TTL: u32 = 600;
@@ -81,9 +81,11 @@ impl SpecialNames {
         })
     }
 
-    /// The answer to every other special name; for questions that no route and no local name takes.
-    pub(super) fn answer(&self, question: &Question) -> Option<LocalAnswer> {
+    /// The answer to every other special name; for questions that no route and no local name takes. A name that
+    /// `has_below` it one that exists exists too (RFC 8020 §2).
+    pub(super) fn answer(&self, question: &Question, has_below: impl Fn() -> bool) -> Option<LocalAnswer> {
         let name = question.name();
+        let rcode = || if has_below() { Rcode::NOERROR } else { Rcode::NXDOMAIN };
         let is_arpa = name.last_label().is_some_and(|last| last.eq_ignore_ascii_case(b"arpa"));
         if is_arpa && self.resolver_arpa.as_ref().is_some_and(|zone| name.is_within(zone.as_ref())) {
             return Some(LocalAnswer::negative(Rcode::NOERROR, question, name, NEGATIVE_TTL));
@@ -94,7 +96,7 @@ impl SpecialNames {
         {
             return Some(LocalAnswer::negative(Rcode::NXDOMAIN, question, name, NEGATIVE_TTL));
         }
-        if is_arpa && let Some(answer) = self.reverse(question) {
+        if is_arpa && let Some(answer) = self.reverse(question, rcode) {
             return Some(answer);
         }
         if let Some(special) = special_domain(name) {
@@ -102,14 +104,11 @@ impl SpecialNames {
                 "{} is not public ({}); a [[route]] or [[local]] gives it an answer",
                 special.name, special.reference
             );
-            return Some(nxdomain(question, special.name.as_ref(), why));
+            return Some(denied(rcode(), question, special.name.as_ref(), why));
         }
         if name.ends_in_number() {
-            return Some(nxdomain(
-                question,
-                NameRef::ROOT,
-                "a name that ends in a number is not public".to_owned(),
-            ));
+            let why = "a name that ends in a number is not public".to_owned();
+            return Some(denied(rcode(), question, NameRef::ROOT, why));
         }
         if asks_address && !name.is_plain() {
             // Stubs that skip names octet by octet would read the rest of this one as records. The name's other types
@@ -118,22 +117,54 @@ impl SpecialNames {
             let answer = LocalAnswer::negative(Rcode::NOERROR, question, name, ODD_NAME_TTL);
             return Some(answer.with_error(Ede::new(EdeCode::BLOCKED, why)));
         }
-        single_label(question)
+        single_label(question, rcode)
     }
 
-    fn reverse(&self, question: &Question) -> Option<LocalAnswer> {
+    fn reverse(&self, question: &Question, rcode: impl Fn() -> Rcode) -> Option<LocalAnswer> {
         let net = reversed_net(question.name())?;
         if !self.locally_served.iter().any(|served| served.contains(&net)) {
             return None;
         }
-        let is_loopback = net.prefix_len() == net.max_prefix_len() && net.addr().is_loopback();
-        if is_loopback && question.rtype == RecordType::PTR {
-            let localhost = Name::from_text("localhost").ok()?;
-            return Some(LocalAnswer::pointers(question, &[localhost]));
+        if let Some(answer) = loopback_pointer(question) {
+            return Some(answer);
         }
         let zone = question.name().ancestors().nth(1).unwrap_or(NameRef::ROOT);
-        Some(nxdomain(question, zone, "a reverse zone of inside addresses (RFC 6303)".to_owned()))
+        let why = "a reverse zone of inside addresses (RFC 6303)".to_owned();
+        Some(denied(rcode(), question, zone, why))
     }
+}
+
+/// Nobody is asked for the name outside, whatever local names there are: what others say of it is not meant.
+pub(super) fn is_never_public(name: NameRef<'_>) -> bool {
+    special_domain(name).is_some() || name.ends_in_number() || name.label_count() == 1
+}
+
+/// What is said to a question for a name in a domain that is answered here only.
+pub(super) fn answered_here_only(
+    question: &Question,
+    trust: &RouteTrust,
+    has_below: impl Fn() -> bool,
+) -> LocalAnswer {
+    let RouteTrust { domain, origin, .. } = trust;
+    if let Some(answer) = loopback_pointer(question) {
+        return answer;
+    }
+    let exists = question.name().same(domain.as_ref()) || has_below();
+    let rcode = if exists { Rcode::NOERROR } else { Rcode::NXDOMAIN };
+    let why = format!("{domain} is answered here only ([[route]] without servers, {origin})");
+    LocalAnswer::negative(rcode, question, domain.as_ref(), dns::LOCAL_TTL)
+        .with_error(Ede::new(EdeCode::BLOCKED, why))
+}
+
+/// The name of a loopback address.
+fn loopback_pointer(question: &Question) -> Option<LocalAnswer> {
+    if question.rtype != RecordType::PTR {
+        return None;
+    }
+    let net = reversed_net(question.name())?;
+    let is_loopback = net.prefix_len() == net.max_prefix_len() && net.addr().is_loopback();
+    let localhost = Name::from_text("localhost").ok().filter(|_| is_loopback)?;
+    Some(LocalAnswer::pointers(question, &[localhost]))
 }
 
 /// The answer to what is no question about a name of the Internet.
@@ -158,7 +189,7 @@ fn chaos(question: &Question) -> LocalAnswer {
 
 /// Names without a dot belong to the local network, which knows none; what exists as a top-level domain is not denied, but
 /// has no addresses.
-fn single_label(question: &Question) -> Option<LocalAnswer> {
+fn single_label(question: &Question, rcode: impl Fn() -> Rcode) -> Option<LocalAnswer> {
     let name = question.name();
     if name.label_count() != 1 || INFRASTRUCTURE.contains(&question.rtype) {
         return None;
@@ -167,12 +198,11 @@ fn single_label(question: &Question) -> Option<LocalAnswer> {
     if exists {
         return Some(LocalAnswer::negative(Rcode::NOERROR, question, name, NEGATIVE_TTL));
     }
-    Some(nxdomain(question, NameRef::ROOT, "a single label is not public".to_owned()))
+    Some(denied(rcode(), question, NameRef::ROOT, "a single label is not public".to_owned()))
 }
 
-fn nxdomain(question: &Question, zone: NameRef<'_>, why: String) -> LocalAnswer {
-    LocalAnswer::negative(Rcode::NXDOMAIN, question, zone, NEGATIVE_TTL)
-        .with_error(Ede::new(EdeCode::BLOCKED, why))
+fn denied(rcode: Rcode, question: &Question, zone: NameRef<'_>, why: String) -> LocalAnswer {
+    LocalAnswer::negative(rcode, question, zone, NEGATIVE_TTL).with_error(Ede::new(EdeCode::BLOCKED, why))
 }
 
 /// The network a name of `in-addr.arpa` or `ip6.arpa` is about: as many bits as it has labels.
@@ -221,7 +251,7 @@ mod tests {
     fn ask(name: &str, rtype: RecordType) -> Option<Rcode> {
         let question = Question::new(Name::from_text(name).unwrap().as_ref(), rtype);
         let names = SpecialNames::new(&NamesSettings::default());
-        let answer = names.loopback(&question).or_else(|| names.answer(&question))?;
+        let answer = names.loopback(&question).or_else(|| names.answer(&question, || false))?;
         Some(ClientResponse::from(answer).rcode())
     }
 

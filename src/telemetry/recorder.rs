@@ -106,7 +106,14 @@ impl Recorder {
     /// A query was answered.
     pub fn answered(&self, client: IpAddr, query: &Query, outcome: &Outcome) {
         self.count(outcome.source, outcome.response().rcode());
-        tracing::debug!(%client, question = %query.question, rcode = %outcome.response().rcode(), source = outcome.source.label(), "answered");
+        tracing::debug!(
+            %client,
+            question = %query.question,
+            rcode = %outcome.response().rcode(),
+            source = outcome.source.label(),
+            why = why_here(outcome),
+            "answered"
+        );
         match self.shared.logs_queries() {
             QueryLog::Off => {}
             log => log_query(client, query, outcome, log == QueryLog::WithNames),
@@ -145,6 +152,12 @@ impl Recorder {
             add(rule, category);
         }
     }
+}
+
+/// Why the answer to a name that others might know was made here.
+fn why_here(outcome: &Outcome) -> Option<&str> {
+    let error = outcome.response().errors().first();
+    error.filter(|_| outcome.source == Source::Local).map(|error| &*error.text)
 }
 
 fn log_query(client: IpAddr, query: &Query, outcome: &Outcome, with_name: bool) {

@@ -1,0 +1,145 @@
+//! What a `[[route]]` may answer where its `networks` are not written, and domains that strangers have names in.
+//!
+//! A route opens the guard. That is asked for with `networks`, or follows from what is trusted already: servers inside, and a
+//! domain of one owner. A server on the Internet is nobody's to trust only because a name is sent to it, and below `com` or
+//! `duckdns.org` an inside server passes on what strangers say.
+
+use std::net::IpAddr;
+use std::sync::LazyLock;
+
+use ipnet::IpNet;
+
+use super::error::{Wrong, quoted};
+use super::routes;
+use super::table::Value;
+use super::width::{public_suffix, shared};
+use crate::dns::Name;
+use crate::policy;
+use crate::resolve::{LocalName, Route};
+use crate::upstream::Endpoint;
+
+/// The ranges of the guard's table in which a server is inside.
+const INSIDE: [&str; 5] = ["private-use", "unique-local", "loopback", "link-local", "shared-address-space"];
+
+/// Networks that come without being written, or why there are none.
+pub(super) fn implied(domain: &Name, servers: &[Endpoint]) -> Result<Vec<IpNet>, String> {
+    if let Some(why) = strangers_in(domain) {
+        return Err(why);
+    }
+    match servers.iter().find(|server| !is_inside(server.address().ip())) {
+        Some(server) => Err(format!("{server} is no inside address")),
+        None => Ok(policy::default_networks()),
+    }
+}
+
+fn is_inside(address: IpAddr) -> bool {
+    static NETWORKS: LazyLock<Vec<IpNet>> =
+        LazyLock::new(|| INSIDE.iter().filter_map(|name| policy::range_named(name)).flatten().collect());
+    NETWORKS.iter().any(|network| network.contains(&address.to_canonical()))
+}
+
+/// Why strangers have names below `domain`, if they do.
+pub(super) fn strangers_in(domain: &Name) -> Option<String> {
+    // home.arpa is a public suffix, but of one network at a time.
+    if policy::special_domain(domain.as_ref()).is_some() {
+        return None;
+    }
+    let shown = || quoted(&domain.to_string());
+    // The list has "*.ck" and "*.compute.amazonaws.com": each name below such a domain is a suffix.
+    let below =
+        || Name::from_text(&format!("any-name.{domain}")).is_ok_and(|name| public_suffix(&name).is_some());
+    if public_suffix(domain).is_some() || below() {
+        return Some(format!("{} is a public suffix: strangers have names below it", shown()));
+    }
+    shared(domain).map(|owner| format!("below {} everybody can have a name for any address", quoted(owner)))
+}
+
+/// Strangers have names in the route's domain. The domain of a preset is known to be safe to send to its servers.
+pub fn is_of_strangers(route: &Route) -> bool {
+    !routes::is_preset_domain(&route.trust.domain) && strangers_in(&route.trust.domain).is_some()
+}
+
+/// Warns of a route that hands over more than its owner's names, or whose inside answers are all removed.
+pub(super) fn warn_of_route(value: &Value<'_>, route: &Route, none_implied: Option<&str>) {
+    let Route { servers, trust } = route;
+    let networks: Vec<String> = trust.networks.iter().map(ToString::to_string).collect();
+    let why = is_of_strangers(route).then(|| strangers_in(&trust.domain)).flatten();
+    let wrong = match (why, none_implied) {
+        (Some(why), _) if servers.is_empty() => {
+            Wrong::new(format!("{why}, and none of them is looked up any more"))
+                .help("name the domain of one owner, if not all of them are meant")
+        }
+        (Some(why), _) if !networks.is_empty() => {
+            let may = networks.join(", ");
+            Wrong::new(format!("{why}, which are asked of this route's servers and may answer with {may}"))
+                .help("name the domain of one owner, such as \"corp.example\", or write networks = []")
+        }
+        (Some(why), _) => Wrong::new(format!("{why}, which are asked of this route's servers"))
+            .help("name the domain of one owner, such as \"corp.example\""),
+        (None, Some(why)) => {
+            Wrong::new(format!("its names may not answer with any inside address: {why}, and no networks are written"))
+                .help("write the networks its names are in, such as networks = [\"10.0.0.0/8\"], or networks = [] for none")
+        }
+        (None, None) => return,
+    };
+    value.warn(wrong);
+}
+
+/// Warns of a wildcard that answers for strangers' names.
+pub(super) fn warn_of_local(value: &Value<'_>, local: &LocalName) {
+    if let Some(why) = strangers_in(&local.name).filter(|_| local.wildcard) {
+        let addresses: Vec<String> = local.addresses.iter().map(ToString::to_string).collect();
+        let message = format!("{why}, which are all answered with {}", addresses.join(", "));
+        value.warn(Wrong::new(message).help("name the domain of one owner, such as \"*.dev.example.org\""));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_route_without_networks_has_some_only_where_its_servers_are_inside_and_its_domain_has_one_owner() {
+        for (domain, servers, trusted) in [
+            ("corp.example", &["10.0.0.53"][..], true),
+            ("corp.example", &["172.16.0.1", "192.168.1.1", "127.0.0.1", "169.254.1.1", "100.64.0.1"], true),
+            ("corp.example", &["[::1]", "[fd00::53]", "[fe80::1%2]:53"], true),
+            ("corp.example", &["9.9.9.9"], false),
+            ("corp.example", &["10.0.0.53", "9.9.9.9"], false),
+            ("corp.example", &["[2620:fe::fe]"], false),
+            ("corp.example", &["172.32.0.1"], false),
+            ("corp.example", &["100.128.0.1"], false),
+            ("home.arpa", &["192.168.1.1"], true),
+            ("lan", &["192.168.1.1"], true),
+            ("consul", &["127.0.0.1:8600"], true),
+            ("168.192.in-addr.arpa", &["192.168.1.1"], true),
+            ("me.duckdns.org", &["192.168.1.1"], true),
+            ("privatelink.blob.core.windows.net", &["10.0.0.53"], true),
+            ("com", &["10.0.0.53"], false),
+            ("COM", &["10.0.0.53"], false),
+            ("co.uk", &["10.0.0.53"], false),
+            ("ck", &["10.0.0.53"], false),
+            ("box", &["192.168.178.1"], false),
+            ("fritz.box", &["192.168.178.1"], true),
+            ("duckdns.org", &["10.0.0.53"], false),
+            ("github.io", &["10.0.0.53"], false),
+            ("compute.amazonaws.com", &["10.0.0.53"], false),
+            ("nip.io", &["10.0.0.53"], false),
+            ("10.0.0.1.nip.io", &["10.0.0.53"], false),
+            ("公司.cn", &["10.0.0.53"], false),
+        ] {
+            let name = Name::from_text(domain).unwrap();
+            let servers: Vec<Endpoint> =
+                servers.iter().map(|text| super::super::values::route_server(text).unwrap()).collect();
+            let networks = implied(&name, &servers);
+            assert_eq!(networks.is_ok(), trusted, "{domain} {servers:?}: {networks:?}");
+        }
+    }
+
+    #[test]
+    fn the_ranges_of_inside_servers_are_those_of_the_table() {
+        for name in INSIDE {
+            assert!(policy::range_named(name).is_some(), "{name}");
+        }
+    }
+}
