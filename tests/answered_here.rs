@@ -363,6 +363,28 @@ fn a_route_whose_server_is_outside_is_told_by_check_and_shown_with_what_it_has()
     assert!(text.contains("removed"), "{text}");
 }
 
+/// The servers of routes are attackers' then: what passes below each route is what it is trusted with.
+#[test]
+fn an_audit_plays_below_every_route() {
+    let corp =
+        "[[route]]\ndomain = \"corp.example.org\"\nservers = [\"10.0.0.53\"]\nnetworks = [\"10.0.0.0/8\"]\n";
+    let lab = "[[route]]\ndomain = \"lab.example.org\"\nservers = [\"9.9.9.9\"]\n";
+    let home = "[[route]]\ndomain = \"home.example.org\"\nservers = []\n";
+    let com = "[[route]]\ndomain = \"com\"\nservers = [\"192.168.1.1\"]\n";
+    let tailscale = "[[route]]\npreset = \"tailscale\"\n";
+    let (text, code) = on(&TempConfig::new(&[corp, lab, home, com, tailscale, LOCALS].concat()), &["audit"]);
+    assert_eq!(code, Some(0), "{text}");
+    let line = text.lines().find(|line| line.starts_with("routes of the configuration")).unwrap();
+    let counts: Vec<&str> = line.split_whitespace().rev().take(3).collect();
+    assert!(counts[0] == counts[2] && counts[0].parse::<usize>().unwrap() >= 50, "{line}");
+
+    let networks = "networks = [\"192.168.0.0/16\"]\n";
+    let (text, code) = on(&TempConfig::new(&[com, networks, corp].concat()), &["audit"]);
+    assert_eq!(code, Some(1), "{text}");
+    assert!(text.contains("a stranger's name in a route"), "{text}");
+    assert!(text.contains("192.168.77.77 for a name of com, ") && text.contains("stubborn.toml:1"), "{text}");
+}
+
 // --------------------------------------------------------------------------------------------- search lists
 
 #[test]

@@ -218,6 +218,10 @@ rows! {
     inside_top_level_domains_stay_here: "N16" "N17";
     reverse_names_of_inside_addresses_stay_here: "N19" "N20";
     bypasses_of_the_resolver_are_denied: "P01" "P02" "P03";
+    questions_about_the_server_are_answered_in_their_class: "P04";
+    public_names_with_a_search_domain_behind_them_are_not_local: "N08";
+    local_names_say_where_they_are_and_leave_the_rest_to_others: "L01" "L02";
+    names_exist_where_nobody_is_asked_as_far_as_something_does: "L03";
     exceptions_reach_as_far_as_they_say: "X01";
     spelled_addresses_must_be_the_answer: "X03";
     exceptions_end_when_they_say: "X05";

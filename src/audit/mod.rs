@@ -27,7 +27,7 @@ pub mod wire;
 #[cfg(test)]
 mod tests;
 
-pub use cases::{Case, Expect, FIXTURE, Group, Setup, catalogue};
+pub use cases::{Case, Expect, FIXTURE, Group, RouteSetup, Setup, catalogue};
 pub use oracle::Leak;
 pub use report::Report;
 pub use run::{Exchange, Finding, Problem, Target, Transport, play, play_and_watch};

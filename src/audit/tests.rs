@@ -6,7 +6,7 @@ use std::net::{SocketAddr, TcpStream};
 use std::sync::Arc;
 use std::thread;
 
-use super::cases::{Action, Asked, Case, Expect, Group, Setup, catalogue};
+use super::cases::{Action, Asked, Case, Expect, Group, RouteSetup, Setup, catalogue};
 use super::oracle::parse::{lenient, strict};
 use super::oracle::{Leaked, Secrets, leaks, stubs};
 use super::run::{Exchange, Problem, Transport, ask_tcp, ask_udp, judge, play};
@@ -31,7 +31,24 @@ fn everything() -> Setup {
         .map(|net| net.parse().unwrap())
         .collect(),
         fixture: true,
+        routes: vec![
+            route("corp.example", &["10.0.0.0/8", "127.0.0.0/24"]),
+            RouteSetup { of_strangers: true, ..route("com", &["192.168.0.0/16"]) },
+            RouteSetup { here_only: true, ..route("home.example", &[]) },
+        ],
         ..Setup::default()
+    }
+}
+
+fn route(domain: &str, networks: &[&str]) -> RouteSetup {
+    RouteSetup {
+        domain: domain.to_owned(),
+        origin: "a.toml:1".to_owned(),
+        networks: networks.iter().map(|net| net.parse().unwrap()).collect(),
+        exempt: Vec::new(),
+        of_strangers: false,
+        here_only: false,
+        elsewhere: Some("nas.lab.example".to_owned()),
     }
 }
 
@@ -170,7 +187,7 @@ fn the_catalogue_covers_its_rows() {
         .chain([
             "N17", "N19", "N20", "N21", "X01", "X03", "X04", "X05", "X06", "T01", "T07", "T08", "R02", "R03",
         ])
-        .chain(["R04", "R08"])
+        .chain(["R04", "R08", "N08", "P04", "L01", "L02", "L03", "S01", "S02", "S03", "S04", "S05"])
     {
         assert!(rows.contains_key(row), "{row}");
     }

@@ -237,7 +237,7 @@ mod tests {
                 ranges: 63,
                 exceptions: 2,
                 routes: 1,
-                here_only: 1,
+                here_only: 0,
                 local_names: 4,
                 files: vec!["/etc/stubborn/stubborn.toml".to_owned()],
                 failed_reloads: 0,

@@ -4,8 +4,8 @@ use super::{Case, Expect, Group, PUBLIC4, address_type, ip};
 use crate::audit::oracle::parse::parent;
 use crate::audit::wire::{Record, code, name};
 
-/// The exceptions these cases are about, to be read beside the configuration under test. All lie below the
-/// catalogue's own zone.
+/// The exceptions, local names and domains that these cases and those of `locals` are about, to be read beside the
+/// configuration under test. All lie below the catalogue's own names.
 pub const FIXTURE: &str = r#"
 [[exception]]
 domain = "exempt.rebind-audit.example"
@@ -41,6 +41,27 @@ clients = ["203.0.113.77/32"]
 [[exception]]
 domain = "watched.rebind-audit.example"
 mode = "monitor"
+
+[[local]]
+name = "*.held.rebind-audit.example"
+addresses = ["192.168.1.20"]
+
+[[local]]
+name = "*.whole.rebind-audit.example"
+addresses = ["192.168.1.20"]
+types = "all"
+
+[[local]]
+name = "nas.empty.rebind-audit.internal"
+addresses = ["192.168.1.20"]
+
+[[local]]
+name = "nas.empty.only.rebind-audit.example"
+addresses = ["192.168.1.20"]
+
+[[route]]
+domain = "only.rebind-audit.example"
+servers = []
 "#;
 
 fn below(zone: &str) -> String {

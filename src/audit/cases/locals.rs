@@ -1,7 +1,7 @@
-//! N07, N09, N16–N20, P01–P03: names that are answered here and reach no upstream.
+//! N07–N09, N16–N20, P01–P04, L01–L03: names that are answered here and reach no upstream.
 
 use super::{Case, Expect, Group, ip};
-use crate::audit::wire::{Record, code, name};
+use crate::audit::wire::{self, Record, code, name};
 
 fn case(id: &'static str, title: &'static str, asked: &str, qtype: u16) -> Case {
     // Should the name get out all the same, it meets an upstream that answers with loopback.
@@ -92,6 +92,62 @@ pub(super) fn cases() -> Vec<Case> {
     for (asked, qtype) in [("_dns.resolver.arpa", code::SVCB), ("resolver.arpa", code::A)] {
         let case = case("P03", "discovery of a designated resolver", asked, qtype);
         cases.push(case.expect(Expect::Rcode(code::NOERROR)));
+    }
+    for asked in ["version.bind", "version.server", "hostname.bind", "id.server", "authors.bind"] {
+        let mut case = case("P04", "a question about the server", asked, code::TXT).expect(Expect::Safe);
+        case.steps.iter_mut().for_each(|step| step.ask.qclass = code::CH);
+        cases.push(case);
+    }
+    cases
+}
+
+/// The local names of [`FIXTURE`](super::FIXTURE).
+pub(super) fn own_names() -> Vec<Case> {
+    const INSIDE: &str = "192.168.1.20";
+    let held = "{slug}.{nonce}.held.rebind-audit.example";
+    let whole = "{slug}.{nonce}.whole.rebind-audit.example";
+    let nodata = || Expect::Negative(code::NOERROR);
+    let token = || Record::new(code::TXT, wire::txt(b"from outside"));
+    let outside = |variant| {
+        Case::new(Group::LocalNames, "L02", "other types of a local name come from outside")
+            .variant(variant)
+            .named(held)
+            .ask(code::TXT)
+    };
+    let mut cases = vec![
+        case("L01", "a local name has its own address", held, code::A).keeps_addresses([INSIDE]),
+        case("L01", "a local name has its own address", whole, code::A).keeps_addresses([INSIDE]),
+        outside("a record").answers([token()]).keeps([token()]),
+        outside("none, since others do not know the name")
+            .reply(|asked| asked.nxdomain().authority([]))
+            .expect(nodata()),
+        outside("an alias to localhost")
+            .answers([Record::cname("localhost"), token().owned_by("localhost")])
+            .forbid_names(["localhost"])
+            .blocked(),
+        case(
+            "N08",
+            "a public name with a wildcard's domain behind it",
+            "www.{slug}.com.held.rebind-audit.example",
+            code::A,
+        )
+        .expect(Expect::Explained(Box::new(Expect::Rcode(code::NXDOMAIN)), 15)),
+    ];
+    for qtype in [code::AAAA, code::HTTPS, code::SVCB] {
+        cases.push(case("L01", "a local name says here where it is", held, qtype).expect(nodata()));
+    }
+    for qtype in [code::TXT, code::MX, code::CNAME] {
+        cases.push(case("L02", "a local name that is held whole", whole, qtype).expect(nodata()));
+    }
+    for (asked, rcode) in [
+        ("{slug}.{nonce}.only.rebind-audit.example", code::NXDOMAIN),
+        ("only.rebind-audit.example", code::NOERROR),
+        ("empty.only.rebind-audit.example", code::NOERROR),
+        ("empty.rebind-audit.internal", code::NOERROR),
+        ("rebind-audit.internal", code::NOERROR),
+    ] {
+        let case = case("L03", "what exists where nobody is asked", asked, code::TXT);
+        cases.push(case.expect(Expect::Negative(rcode)));
     }
     cases
 }

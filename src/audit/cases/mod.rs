@@ -14,13 +14,14 @@ mod hints;
 mod kept;
 mod locals;
 mod malformed;
+mod routes;
 mod shapes;
 mod time;
 
 use std::fmt;
 use std::net::IpAddr;
 
-use ipnet::Ipv6Net;
+use ipnet::{IpNet, Ipv6Net};
 use serde::Serialize;
 
 use crate::audit::wire::code;
@@ -58,6 +59,8 @@ pub enum Group {
     LocalNames,
     /// Exceptions reached by somebody else.
     Exceptions,
+    /// What the configuration's own routes let through.
+    Routes,
     /// Flips, floods and lifetimes.
     Time,
     /// Harm a filter could do.
@@ -68,7 +71,7 @@ pub enum Group {
 
 impl Group {
     /// All groups in the order of the report.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 12] = [
         Self::Addresses,
         Self::OwnAddresses,
         Self::Shapes,
@@ -77,6 +80,7 @@ impl Group {
         Self::Aliases,
         Self::LocalNames,
         Self::Exceptions,
+        Self::Routes,
         Self::Time,
         Self::Care,
         Self::Kept,
@@ -94,6 +98,7 @@ impl fmt::Display for Group {
             Self::Aliases => "aliases that lead inside",
             Self::LocalNames => "names that stay here",
             Self::Exceptions => "exceptions",
+            Self::Routes => "routes of the configuration",
             Self::Time => "flips and lifetimes",
             Self::Care => "harm done by filtering",
             Self::Kept => "honest answers kept",
@@ -114,8 +119,29 @@ pub struct Setup {
     pub host: Vec<IpAddr>,
     /// The NAT64 prefixes the guard was told.
     pub nat64: Vec<Ipv6Net>,
-    /// Whether the guard was given the exceptions of [`FIXTURE`].
+    /// Whether the guard was given the exceptions and names of [`FIXTURE`].
     pub fixture: bool,
+    /// The guard's routes, each with servers that play the catalogue.
+    pub routes: Vec<RouteSetup>,
+}
+
+/// A route of the guard.
+#[derive(Debug, Clone)]
+pub struct RouteSetup {
+    /// Its domain, in presentation form.
+    pub domain: String,
+    /// Where it was written.
+    pub origin: String,
+    /// The inside addresses its names may have.
+    pub networks: Vec<IpNet>,
+    /// Those that exceptions let its names have, perhaps under conditions.
+    pub exempt: Vec<IpNet>,
+    /// Strangers have names in its domain.
+    pub of_strangers: bool,
+    /// It has no servers.
+    pub here_only: bool,
+    /// A name of another route or a local name, of which its names may not be aliases.
+    pub elsewhere: Option<String>,
 }
 
 impl Default for Setup {
@@ -127,6 +153,7 @@ impl Default for Setup {
             host: Vec::new(),
             nat64: Vec::new(),
             fixture: false,
+            routes: Vec::new(),
         }
     }
 }
@@ -141,7 +168,8 @@ pub fn catalogue(setup: &Setup) -> Vec<Case> {
         hints::cases(setup),
         aliases::cases(),
         locals::cases(),
-        if setup.fixture { exceptions::cases() } else { Vec::new() },
+        if setup.fixture { [locals::own_names(), exceptions::cases()].concat() } else { Vec::new() },
+        routes::cases(setup),
         time::cases(),
         care::cases(),
         kept::cases(),
