@@ -396,7 +396,7 @@ fn a_name_that_a_search_list_may_have_made_is_told_which_line_decides() {
     let reply = daemon.ask("grafana.dev.example.org", A);
     assert_eq!(reply.rcode(), NXDOMAIN, "{reply:?}");
     let parts =
-        ["search list", "grafana.dev;", "stubborn.toml:1", "[[local]] name = \"grafana.dev.example.org\""];
+        ["search list", "of grafana.dev;", "stubborn.toml:1", "[[local]] name = \"grafana.dev.example.org\""];
     let told = reply.errors();
     for part in parts.iter().chain(&["\"*.dev.example.org\""]) {
         assert!(told[0].1.contains(part), "no {part:?} in {told:?}");

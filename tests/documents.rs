@@ -211,7 +211,8 @@ fn ranges() -> String {
          ## Names that mean something inside\n\
          \n\
          They are answered here and never asked outside, unless a `[[route]]` or a `[[local]]` name says otherwise; and no\n\
-         public name may be an alias of one. Single labels and names that end in a number are treated alike.\n\
+         public name may be an alias of one. Single labels and names that end in a number are treated alike. A name with\n\
+         octets that no host name has (zero, or not ASCII) gets no addresses: write names in Unicode in their `xn--` form.\n\
          \n\
          | domain, and all below | answer | defined in |\n\
          |---|---|---|\n",

@@ -64,20 +64,22 @@ pub(super) fn warn_of_route(value: &Value<'_>, route: &Route, none_implied: Opti
     let Route { servers, trust } = route;
     let networks: Vec<String> = trust.networks.iter().map(ToString::to_string).collect();
     let why = is_of_strangers(route).then(|| strangers_in(&trust.domain)).flatten();
+    let owner = "name the domain of one owner, such as \"corp.example\"";
     let wrong = match (why, none_implied) {
         (Some(why), _) if servers.is_empty() => {
-            Wrong::new(format!("{why}, and none of them is looked up any more"))
-                .help("name the domain of one owner, if not all of them are meant")
+            Wrong::new(format!("{why}; this route asks nobody for any of them"))
+                .help("name the domain of one owner, unless all of them are meant")
         }
         (Some(why), _) if !networks.is_empty() => {
             let may = networks.join(", ");
-            Wrong::new(format!("{why}, which are asked of this route's servers and may answer with {may}"))
-                .help("name the domain of one owner, such as \"corp.example\", or write networks = []")
+            Wrong::new(format!("{why}; this route sends them all to its servers, and they may answer with {may}"))
+                .help(format!("{owner}, or write networks = []"))
         }
-        (Some(why), _) => Wrong::new(format!("{why}, which are asked of this route's servers"))
-            .help("name the domain of one owner, such as \"corp.example\""),
+        (Some(why), _) => {
+            Wrong::new(format!("{why}; this route sends them all to its servers")).help(owner)
+        }
         (None, Some(why)) => {
-            Wrong::new(format!("its names may not answer with any inside address: {why}, and no networks are written"))
+            Wrong::new(format!("its names may have no inside address: no networks are written, and {why}"))
                 .help("write the networks its names are in, such as networks = [\"10.0.0.0/8\"], or networks = [] for none")
         }
         (None, None) => return,
@@ -89,7 +91,7 @@ pub(super) fn warn_of_route(value: &Value<'_>, route: &Route, none_implied: Opti
 pub(super) fn warn_of_local(value: &Value<'_>, local: &LocalName) {
     if let Some(why) = strangers_in(&local.name).filter(|_| local.wildcard) {
         let addresses: Vec<String> = local.addresses.iter().map(ToString::to_string).collect();
-        let message = format!("{why}, which are all answered with {}", addresses.join(", "));
+        let message = format!("{why}; this wildcard answers them all with {}", addresses.join(", "));
         value.warn(Wrong::new(message).help("name the domain of one owner, such as \"*.dev.example.org\""));
     }
 }

@@ -15,7 +15,8 @@ pub(super) fn let_through(config: &Config, domain: &Name) -> Vec<String> {
     };
     let mut hints: Vec<String> = config.guard.exceptions.iter().filter(is_for).map(way_out).collect();
     let routes = config.routes.iter().map(|route| &route.trust);
-    let routes = routes.filter(|trust| domain.as_ref().is_within(trust.domain.as_ref()));
+    let routes =
+        routes.filter(|trust| !trust.networks.is_empty() && domain.as_ref().is_within(trust.domain.as_ref()));
     hints.extend(routes.map(|trust| {
         let (own, origin) = (&trust.domain, &trust.origin);
         format!(

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use foldhash::quality::RandomState;
 use ipnet::IpNet;
 
+use super::searched::searched;
 use super::settings::{HostName, LocalName, Route, Types};
 use super::special::{is_never_public, reversed_net};
 use crate::dns::{self, Ede, EdeCode, LocalAnswer, Name, NameRef, Question, Rcode, RecordType};
@@ -169,50 +170,6 @@ fn parents(names: &LocalNames, routes: &[Route]) -> HashSet<Name, RandomState> {
     parents
 }
 
-/// A public name with the domain of a wildcard behind it, as a search list makes one: when `evil.com` has no answer, the
-/// resolver of the page's host tries `evil.com.home.example.org`, and the wildcard must not turn that into an inside address.
-///
-/// A search list appends the search domain itself, but which that is, only the client knows: it has it from DHCP, from its
-/// container's runtime or from its own file. So each wildcard's domain is taken for one, and a name is let through where
-/// nobody could register what stands before the domain: a single label, or an ending that is no public suffix. Where honest
-/// names look alike, as `grafana.dev` does, the operator says so with a narrower wildcard or with the name itself.
-struct Searched {
-    /// The labels before the public suffix.
-    own: usize,
-}
-
-/// Whether the first `count` labels of `name`, those before `zone`, are a name that somebody could register.
-fn searched(name: NameRef<'_>, count: usize, zone: NameRef<'_>) -> Option<Searched> {
-    // `test` is nobody's search domain (RFC 6761 §6.2), and names like `app.dev.test` are in honest use.
-    if count < 2 || zone.as_wire() == b"\x04test\0" {
-        return None;
-    }
-    let labels: Vec<&[u8]> = name.labels().take(count).collect();
-    let info = dns::public_suffix(&mut labels.iter().rev().copied());
-    info.typ?;
-    // The suffix is as long as the text of its labels, with the dots between them.
-    let mut text = 0;
-    let suffix = labels.iter().rev().take_while(|label| {
-        text += label.len() + 1;
-        text <= info.len + 1
-    });
-    Some(Searched { own: count - suffix.count() })
-}
-
-impl Searched {
-    fn explain(&self, name: NameRef<'_>, zone: NameRef<'_>, origin: &Origin) -> String {
-        let text = name.to_string();
-        let public = text.strip_suffix(&format!(".{zone}")).unwrap_or(&text);
-        // With nothing before the suffix only the name itself is left to be written.
-        let wider = name.ancestors().nth(self.own).filter(|_| self.own > 0);
-        let wider = wider.map(|suffix| format!(", or \"*.{suffix}\"")).unwrap_or_default();
-        format!(
-            "not answered by \"*.{zone}\" ({origin}), since a search list makes such names of public ones, here {public}; \
-             to answer it: [[local]] name = \"{name}\"{wider}"
-        )
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -346,7 +303,17 @@ mod tests {
         for (name, expected) in [
             ("grafana.dev.example.org", Some("\"grafana.dev.example.org\", or \"*.dev.example.org\"")),
             ("a.b.co.uk.example.org", Some("\"a.b.co.uk.example.org\", or \"*.co.uk.example.org\"")),
-            ("co.uk.example.org", Some("\"co.uk.example.org\"")),
+            (
+                "evil.com.home.example.org",
+                Some("\"evil.com.home.example.org\", or \"*.com.home.example.org\""),
+            ),
+            ("a.dev.x.y.example.org", Some("\"a.dev.x.y.example.org\", or \"*.dev.x.y.example.org\"")),
+            (
+                "me.github.io.example.org",
+                Some("\"me.github.io.example.org\", or \"*.github.io.example.org\""),
+            ),
+            ("co.uk.example.org", None),
+            ("dev.k8s.example.org", None),
             ("evil.com.example.org", Some("\"evil.com.example.org\", or \"*.com.example.org\"")),
             ("dev.example.org", None),
             ("grafana.staging.example.org", None),

@@ -14,6 +14,7 @@ mod inflight;
 mod local;
 mod lookup;
 mod outcome;
+mod searched;
 mod settings;
 mod snapshot;
 mod special;

@@ -73,6 +73,7 @@ _toml_local() {
 	echo '[[local]]'
 	toml_text "$1" name name
 	toml_list "$1" address addresses
+	toml_text "$1" types types
 }
 
 # fe80::1%wan as the file has it, with the interface's number: [fe80::1%2]:53
