@@ -12,9 +12,10 @@ use ipnet::Ipv6Net;
 use super::hosts_files::HostsFiles;
 use super::watch::{Content, Watched};
 use crate::config::{self, Config, ConfigErrors, Disk, Files, Loaded};
+use crate::dns::Name;
 use crate::files;
 use crate::policy::Origin;
-use crate::resolve::Ingredients;
+use crate::resolve::{Ingredients, LocalName, is_made_by_search};
 use crate::upstream::{Endpoint, Server, SystemError, SystemServers, loops, system_files, system_servers};
 
 /// Where the settings come from: the command line.
@@ -244,6 +245,7 @@ impl Source {
         let Found { servers, system, missing } = find_servers(&config, listening, environment, &watch)?;
         warnings.extend(missing);
         warnings.extend(system.iter().flat_map(|system| system.notes.iter().cloned()));
+        warnings.extend(system.iter().flat_map(|system| searched(&config.locals, &system.search)));
         for route in &config.routes {
             if let Some(server) = loops(&route.servers, listening, &environment.own) {
                 return Err(BuildError::Loop { server, watch });
@@ -275,6 +277,21 @@ impl Source {
             watch,
         })
     }
+}
+
+/// Wildcards that answer for public names on this machine, as its search list makes them.
+fn searched(locals: &[LocalName], search: &[Name]) -> Vec<String> {
+    let of_local = |local: &LocalName| {
+        let LocalName { name, origin, .. } = local;
+        let domain = search.iter().find(|domain| is_made_by_search(name.as_ref(), domain.as_ref()))?;
+        let suffix = name.to_string();
+        let suffix = suffix.strip_suffix(&format!(".{domain}"))?.to_owned();
+        Some(format!(
+            "{origin}: \"*.{name}\" answers every public name that ends in \"{suffix}\" and has no answer of its own, since \
+             this machine's search list has {domain}: name the hosts one by one"
+        ))
+    };
+    locals.iter().filter(|local| local.wildcard).filter_map(of_local).collect()
 }
 
 /// A key was set by an argument, whatever the file says.
@@ -337,5 +354,22 @@ fn add(servers: &mut Vec<Endpoint>, more: &[Endpoint]) {
         if !servers.contains(endpoint) {
             servers.push(*endpoint);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_wildcard_that_the_search_list_of_this_machine_turns_public_names_into_is_warned_of() {
+        let table = |name: &str| format!("[[local]]\nname = \"{name}\"\naddresses = [\"10.0.0.1\"]\n");
+        let text = ["*.dev.example.org", "*.staging.example.org", "com.example.org"].map(table).concat();
+        let loaded = config::from_text(Path::new("a.toml"), &text, &Disk, 0).unwrap();
+        let search = ["lan", "example.org"].map(|name| Name::from_text(name).unwrap());
+        let warnings = searched(&loaded.config.locals, &search);
+        assert_eq!(warnings.len(), 1, "{warnings:?}");
+        assert!(warnings[0].starts_with("a.toml:1: \"*.dev.example.org\" answers"), "{warnings:?}");
+        assert_eq!(searched(&loaded.config.locals, &[]), [""; 0]);
     }
 }

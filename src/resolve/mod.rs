@@ -41,6 +41,7 @@ use special::not_looked_up;
 pub use hosts::{Hosts, HostsError, HostsFault, LARGEST_HOSTS_FILE};
 pub use lookup::Lookup;
 pub use outcome::{Outcome, Source};
+pub use searched::is_made_by_search;
 pub use settings::{HostName, LocalName, NamesSettings, Route, Types};
 pub use snapshot::{ChosenRoute, Current, Ingredients, Snapshot};
 

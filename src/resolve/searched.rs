@@ -31,6 +31,14 @@ pub(super) fn searched<'a>(name: NameRef<'a>, count: usize, zone: NameRef<'_>) -
     })
 }
 
+/// With `search` in its search list, a client makes names below `zone`, a wildcard's domain, of public ones: below
+/// `dev.example.org` of those that end in `dev`. As somebody wrote that wildcard, its names are answered all the same.
+pub fn is_made_by_search(zone: NameRef<'_>, search: NameRef<'_>) -> bool {
+    let before = zone.label_count().saturating_sub(search.label_count());
+    let labels: Vec<&[u8]> = std::iter::once(b"x".as_slice()).chain(zone.labels().take(before)).collect();
+    zone.is_within(search) && before > 0 && suffix_labels(&labels) == Some(before)
+}
+
 /// How many labels of a public name are its public suffix; `None` where its ending is none.
 fn suffix_labels(labels: &[&[u8]]) -> Option<usize> {
     let info = dns::public_suffix(&mut labels.iter().rev().copied());
@@ -54,5 +62,30 @@ impl Searched<'_> {
             "not answered by \"*.{zone}\" ({origin}), since a search list makes such names of public ones, here of {public}; \
              to answer it: [[local]] name = \"{name}\", or \"*.{suffix}\""
         )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::dns::Name;
+
+    #[test]
+    fn a_wildcard_below_a_search_domain_answers_for_the_public_suffix_it_begins_with() {
+        for (zone, search, made) in [
+            ("dev.example.org", "example.org", true),
+            ("com.example.org", "example.org", true),
+            ("co.uk.example.org", "example.org", true),
+            ("github.io.example.org", "example.org", true),
+            ("dev.example.org", "dev.example.org", false),
+            ("dev.example.org", "example.com", false),
+            ("dev.example.org", "ple.org", false),
+            ("staging.example.org", "example.org", false),
+            ("dev.staging.example.org", "example.org", false),
+            ("x.dev.example.org", "example.org", false),
+        ] {
+            let [zone, search] = [zone, search].map(|text| Name::from_text(text).unwrap());
+            assert_eq!(is_made_by_search(zone.as_ref(), search.as_ref()), made, "{zone} {search}");
+        }
     }
 }
