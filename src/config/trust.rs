@@ -132,7 +132,7 @@ mod tests {
         ] {
             let name = Name::from_text(domain).unwrap();
             let servers: Vec<Endpoint> =
-                servers.iter().map(|text| super::super::values::route_server(text).unwrap()).collect();
+                servers.iter().map(|text| super::super::servers::route_server(text).unwrap()).collect();
             let networks = implied(&name, &servers);
             assert_eq!(networks.is_ok(), trusted, "{domain} {servers:?}: {networks:?}");
         }
