@@ -211,12 +211,16 @@ impl Resolver {
             None => snapshot.local.find(question, name.as_ref()),
         };
         let is_local = match said {
-            Said::Answer(answer) => return Step::Done(Outcome::local(answer)),
+            Said::Answer(answer) => {
+                snapshot.note_own_question(question.name());
+                return Step::Done(Outcome::local(answer));
+            }
             Said::OtherType => true,
             Said::Nothing => false,
         };
         let mut lookup = Lookup::new(turn, query, client, is_local);
         if let Some(answer) = snapshot.not_asked(question, name.as_ref(), lookup.route) {
+            snapshot.note_own_question(question.name());
             let answer = if is_local { LocalAnswer::nodata(question) } else { answer };
             return Step::Done(Outcome::local(answer));
         }

@@ -13,7 +13,7 @@ use super::settings::{HostName, LocalName, NamesSettings, Route};
 use super::special::{SpecialNames, answered_here_only};
 use crate::dns::{LocalAnswer, Name, NameRef, Question};
 use crate::policy::{GuardSettings, InsideZone, InsideZones, Mode, Origin, Policy, RouteTrust, ZoneScope};
-use crate::upstream::{Endpoint, ServerGroup, Servers};
+use crate::upstream::{Endpoint, ServerGroup, Servers, read_mark};
 
 /// What a [`Snapshot`] is built from.
 #[derive(Debug, Clone)]
@@ -146,6 +146,15 @@ impl Snapshot {
             Some(trust) => Some(answered_here_only(question, trust, has_below)),
             None if route == 0 => self.special.answer(question, has_below),
             None => None,
+        }
+    }
+
+    /// A client asks for a name that is answered here. If only we ask for it, the client is one of our servers, or asks for
+    /// one: they lead in a circle.
+    pub(super) fn note_own_question(&self, name: NameRef<'_>) {
+        if let Some(mark) = read_mark(name) {
+            let servers = self.routes.iter().flat_map(|route| &route.group.servers);
+            servers.for_each(|server| server.note_mark(mark));
         }
     }
 

@@ -2,6 +2,7 @@
 
 use std::io;
 
+use super::settings::Endpoint;
 use crate::dns::{EdeCode, Rcode, ResponseError};
 
 /// Why an exchange failed.
@@ -10,6 +11,9 @@ pub enum ExchangeError {
     /// No usable reply in time.
     #[error("no answer in time")]
     Timeout,
+    /// The same, since it asks us.
+    #[error("the upstream {0} leads back to this daemon")]
+    Loop(Endpoint),
     /// Nobody listens there (ICMP port unreachable, connection refused), or no way leads there.
     #[error("not reachable: {0}")]
     Unreachable(io::ErrorKind),
@@ -36,7 +40,7 @@ pub enum ExchangeError {
 impl ExchangeError {
     /// Says something about the server, not about the question.
     pub fn is_about_server(&self) -> bool {
-        matches!(self, Self::Timeout | Self::Unreachable(_))
+        matches!(self, Self::Timeout | Self::Loop(_) | Self::Unreachable(_))
     }
 
     /// The words for all of them in metrics, by [`ExchangeError::index`].
@@ -54,7 +58,7 @@ impl ExchangeError {
     /// Its place in [`ExchangeError::LABELS`].
     pub fn index(&self) -> usize {
         match self {
-            Self::Timeout => 0,
+            Self::Timeout | Self::Loop(_) => 0,
             Self::Unreachable(_) => 1,
             Self::NoTcp(_) => 2,
             Self::Response(_) => 3,
@@ -68,7 +72,7 @@ impl ExchangeError {
     /// What a client is told besides SERVFAIL.
     pub fn ede(&self) -> EdeCode {
         match self {
-            Self::Timeout | Self::Unreachable(_) | Self::NoTcp(_) | Self::NoServer => {
+            Self::Timeout | Self::Loop(_) | Self::Unreachable(_) | Self::NoTcp(_) | Self::NoServer => {
                 EdeCode::NO_REACHABLE_AUTHORITY
             }
             Self::Response(_) | Self::CaseMismatch | Self::Rcode(_) => EdeCode::INVALID_DATA,

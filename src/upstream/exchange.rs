@@ -148,7 +148,10 @@ impl Exchanger {
         let (now, millis) = self.times();
         let (asked_at, begun) = head.as_ref().map_or((millis, now), |head| (head.asked_at, head.sent));
         let link = self.link(server, now);
-        let outcome = self.converse(&link, server, ask, timeout, head).await;
+        let mut outcome = self.converse(&link, server, ask, timeout, head).await;
+        if matches!(outcome, Err(ExchangeError::Timeout)) && server.leads_back() {
+            outcome = Err(ExchangeError::Loop(server.endpoint));
+        }
         let (now, millis) = self.times();
         link.counts.note(&outcome, now.duration_since(begun));
         match &outcome {

@@ -6,6 +6,7 @@ mod edns;
 mod error;
 mod exchange;
 mod interface;
+mod loops;
 mod probe;
 mod reply;
 mod server;
@@ -17,6 +18,7 @@ mod udp;
 pub use error::ExchangeError;
 pub use exchange::{Ask, Exchanger};
 pub use interface::InterfaceError;
+pub use loops::read_mark;
 pub use server::{ServerCounts, ServerGroup, ServerState, ServerTotals, Servers};
 pub use settings::{Endpoint, Server, UpstreamSettings};
 pub use system::{

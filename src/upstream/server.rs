@@ -9,6 +9,7 @@ use rand::Rng;
 
 use super::edns::EdnsState;
 use super::error::ExchangeError;
+use super::loops::LoopState;
 use super::settings::Endpoint;
 use crate::count::{Blocks, Counter, Histogram, HistogramTotal, Writer};
 use crate::dns::Question;
@@ -39,6 +40,7 @@ pub struct ServerState {
     /// It left a question without an answer, and is being asked if it is there at all.
     suspected: AtomicBool,
     pub(super) edns: EdnsState,
+    pub(super) loops: LoopState,
     counts: Blocks<ServerCounts>,
 }
 
@@ -89,6 +91,7 @@ impl ServerState {
             case_doubts: AtomicU32::new(0),
             suspected: AtomicBool::new(false),
             edns: EdnsState::default(),
+            loops: LoopState::default(),
             counts: Blocks::default(),
         }
     }
@@ -141,14 +144,20 @@ impl ServerState {
     /// It answered. Says if it had been avoided.
     pub fn answered(&self, now: u64) -> bool {
         self.answered_at.store(now, Relaxed);
+        self.leads_elsewhere();
         !self.is_up() && self.failures.swap(0, Relaxed) > 0
+    }
+
+    /// It has answered another query since `asked_at`.
+    pub fn has_answered_since(&self, asked_at: u64) -> bool {
+        self.answered_at.load(Relaxed) > asked_at
     }
 
     /// It left a query of `asked_at` without an answer. Says if it is avoided from now on.
     ///
     /// A server that has answered another query since is alive: one name it cannot resolve must not take it away.
     pub fn failed(&self, now: u64, asked_at: u64) -> bool {
-        if self.answered_at.load(Relaxed) > asked_at {
+        if self.has_answered_since(asked_at) {
             return false;
         }
         let before = self.failures.fetch_add(1, Relaxed);
@@ -163,8 +172,7 @@ impl ServerState {
     ///
     /// Many a router drops questions it does not know the type of, and a name may take a resolver too long.
     pub fn suspect(&self, asked_at: u64) -> bool {
-        let answered_since = self.answered_at.load(Relaxed) > asked_at;
-        !answered_since && self.is_up() && !self.suspected.swap(true, Relaxed)
+        !self.has_answered_since(asked_at) && self.is_up() && !self.suspected.swap(true, Relaxed)
     }
 
     /// It is known now, and was noted with [`answered`](Self::answered) or [`failed`](Self::failed).
