@@ -3,9 +3,10 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering::Relaxed};
+use std::time::Duration;
 
 use foldhash::quality::RandomState;
-use quick_cache::sync::{Cache, DefaultLifecycle};
+use quick_cache::sync::{Cache, DefaultLifecycle, EntryAction};
 use quick_cache::{Lifecycle, OptionsBuilder, Weighter};
 
 use super::key::Key;
@@ -152,14 +153,21 @@ impl<J> Store<J> {
 
     /// Puts what another policy makes of an entry in its place, if it still is there. Times stay.
     pub fn rejudge(&self, key: &Key, old: &Entry<J>, judged: J, weight: usize) {
-        let is_there = |present: Arc<Entry<J>>| std::ptr::eq(&raw const *present, &raw const *old);
-        if !self.entries.peek(key.as_bytes()).is_some_and(is_there) {
+        let is_old = |present: &Arc<Entry<J>>| std::ptr::eq(&raw const **present, &raw const *old);
+        if !self.entries.peek(key.as_bytes()).is_some_and(|present| is_old(&present)) {
             return;
         }
         let entry = Entry::new(old.upstream.clone(), judged, old.stored, old.ttl, weight);
         entry.uses.store(old.uses.load(Relaxed), Relaxed);
-        // `replace` and not `insert`: an entry evicted meanwhile stays out.
-        let _ = self.entries.replace(key.as_bytes().into(), Arc::new(entry), true);
+        let mut entry = Arc::new(entry);
+        // Compared again under the lock: a newer entry may have come, and one that was evicted stays out.
+        let _ = self.entries.entry(&Box::from(key.as_bytes()), Some(Duration::ZERO), |_, present| {
+            if is_old(present) {
+                // What was there is dropped after the lock.
+                std::mem::swap(present, &mut entry);
+            }
+            EntryAction::Retain(())
+        });
     }
 
     /// The number of entries and the octets they take.
@@ -223,7 +231,6 @@ impl<J> Entry<J> {
 mod tests {
     use super::*;
     use crate::dns::{Name, Question, RecordType};
-    use std::time::Duration;
 
     fn question(name: &str) -> Question {
         Question::new(Name::from_text(name).unwrap().as_ref(), RecordType::A)
@@ -305,6 +312,51 @@ mod tests {
         assert!(!refreshes(89_000), "not yet the last tenth");
         assert!(refreshes(91_000));
         assert!(!refreshes(92_000), "said once");
+    }
+
+    #[test]
+    fn a_new_judgement_of_an_old_entry_never_takes_the_place_of_a_newer_entry() {
+        const ROUNDS: u64 = 20_000;
+        let store = store(CacheSettings::default());
+        let question = question("a.example");
+        let key = Key::new(&question, false, false, 0);
+        let upstream = reply(&question, 100, true);
+        store.insert(&key, upstream.clone(), (), 0, 0);
+        let done = AtomicBool::new(false);
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                while !done.load(Relaxed) {
+                    let found = store.get(&key, 0).expect("nothing takes it out");
+                    store.rejudge(&key, &found.entry, (), 1);
+                }
+            });
+            for round in 1..=ROUNDS {
+                store.insert(&key, upstream.clone(), (), 0, round);
+                // Long enough for whoever had found the entry before.
+                (0..100).for_each(|_| std::hint::spin_loop());
+                let stored = store.get(&key, round).map(|found| found.entry.stored);
+                if stored != Some(round) {
+                    done.store(true, Relaxed);
+                }
+                assert_eq!(stored, Some(round));
+            }
+            done.store(true, Relaxed);
+        });
+    }
+
+    #[test]
+    fn an_entry_is_judged_anew_in_its_place_and_one_that_is_gone_stays_gone() {
+        let store = Store::new(&CacheSettings::default());
+        let question = question("a.example");
+        let key = Key::new(&question, false, false, 0);
+        let old = store.insert(&key, reply(&question, 100, true), 1, 0, 7);
+        store.rejudge(&key, &old, 2, 1_000);
+        let found = store.get(&key, 7).unwrap().entry;
+        assert_eq!((found.judged, found.stored, store.usage().0), (2, 7, 1));
+        assert!(store.usage().1 >= 1_000, "its weight is counted anew");
+        store.flush(None);
+        store.rejudge(&key, &found, 3, 0);
+        assert!(store.get(&key, 7).is_none() && store.usage() == (0, 0));
     }
 
     #[test]
