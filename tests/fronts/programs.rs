@@ -1,0 +1,164 @@
+//! The resolvers, each started so that it forwards everything to the daemon and keeps what it is told.
+
+#![allow(unreachable_pub)]
+
+use std::fs;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+
+use tempfile::TempDir;
+
+/// A resolver that a configuration file tells everything.
+pub struct Program {
+    name: &'static str,
+    package: &'static str,
+    /// `{dir}`, `{ip}`, `{port}`, `{to}` and `{to_port}` are filled in.
+    config: &'static str,
+    /// The same.
+    arguments: &'static [&'static str],
+}
+
+pub const BIND: Program = Program {
+    name: "named",
+    package: "bind9",
+    config: r#"options {
+    directory "{dir}"; pid-file "{dir}/pid"; session-keyfile "{dir}/session";
+    listen-on port {port} { {ip}; }; listen-on-v6 { none; };
+    forward only; forwarders { {to} port {to_port}; };
+    recursion yes; dnssec-validation no; empty-zones-enable no;
+};
+controls { };
+"#,
+    arguments: &["-g", "-c", "{dir}/config"],
+};
+
+pub const UNBOUND: Program = Program {
+    name: "unbound",
+    package: "unbound",
+    config: r#"server:
+    interface: {ip}@{port}
+    username: ""
+    chroot: ""
+    directory: "{dir}"
+    pidfile: "{dir}/pid"
+    use-syslog: no
+    do-not-query-localhost: no
+    module-config: "iterator"
+remote-control:
+    control-enable: no
+forward-zone:
+    name: "."
+    forward-addr: {to}@{to_port}
+"#,
+    arguments: &["-d", "-c", "{dir}/config"],
+};
+
+pub const KNOT_RESOLVER: Program = Program {
+    name: "kresd",
+    package: "knot-resolver",
+    config: r#"net.listen('{ip}', {port}, { kind = 'dns' })
+modules.unload('ta_update')
+modules.unload('ta_signal_query')
+modules.unload('priming')
+trust_anchors.remove('.')
+cache.size = 10 * MB
+policy.add(policy.all(policy.FORWARD({'{to}@{to_port}'})))
+"#,
+    arguments: &["-n", "-c", "{dir}/config", "{dir}"],
+};
+
+/// A running resolver; ended when dropped.
+pub struct Front {
+    child: Child,
+    _directory: TempDir,
+}
+
+impl Drop for Front {
+    fn drop(&mut self) {
+        let _killed = self.child.kill();
+        let _status = self.child.wait();
+    }
+}
+
+/// Servers stand in sbin, which is not in everybody's PATH.
+fn find(name: &str) -> Option<PathBuf> {
+    let path = std::env::var("PATH").unwrap_or_default();
+    let places = path.split(':').chain(["/usr/sbin", "/sbin", "/usr/bin"]);
+    places.map(|place| Path::new(place).join(name)).find(|path| path.is_file())
+}
+
+/// Whether the program is there; says so if not.
+pub fn installed(program: &Program) -> bool {
+    let found = find(program.name).is_some();
+    if !found {
+        eprintln!("SKIPPED: {} is not installed: apt-get install {}", program.name, program.package);
+    }
+    found
+}
+
+impl Program {
+    pub fn start(&self, listen: SocketAddr, forward_to: SocketAddr) -> Front {
+        let directory = TempDir::new().unwrap();
+        let fill = |text: &str| {
+            text.replace("{dir}", &directory.path().display().to_string())
+                .replace("{ip}", &listen.ip().to_string())
+                .replace("{port}", &listen.port().to_string())
+                .replace("{to}", &forward_to.ip().to_string())
+                .replace("{to_port}", &forward_to.port().to_string())
+        };
+        fs::write(directory.path().join("config"), fill(self.config)).unwrap();
+        let mut command = Command::new(find(self.name).unwrap());
+        command.args(self.arguments.iter().map(|argument| fill(argument))).current_dir(directory.path());
+        Front { child: quiet(&mut command), _directory: directory }
+    }
+}
+
+fn quiet(command: &mut Command) -> Child {
+    command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap()
+}
+
+/// systemd-resolved, which reads its configuration from /etc and listens on an address of its own: in namespaces only.
+pub mod resolved {
+    use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
+
+    use super::{Command, Front, PathBuf, fs, quiet};
+    use crate::support_more::namespace::etc;
+
+    pub const ADDRESS: SocketAddr = SocketAddr::V4(SocketAddrV4::new(Ipv4Addr::new(127, 0, 0, 53), 53));
+
+    /// The directory that the Debian package was unpacked in. Installed, it would take /etc/resolv.conf over.
+    const UNPACKED: &str = "STUBBORN_TEST_RESOLVED";
+
+    /// Where the program is; says so if it is not there.
+    pub fn program() -> Option<PathBuf> {
+        let unpacked = std::env::var_os(UNPACKED).map_or_else(|| PathBuf::from("/"), PathBuf::from);
+        let places =
+            ["lib/systemd", "usr/lib/systemd"].map(|place| unpacked.join(place).join("systemd-resolved"));
+        let found = places.into_iter().find(|path| path.is_file());
+        if found.is_none() {
+            eprintln!("SKIPPED: there is no systemd-resolved; {UNPACKED} may name a directory with it");
+        }
+        found
+    }
+
+    pub fn start(program: &PathBuf, forward_to: SocketAddr) -> Front {
+        let users = fs::read_to_string("/etc/passwd").unwrap();
+        let groups = fs::read_to_string("/etc/group").unwrap();
+        let directory = etc(None);
+        // The account that it takes on, which its package would make.
+        fs::write(
+            directory.path().join("passwd"),
+            format!("systemd-resolve:x:990:990::/:/usr/sbin/nologin\n{users}"),
+        )
+        .unwrap();
+        fs::write(directory.path().join("group"), format!("systemd-resolve:x:990:\n{groups}")).unwrap();
+        fs::create_dir(directory.path().join("systemd")).unwrap();
+        let config = format!(
+            "[Resolve]\nDNS={forward_to}\nFallbackDNS=\nDomains=~.\nDNSSEC=no\nCache=yes\nLLMNR=no\nMulticastDNS=no\n"
+        );
+        fs::write(directory.path().join("systemd/resolved.conf"), config).unwrap();
+        fs::create_dir("/run/systemd").unwrap();
+        Front { child: quiet(&mut Command::new(program)), _directory: directory }
+    }
+}
