@@ -139,6 +139,9 @@ fn sslip_io_s_delegated_names_are_not_exempt() {
             ("_acme-challenge.10-0-0-2.sslip.io", "10.0.0.2", Blocked),
             ("x._acme-challenge.10-0-0-3.sslip.io", "10.0.0.3", Blocked),
             ("x._ACME-Challenge.10-0-0-4.sslip.io", "10.0.0.4", Blocked),
+            ("0102_acme-challenge.0304.c0a80101.sslip.io", "192.168.1.1", Blocked),
+            ("x_acme-challenge.10-0-0-5.sslip.io", "10.0.0.5", Blocked),
+            ("a_b.10-0-0-6.sslip.io", "10.0.0.6", Blocked),
             ("--1.sslip.io", "::1", Blocked),
         ],
     );
@@ -159,6 +162,11 @@ fn a_name_that_spells_an_address_outside_too_is_not_exempt() {
             ("10-0-0-5.1-1-1-1.sslip.io", "10.0.0.5", Blocked),
             ("0a000006.1-1-1-1.nip.io", "10.0.0.6", Blocked),
             ("10-0-0-7-1-1-1-1.nip.io", "10.0.0.7", Blocked),
+            ("26064700470000000000000000001111.127-0-0-1.nip.io", "127.0.0.1", Blocked),
+            ("fd000000000000000000000000000008.nip.io", "fd00::8", Kept),
+            ("0-0-0-0-0-ffff-102-304.10-0-0-9.sslip.io", "10.0.0.9", Blocked),
+            ("10-0-0-10.1.2-3-4.nip.io", "10.0.0.10", Blocked),
+            ("1-2-3-4xnip.io.10-0-0-11.nip.io", "10.0.0.11", Blocked),
         ],
     );
 }

@@ -44,7 +44,7 @@ pub use response::{
     MAX_ALIASES, ResponseError, UpstreamResponse, remove_edns, write_addresses_reply, write_upstream_query,
 };
 pub use shown::{Shown, is_visible, write_escaped, write_json_escaped};
-pub use spelled::{each_spelled_address, is_dnsbl_shaped};
+pub use spelled::{Spelling, each_spelled_address, is_dnsbl_shaped};
 pub use svcb::Svcb;
 pub use targets::{Leads, Target, each_target};
 pub use wire::Malformed;

@@ -2,55 +2,142 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-/// Calls `found` with every address that somebody may read out of the labels, and whether it is spelled as one would: four
-/// numbers with dots or with dashes between, eight hexadecimal digits, an IPv6 address with dashes for its colons; each
-/// with any words around.
-pub fn each_spelled_address(labels: &[&[u8]], mut found: impl FnMut(IpAddr, bool)) {
+use super::name::NameRef;
+
+/// How sure a reading is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Spelling {
+    /// One plain way to write the address: every service that reads it at all reads it so.
+    Plain,
+    /// Some service may read it so: dots and dashes mixed, leading zeros.
+    Odd,
+}
+
+/// Calls `found` with every address that some service may read out of `name`, before `service` or running into it.
+/// `has_hash`: the label before the service's domain may be of 32 hexadecimal digits, and is no address then.
+///
+/// The forms, each with any words around it: four numbers with dots or dashes between; eight or 32 hexadecimal digits; an
+/// IPv6 address with dashes for its colons. sslip.io, which answers for nip.io too, reads all of them, the first of each
+/// kind; the older server of nip.io and traefik.me takes the last four parts whatever stands between them.
+///
+/// `false` is for a name of which nobody can tell what a service makes of it:
+///
+/// * It is no host name. sslip.io delegates every name with `_acme-challenge.` anywhere in it to whoever has the address in
+///   it, who then answers as they like. A dot or an octet within a label is for each service to misread.
+/// * The service's domain stands in it twice, as a text. The server of traefik.me takes the first place for the end:
+///   `1-2-3-4xtraefik.me.10-0-0-1.traefik.me` is 1.2.3.4 to it.
+pub fn each_spelled_address(
+    name: NameRef<'_>,
+    service: NameRef<'_>,
+    has_hash: bool,
+    mut found: impl FnMut(IpAddr, Spelling),
+) -> bool {
+    let labels: Vec<&[u8]> = name.labels().collect();
+    let mut own = labels.len().saturating_sub(service.label_count());
+    let is_hash = |label: &&[u8]| hex(label, 32).is_some();
+    if has_hash && own.checked_sub(1).and_then(|last| labels.get(last)).is_some_and(is_hash) {
+        own -= 1;
+    }
+    let own_labels = labels.get(..own).unwrap_or_default();
+    let is_host = |label: &&[u8]| label.iter().all(|&byte| byte.is_ascii_alphanumeric() || byte == b'-');
+    if !own_labels.iter().all(is_host) || stands_twice(service, name) {
+        return false;
+    }
+    each_address(&labels, own_labels, &mut found);
+    true
+}
+
+fn stands_twice(service: NameRef<'_>, name: NameRef<'_>) -> bool {
+    let text = |name: NameRef<'_>| name.labels().collect::<Vec<_>>().join(&b'.').to_ascii_lowercase();
+    let (service, name) = (text(service), text(name));
+    name.windows(service.len().max(1)).filter(|window| **window == *service).count() > 1
+}
+
+fn each_address(labels: &[&[u8]], own_labels: &[&[u8]], found: &mut impl FnMut(IpAddr, Spelling)) {
+    let own_parts = own_labels.iter().map(|label| parts_of(label).count()).sum();
     let parts: Vec<(bool, &[u8])> = labels
         .iter()
-        .flat_map(|label| {
-            label.split(|&byte| byte == b'-').enumerate().map(|(index, part)| (index > 0, part))
-        })
+        .flat_map(|label| parts_of(label).enumerate().map(|(index, part)| (index > 0, part)))
         .collect();
-    for four in parts.windows(4) {
-        let mut separators = four.iter().skip(1).map(|(dashed, _)| *dashed);
-        let first = separators.next();
-        if !separators.all(|dashed| Some(dashed) == first) {
-            continue;
-        }
-        if let Some(v4) = v4_from_parts(four.iter().map(|(_, part)| *part)) {
-            // No leading zero: one spelling for one number. Others may read it all the same.
-            let canonical = four.iter().all(|(_, part)| part.len() == 1 || part.first() != Some(&b'0'));
-            found(v4.into(), canonical);
-        }
+    for four in parts.windows(4).take(own_parts) {
+        each_v4(four, |v4, spelling| found(v4.into(), spelling));
     }
-    for v4 in parts.iter().filter_map(|(_, part)| hex_v4(part)) {
-        found(v4.into(), true);
+    let hex_v4 = |part| u32::try_from(hex(part, 8)?).ok();
+    for v4 in parts.iter().take(own_parts).filter_map(|(_, part)| hex_v4(part)) {
+        found(Ipv4Addr::from(v4).into(), Spelling::Plain);
     }
-    for label in labels {
-        let parts: Vec<&[u8]> = label.split(|&byte| byte == b'-').collect();
+    for label in own_labels {
+        if let Some(v6) = hex(label, 32) {
+            found(Ipv6Addr::from(v6).into(), Spelling::Plain);
+        }
+        let parts: Vec<&[u8]> = parts_of(label).collect();
         for start in 0..parts.len() {
-            for end in start + 3..=parts.len() {
+            // Eight groups at most, and one empty part for a `::` at an end.
+            for end in start + 3..=parts.len().min(start + 9) {
                 if let Some(v6) = parts.get(start..end).and_then(dashed_v6) {
-                    found(v6.into(), true);
+                    found(v6.into(), Spelling::Plain);
                 }
             }
         }
     }
 }
 
+fn parts_of(label: &[u8]) -> impl Iterator<Item = &[u8]> {
+    label.split(|&byte| byte == b'-')
+}
+
+/// The addresses that four parts may be, each with whether a dash stands before it.
+fn each_v4(four: &[(bool, &[u8])], mut found: impl FnMut(Ipv4Addr, Spelling)) {
+    let parts = || four.iter().map(|(_, part)| *part);
+    let is_mixed = four.iter().skip(2).zip(four.iter().skip(1)).any(|((a, _), (b, _))| a != b);
+    let has_zeros = parts().any(|part| part.len() > 1 && part.first() == Some(&b'0'));
+    let spelling = if is_mixed || has_zeros { Spelling::Odd } else { Spelling::Plain };
+    if let Some(v4) = v4_from_parts(parts()) {
+        found(v4, spelling);
+    }
+    // Readers in the manner of inet_aton take a number with a leading zero for an octal one.
+    if has_zeros && let Some(v4) = v4_with_octal_parts(parts()) {
+        found(v4, Spelling::Odd);
+    }
+}
+
 /// Four decimal numbers of up to three digits as an address.
 fn v4_from_parts<'a>(parts: impl Iterator<Item = &'a [u8]>) -> Option<Ipv4Addr> {
+    v4_of(parts, |_| 10)
+}
+
+fn v4_with_octal_parts<'a>(parts: impl Iterator<Item = &'a [u8]>) -> Option<Ipv4Addr> {
+    v4_of(parts, |part| if part.first() == Some(&b'0') { 8 } else { 10 })
+}
+
+fn v4_of<'a>(parts: impl Iterator<Item = &'a [u8]>, radix: impl Fn(&[u8]) -> u32) -> Option<Ipv4Addr> {
     let mut octets = Vec::with_capacity(4);
     for part in parts {
         let digits = part.len() <= 3 && part.iter().all(u8::is_ascii_digit);
-        octets.push(std::str::from_utf8(part).ok().filter(|_| digits)?.parse::<u8>().ok()?);
+        let text = std::str::from_utf8(part).ok().filter(|_| digits)?;
+        octets.push(u8::from_str_radix(text, radix(part)).ok()?);
     }
     <[u8; 4]>::try_from(octets).ok().map(Ipv4Addr::from)
 }
 
-/// The labels before a zone are a reversed IPv4 or IPv6 address, or a domain (RFC 5782 §2.1, §2.4, §3).
-pub fn is_dnsbl_shaped(labels: &[&[u8]]) -> bool {
+/// `c0a80114`: exactly so many hexadecimal digits.
+fn hex(part: &[u8], digits: usize) -> Option<u128> {
+    let text = std::str::from_utf8(part).ok().filter(|text| text.len() == digits)?;
+    if !part.iter().all(u8::is_ascii_hexdigit) {
+        return None;
+    }
+    u128::from_str_radix(text, 16).ok()
+}
+
+/// `fd00--1`: the address with dashes for colons.
+fn dashed_v6(parts: &[&[u8]]) -> Option<Ipv6Addr> {
+    std::str::from_utf8(&parts.join(&b':')).ok()?.parse().ok()
+}
+
+/// A reversed IPv4 or IPv6 address, or a domain, stands before the zone of a block list (RFC 5782 §2.1, §2.4, §3).
+pub fn is_dnsbl_shaped(name: NameRef<'_>, zone: NameRef<'_>) -> bool {
+    let before = name.label_count().saturating_sub(zone.label_count());
+    let labels: Vec<&[u8]> = name.labels().take(before).collect();
     let reversed_v4 = labels.len() == 4 && v4_from_parts(labels.iter().copied()).is_some();
     let is_nibble = |label: &&[u8]| matches!(label, [digit] if digit.is_ascii_hexdigit());
     let reversed_v6 = labels.len() == 32 && labels.iter().all(is_nibble);
@@ -61,23 +148,10 @@ pub fn is_dnsbl_shaped(labels: &[&[u8]]) -> bool {
     reversed_v4 || reversed_v6 || is_domain
 }
 
-/// `c0a80114`
-fn hex_v4(part: &[u8]) -> Option<Ipv4Addr> {
-    let text = std::str::from_utf8(part).ok().filter(|text| text.len() == 8)?;
-    if !part.iter().all(u8::is_ascii_hexdigit) {
-        return None;
-    }
-    u32::from_str_radix(text, 16).ok().map(Ipv4Addr::from)
-}
-
-/// `fd00--1`: the address with dashes for colons.
-fn dashed_v6(parts: &[&[u8]]) -> Option<Ipv6Addr> {
-    std::str::from_utf8(&parts.join(&b':')).ok()?.parse().ok()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::dns::Name;
 
     #[test]
     fn dnsbl_questions_have_a_reversed_address_or_a_domain_in_front() {
@@ -96,8 +170,9 @@ mod tests {
             ("0.0.127.", false),
             ("1.2.0.0.127.", false),
         ] {
-            let labels: Vec<&[u8]> = front.split_terminator('.').map(str::as_bytes).collect();
-            assert_eq!(is_dnsbl_shaped(&labels), shaped, "{front}");
+            let zone = Name::from_text("bl.example").unwrap();
+            let question = Name::from_text(&format!("{front}bl.example")).unwrap();
+            assert_eq!(is_dnsbl_shaped(question.as_ref(), zone.as_ref()), shaped, "{front}");
         }
     }
 }

@@ -5,6 +5,7 @@ use std::net::IpAddr;
 
 use ipnet::{IpNet, Ipv6Net};
 
+use super::address::each_form;
 use super::ranges::{SPECIAL_RANGES, Treatment};
 use super::settings::{GuardSettings, Origin};
 
@@ -40,6 +41,8 @@ pub(super) struct BlockedRanges {
     /// By first address: pieces of IPv4 and of IPv6. The piece that holds an address is the last that starts at or
     /// before it; `None` is in no range.
     pieces: [Vec<(u128, Option<usize>)>; 2],
+    /// The prefixes behind which IPv4 addresses are embedded, besides the well-known one.
+    nat64: Vec<Ipv6Net>,
 }
 
 impl BlockedRanges {
@@ -93,7 +96,8 @@ impl BlockedRanges {
         for (net, origin) in &settings.block {
             add(*net, "blocked-by-configuration", "block", origin, Treatment::Block);
         }
-        Self::from_ranges(all)
+        let nat64 = settings.nat64.iter().chain(learned).copied().collect();
+        Self { nat64, ..Self::from_ranges(all) }
     }
 
     fn from_ranges(mut ranges: Vec<BlockedRange>) -> Self {
@@ -111,7 +115,7 @@ impl BlockedRanges {
             }
             close_before(list, &mut open, u128::MAX);
         }
-        Self { ranges, pieces }
+        Self { ranges, pieces, nat64: Vec::new() }
     }
 
     /// The range that decides on `address`: the one with the longest prefix.
@@ -126,6 +130,18 @@ impl BlockedRanges {
     /// A public name may not point at `address` itself.
     pub(super) fn blocks(&self, address: IpAddr) -> bool {
         self.find(address).is_some_and(|range| range.treatment == Treatment::Block)
+    }
+
+    /// Neither `address` nor any address a packet to it may end up at is a public one.
+    pub(super) fn keeps_inside(&self, address: IpAddr) -> bool {
+        let mut inside = true;
+        self.each_form(address, |form| inside &= self.blocks(form));
+        inside
+    }
+
+    /// Calls `form` with the address itself and with every IPv4 address a packet to it may end up at.
+    pub(super) fn each_form(&self, address: IpAddr, form: impl FnMut(IpAddr)) {
+        each_form(address, &self.nat64, form);
     }
 
     /// How many ranges block.

@@ -9,7 +9,6 @@ use crate::dns::{
     each_target,
 };
 
-use super::address::each_form;
 use super::blocked::{BlockedRange, BlockedRanges};
 use super::exceptions::{Exceptions, covers, is_active, networks_cover};
 use super::names::{Inside, InsideZones, leads_inside};
@@ -30,7 +29,6 @@ pub struct Policy {
     ranges: BlockedRanges,
     exceptions: Exceptions,
     zones: InsideZones,
-    nat64: Vec<Ipv6Net>,
 }
 
 /// What a decision depends on besides the policy and the reply.
@@ -86,7 +84,6 @@ impl Policy {
             ranges: BlockedRanges::compile(settings, own, learned),
             exceptions: Exceptions::new(settings.exceptions.iter().cloned().chain(built_in_exceptions())),
             zones,
-            nat64: settings.nat64.iter().chain(learned).copied().collect(),
         }
     }
 
@@ -230,7 +227,7 @@ impl Evaluator<'_> {
 
     fn address(&mut self, index: usize, carrier: Carrier, address: IpAddr) {
         let policy = self.policy;
-        each_form(address, &policy.nat64, |form| {
+        policy.ranges.each_form(address, |form| {
             let Some(range) = policy.ranges.find(form) else { return };
             if range.treatment != Treatment::Block {
                 return;

@@ -7,8 +7,9 @@ use foldhash::quality::RandomState;
 use ipnet::IpNet;
 
 use super::blocked::{BlockedRange, BlockedRanges};
+use super::presets::Service;
 use super::settings::{Client, Exception, Origin, Shape};
-use crate::dns::{Ancestors, Name, NameRef, each_spelled_address, is_dnsbl_shaped};
+use crate::dns::{Ancestors, Name, NameRef, Spelling, each_spelled_address, is_dnsbl_shaped};
 
 /// The exceptions by domain.
 #[derive(Debug, Default)]
@@ -67,7 +68,7 @@ pub(super) fn covers(
             Shape::AddressInName => spells(question, exception.domain.as_ref(), address, ranges),
             Shape::Dnsbl => {
                 address != IpAddr::V4(Ipv4Addr::LOCALHOST)
-                    && is_dnsbl_shaped(&labels_before(question, exception.domain.as_ref()))
+                    && is_dnsbl_shaped(question, exception.domain.as_ref())
             }
         }
 }
@@ -77,29 +78,19 @@ pub(super) fn networks_cover(networks: &[IpNet], address: IpAddr, range: &Blocke
     networks.iter().any(|net| net.contains(&address) && (!range.never_implied || range.net.contains(net)))
 }
 
-/// The labels of `name` left of `domain`.
-fn labels_before<'a>(name: NameRef<'a>, domain: NameRef<'_>) -> Vec<&'a [u8]> {
-    let before = name.label_count().saturating_sub(domain.label_count());
-    name.labels().take(before).collect()
-}
-
-/// `name` spells `address` left of `domain`, and no public address: services differ in which of two addresses they take,
-/// and may take another for each family, so that the second could be an attacker's.
+/// `name` spells `address` left of `domain`, and nothing else that somebody could answer it with.
 ///
-/// Names with a label that begins with an underscore spell nothing: sslip.io and others delegate `_acme-challenge` names
-/// to the address in them, and so to whoever is there.
+/// Services differ in which of two addresses they take, and may take another for each family. So one address that is not
+/// inside is enough to void the name: it could be an attacker's, and the page would come from there first.
 fn spells(name: NameRef<'_>, domain: NameRef<'_>, address: IpAddr, ranges: &BlockedRanges) -> bool {
-    let labels = labels_before(name, domain);
-    if labels.iter().any(|label| label.first() == Some(&b'_')) {
-        return false;
-    }
+    let service = Service::of(domain);
     let mut spells_it = false;
-    let mut spells_public = false;
-    each_spelled_address(&labels, |spelled, is_canonical| {
-        spells_it |= is_canonical && spelled == address;
-        spells_public |= !ranges.blocks(spelled);
+    let mut spells_other = false;
+    let is_readable = each_spelled_address(name, service.domain, service.has_hash, |spelled, spelling| {
+        spells_it |= spelling == Spelling::Plain && spelled == address;
+        spells_other |= !ranges.keeps_inside(spelled);
     });
-    spells_it && !spells_public
+    is_readable && spells_it && !spells_other
 }
 
 #[cfg(test)]
@@ -136,13 +127,46 @@ mod tests {
             ("2001-db8-0-0-0-0-0-1.ip.example", "2001:db8::1", true),
             ("192-168-1-1._acme-challenge.1-2-3-4.ip.example", "192.168.1.1", false),
             ("10-0-0-1.evil.example", "10.0.0.2", false),
-            ("10-0-0-1.10-0-0-2.ip.example", "10.0.0.2", true),
+            ("10-0-0-1.x.10-0-0-2.ip.example", "10.0.0.2", true),
             ("10-0-0-1.1-2-3-4.ip.example", "10.0.0.1", false),
             ("1.10.0.0.1.ip.example", "10.0.0.1", false),
             ("fd00-0-0-0-0-0-0-5.ip.example", "fd00::5", true),
             ("fd00-1-2-3-4-0-0-5.ip.example", "fd00:1:2:3:4::5", false),
             ("10-0-0-1.2606-4700--1111.ip.example", "10.0.0.1", false),
             ("ip.example", "10.0.0.1", false),
+            // What is no host name is delegated, or misread.
+            ("0102_acme-challenge.0304.c0a80101.ip.example", "192.168.1.1", false),
+            ("x_acme-challenge.192-168-1-1.ip.example", "192.168.1.1", false),
+            ("_dmarc.192-168-1-1.ip.example", "192.168.1.1", false),
+            ("192-168-1-1_x.192-168-1-1.ip.example", "192.168.1.1", false),
+            (r"1\.2\.3\.4.192-168-1-1.ip.example", "192.168.1.1", false),
+            (r"x\032y.192-168-1-1.ip.example", "192.168.1.1", false),
+            (r"\195\169.192-168-1-1.ip.example", "192.168.1.1", false),
+            // 32 hexadecimal digits are an IPv6 address.
+            ("20010db8000000000000000000000001.ip.example", "2001:db8::1", true),
+            ("fd000000000000000000000000000001.ip.example", "fd00::1", true),
+            ("26064700470000000000000000001111.127-0-0-1.ip.example", "127.0.0.1", false),
+            ("127-0-0-1.26064700470000000000000000001111.ip.example", "127.0.0.1", false),
+            ("127-0-0-1.2606470047000000000000000000111.ip.example", "127.0.0.1", true),
+            // An IPv6 address around an IPv4 one, and one that reaches an IPv4 address outside.
+            ("2606-4700--10.0.0.1.ip.example", "10.0.0.1", false),
+            ("--ffff-1.2.3.4.10-0-0-1.ip.example", "10.0.0.1", false),
+            ("0-0-0-0-0-ffff-102-304.10-0-0-1.ip.example", "10.0.0.1", false),
+            ("64-ff9b--102-304.10-0-0-1.ip.example", "10.0.0.1", false),
+            ("64-ff9b--a00-1.10-0-0-1.ip.example", "10.0.0.1", false),
+            ("2002-102-304--1.10-0-0-1.ip.example", "10.0.0.1", false),
+            ("--102-304.10-0-0-1.ip.example", "10.0.0.1", false),
+            // Dots and dashes mixed, as the older servers read them; a number that may be octal.
+            ("1-2.3-4.ip.example", "1.2.3.4", false),
+            ("10-0.0-1.ip.example", "10.0.0.1", false),
+            ("1-2.3-4.10-0-0-1.ip.example", "10.0.0.1", false),
+            ("10-0-0-1.1-2.3-4.ip.example", "10.0.0.1", false),
+            ("10-0-0-1.10-0-0-2.ip.example", "10.0.0.1", false),
+            ("010-0-0-1.x.10-0-0-1.ip.example", "10.0.0.1", false),
+            // The domain in the middle, and what runs into the domain.
+            ("1-2-3-4xip.example.10-0-0-1.ip.example", "10.0.0.1", false),
+            ("10-0-0-1.ip.example.10-0-0-1.ip.example", "10.0.0.1", false),
+            ("10-0-0-1.IP.EXAMPLE", "10.0.0.1", true),
         ] {
             let domain = name("ip.example");
             let address: IpAddr = address.parse().unwrap();
@@ -151,6 +175,32 @@ mod tests {
                 spelled,
                 "{question} {address}"
             );
+        }
+    }
+
+    #[test]
+    fn a_part_of_a_service_s_names_is_read_as_the_service_reads_the_whole() {
+        const HASH: &str = "26064700470000000000000000001111";
+        let ranges = BlockedRanges::compile(&GuardSettings::default(), &[], &[]);
+        for (question, domain, spelled) in [
+            ("10-0-0-1.{hash}.plex.direct", "plex.direct", true),
+            ("10-0-0-1.{hash}.PLEX.direct", "plex.direct", true),
+            ("10-0-0-1.{hash}.plex.direct", "{hash}.plex.direct", true),
+            ("10-0-0-1.{hash}.x.plex.direct", "plex.direct", false),
+            ("{hash}.10-0-0-1.x.plex.direct", "plex.direct", false),
+            ("10-0-0-1.{hash}.evil.example", "evil.example", false),
+            ("10-0-0-1.{hash}.nip.io", "nip.io", false),
+            ("app.10.0.0.1.nip.io", "10.0.0.1.nip.io", true),
+            ("app.10.0.0.1.nip.io", "1.nip.io", true),
+            ("1-2-3-4.10-0-0-1.nip.io", "10-0-0-1.nip.io", false),
+            ("10-0-0-1.1-2-3-4.nip.io", "1-2-3-4.nip.io", false),
+            ("10-0-0-1.1.2.3.4.evil.example", "2.3.4.evil.example", false),
+            ("10-0-0-1.x.1.2.3.4.evil.example", "1.2.3.4.evil.example", true),
+        ] {
+            let [question, domain] = [question, domain].map(|text| name(&text.replace("{hash}", HASH)));
+            let address: IpAddr = "10.0.0.1".parse().unwrap();
+            let found = spells(question.as_ref(), domain.as_ref(), address, &ranges);
+            assert_eq!(found, spelled, "{question} of {domain}");
         }
     }
 }

@@ -4,10 +4,12 @@
 //! where its claim can be read. Names that belong to a private person and point at loopback are one preset each:
 //! their owner can change them on any day, so nobody should get them as part of a bundle.
 
+use std::sync::LazyLock;
+
 use ipnet::IpNet;
 
 use super::{Exception, ExceptionMode, Origin, Shape};
-use crate::dns::Name;
+use crate::dns::{Name, NameRef};
 
 /// How much of its domains a preset opens.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -79,6 +81,34 @@ const fn spelled(
         scope: Scope::Whole,
         source,
         note,
+    }
+}
+
+/// Who answers names that spell an address, and so reads them.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Service<'a> {
+    /// It reads what stands before this.
+    pub(super) domain: NameRef<'a>,
+    /// The label before the domain is a server's hash, of 32 hexadecimal digits like an IPv6 address.
+    pub(super) has_hash: bool,
+}
+
+impl<'a> Service<'a> {
+    /// The service behind the names of `domain`. One that is known reads all of a name, also where an exception is for a
+    /// part of its names only.
+    pub(super) fn of(domain: NameRef<'a>) -> Self {
+        /// `192-168-1-20.625d406a00ac415b978ddb368c0d1289.plex.direct`
+        const WITH_HASH: &str = "plex.direct";
+        static KNOWN: LazyLock<Vec<(Name, bool)>> = LazyLock::new(|| {
+            let spelled = PRESETS.iter().filter(|preset| preset.shape == Shape::AddressInName);
+            let domains = spelled.flat_map(|preset| preset.domains);
+            domains.filter_map(|text| Some((Name::from_text(text).ok()?, *text == WITH_HASH))).collect()
+        });
+        let known = KNOWN.iter().find(|(service, _)| domain.is_within(service.as_ref()));
+        match known {
+            Some((service, has_hash)) => Self { domain: service.as_ref(), has_hash: *has_hash },
+            None => Self { domain, has_hash: false },
+        }
     }
 }
 

@@ -127,6 +127,7 @@ pub(super) fn cases() -> Vec<Case> {
     cases.push(one("X01", "loopback that an exception does not name", &loopback, "192.168.1.1", false));
 
     cases.extend(spelled());
+    cases.extend(spelled_in_two_ways());
     cases.extend(aliases(&exempt));
     cases.extend(kept_aliases());
     cases.extend(names());
@@ -146,6 +147,7 @@ fn spelled() -> Vec<Case> {
         one("X03", title, &named("www"), "192.168.1.20", false),
         one("X03", title, &named("fd00--1"), "fd00::1", true),
         one("X03", title, &named("fd00--1"), "fd00::2", false),
+        one("X03", title, &named("fd000000000000000000000000000001"), "fd00::1", true),
         Case::new(Group::Exceptions, "X03", title)
             .variant("the right one and another")
             .named(&named("192-168-1-20"))
@@ -153,6 +155,44 @@ fn spelled() -> Vec<Case> {
             .forbid(["192.168.1.1"])
             .leaves_addresses(["192.168.1.20"]),
     ]
+}
+
+/// X03: a name that somebody else may answer, or that may be read as another address outside.
+fn spelled_in_two_ways() -> Vec<Case> {
+    let secret = "192.168.1.20";
+    let rows: &[(&str, &[&str])] = &[
+        (
+            "a name that is delegated to whoever has the address in it",
+            &[
+                "_acme-challenge.1-2-3-4.192-168-1-20",
+                "x._ACME-challenge.1-2-3-4.192-168-1-20",
+                "0102_acme-challenge.0304.c0a80114",
+                "x_acme-challenge.192-168-1-20",
+                "_x.192-168-1-20",
+            ],
+        ),
+        (
+            "an address outside in the name too",
+            &[
+                "192-168-1-20.1-2-3-4",
+                "1.2.3.4.192-168-1-20",
+                "01020304.192-168-1-20",
+                "192-168-1-20.2606-4700--1111",
+                "26064700470000000000000000001111.192-168-1-20",
+                "2606-4700--192.168.1.20",
+                "0-0-0-0-0-ffff-102-304.192-168-1-20",
+                "64-ff9b--102-304.192-168-1-20",
+                "192-168-1-20.1-2.3-4",
+                "010-1-1-1.x.192-168-1-20",
+            ],
+        ),
+    ];
+    let named = |front: &str| format!("{front}.{}", below("spelled"));
+    rows.iter()
+        .flat_map(|(title, fronts)| {
+            fronts.iter().map(move |front| one("X03", title, &named(front), secret, false))
+        })
+        .collect()
 }
 
 /// N04, X04, X06: an exception holds for the name that was asked, and as far as its domain goes.
