@@ -51,7 +51,7 @@ pub(super) fn strangers_in(domain: &Name) -> Option<String> {
     if public_suffix(domain).is_some() || below() {
         return Some(format!("{} is a public suffix: strangers have names below it", shown()));
     }
-    shared(domain).map(|owner| format!("below {} everybody can have a name for any address", quoted(owner)))
+    shared(domain).map(|owner| format!("below {} everybody can have a name for any address", quoted(&owner)))
 }
 
 /// Strangers have names in the route's domain. The domain of a preset is known to be safe to send to its servers.

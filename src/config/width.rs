@@ -6,29 +6,170 @@ use psl::Type;
 
 use super::error::{Wrong, quoted};
 use crate::dns::{self, Name};
+use crate::policy::PRESETS;
 
-/// Domains below which everybody can have names of their own or spell any address, and that the public
-/// suffix list does not hold.
-const SHARED: &[&str] = &[
-    "nip.io",
-    "sslip.io",
+/// Services whose names answer with the address they spell. Nobody owns a name there, and their source is public: the
+/// presets say where.
+const SPELLED: &[&str] = &["nip.io", "sslip.io", "traefik.me"];
+
+/// Domains below which everybody can have a name for any address, at any depth, and nobody has one for long.
+const ANYBODY: &[&str] = &[
+    // They answer with the address in the name, or did. How they read it is not published, or is looser than what an
+    // exception can hold them to.
     "xip.io",
     "xip.name",
-    "traefik.me",
     "local-ip.co",
     "local-ip.sh",
     "local-ip.medicmobile.org",
     "my.local-ip.co",
     "localip.cc",
     "backname.io",
-    "ipq.co",
     "ip6.name",
     "getip.dev",
+    "nip.direct",
+    // A name for any address, for whoever asks.
+    "ipq.co",
+    // Made for rebinding: another address each time.
     "1u.ms",
     "rbndr.us",
     "rebind.network",
     "rebind.it",
+    "rebindtest.com",
     "lock.cmpxchg8b.com",
+    // Loggers of requests from attacked machines: interactsh, Burp Collaborator and their like. Names are given out by the
+    // minute, and some answer with an address of the asker's choice.
+    "interact.sh",
+    "oast.fun",
+    "oast.live",
+    "oast.me",
+    "oast.online",
+    "oast.pro",
+    "oast.site",
+    "burpcollaborator.net",
+    "oastify.com",
+    "bxss.me",
+    "canarytokens.com",
+    "canarytokens.net",
+    "canarytokens.org",
+    "ceye.io",
+    "dgrh3.cn",
+    "dnsbin.zhack.ca",
+    "dnshook.site",
+    "dnslog.cn",
+    "dnslog.link",
+    "dnslog.store",
+    "eyes.sh",
+    "pingb.in",
+    "requestbin.net",
+    "requestrepo.com",
+    "webhook.site",
+    "xss.ht",
+];
+
+/// Domains that give each customer a name, like a public suffix: one name below is one owner's. `*` is one label of the
+/// provider's own, such as a region.
+const GIVEN: &[&str] = &[
+    // Dynamic DNS and free names.
+    "changeip.com",
+    "dynamic-dns.net",
+    "dynu.com",
+    "no-ip.com",
+    "ydns.eu",
+    "dns.army",
+    "dns.navy",
+    "v6.rocks",
+    "selfhost.de",
+    "selfhost.eu",
+    "quickconnect.to",
+    // afraid.org's most used.
+    "chickenkiller.com",
+    "crabdance.com",
+    "ignorelist.com",
+    "jumpingcrab.com",
+    "mooo.com",
+    "strangled.net",
+    "twilightparadox.com",
+    "us.to",
+    // Tunnels to somebody's machine.
+    "bore.digital",
+    "bore.pub",
+    "cfargotunnel.com",
+    "devtunnels.ms",
+    "*.devtunnels.ms",
+    "expose.dev",
+    "lhr.life",
+    "lhr.rocks",
+    "lhrtunnel.link",
+    "loca.lt",
+    "localhost.run",
+    "localtunnel.me",
+    "loclx.io",
+    "packetriot.net",
+    "pagekite.me",
+    "pinggy.io",
+    "pinggy.link",
+    "*.pinggy.link",
+    "pktriot.net",
+    "playit.gg",
+    "ply.gg",
+    "portmap.host",
+    "portmap.io",
+    "serveo.net",
+    "serveousercontent.com",
+    "sharedwithexpose.com",
+    "tunnelmole.com",
+    "tunnelto.dev",
+    "zrok.io",
+    "share.zrok.io",
+    // Workshops in a browser.
+    "app.github.dev",
+    "beeceptor.com",
+    "codesandbox.io",
+    "github.dev",
+    "gitpod.io",
+    "*.gitpod.io",
+    "glitch.me",
+    "replit.dev",
+    "stackblitz.io",
+    "webcontainer.io",
+    // Clouds: what stands above the names that the public suffix list holds, and what it leaves out.
+    "amazonaws.com",
+    "amazonaws.com.cn",
+    "compute.amazonaws.com",
+    "elb.amazonaws.com",
+    "rds.amazonaws.com",
+    "*.rds.amazonaws.com",
+    "on.aws",
+    "api.aws",
+    "azure.com",
+    "cloudapp.azure.com",
+    "*.cloudapp.azure.com",
+    "azurecontainer.io",
+    "azurecontainerapps.io",
+    "*.azurecontainerapps.io",
+    "windows.net",
+    "core.windows.net",
+    "*.core.windows.net",
+    "database.windows.net",
+    "googleusercontent.com",
+    "bc.googleusercontent.com",
+    "run.app",
+    "digitaloceanspaces.com",
+    "linodeobjects.com",
+    "linodeusercontent.com",
+    "vultrobjects.com",
+    "vultrusercontent.com",
+    "contaboserver.net",
+    "your-server.de",
+    "clients.your-server.de",
+    "ovh.net",
+    "hosting.ovh.net",
+    "vps.ovh.net",
+    "scw.cloud",
+    "oraclevcn.com",
+    "oci.customer-oci.com",
+    "aliyuncs.com",
+    "myqcloud.com",
 ];
 
 /// What else the exception says about the names it is for.
@@ -54,23 +195,53 @@ pub(super) fn refuse_wide_domain(domain: &Name, narrowing: Narrowing) -> Result<
         }
         _ => {}
     }
-    let narrow = narrowing.exact || narrowing.address_in_name;
+    // The owner of a label answers for all below it, whatever address the name spells.
+    let gives_names = |help: String| {
+        Err(Wrong::new(format!(
+            "{} gives names to everybody: strangers could point theirs at your network",
+            shown()
+        ))
+        .help(help))
+    };
     match public_suffix(domain) {
-        Some(Type::Icann) => Err(Wrong::new(format!("{} is a public suffix: many owners have names below it", shown()))
-            .help("name the domain of one owner, such as \"nas.example.org\"; for a network's own names write a [[route]]")),
-        Some(Type::Private) if !narrow => {
-            let shown = shown();
-            Err(Wrong::new(format!("{shown} gives names to everybody: strangers could point theirs at your network"))
-                .help(format!("write your own full name below {shown}, or set address-in-name = true where its names spell their address")))
+        Some(Type::Icann) => {
+            return Err(Wrong::new(format!("{} is a public suffix: many owners have names below it", shown()))
+                .help("name the domain of one owner, such as \"nas.example.org\"; for a network's own names write a [[route]]"));
         }
-        _ => match shared(domain) {
-            Some(owner) if !narrow => {
-                Err(Wrong::new(format!("below {} everybody can have a name for any address", quoted(owner)))
-                    .help("set address-in-name = true, or exact = true with one full name"))
-            }
-            _ => Ok(()),
-        },
+        _ if narrowing.exact => return Ok(()),
+        Some(Type::Private) => return gives_names(own_name(domain)),
+        None if is_given(domain) => return gives_names(own_name(domain)),
+        None => {}
     }
+    let any_address = |service: &str| {
+        Wrong::new(format!("below {} everybody can have a name for any address", quoted(service)))
+    };
+    if let Some(service) = spelled(domain)
+        && !narrowing.address_in_name
+    {
+        let preset =
+            preset_for(domain).map(|preset| format!("write preset = {} in its place, or ", quoted(preset)));
+        return Err(any_address(service)
+            .help(format!("{}set exact = true with one full name", preset.unwrap_or_default())));
+    }
+    match anybody(domain) {
+        Some(service) => Err(any_address(service).help("set exact = true with one full name")),
+        None => Ok(()),
+    }
+}
+
+fn own_name(domain: &Name) -> String {
+    let own = format!("write your own full name below {}", quoted(&domain.to_string()));
+    match preset_for(domain) {
+        Some(preset) => format!("{own}, or preset = {}", quoted(preset)),
+        None => own,
+    }
+}
+
+/// The preset for names of this domain.
+fn preset_for(domain: &Name) -> Option<&'static str> {
+    let is_for = |text: &&str| Name::from_text(text).is_ok_and(|own| domain.as_ref().is_within(own.as_ref()));
+    PRESETS.iter().find(|preset| preset.domains.iter().any(is_for)).map(|preset| preset.name)
 }
 
 /// The kind of public suffix the domain is, if it is one.
@@ -82,16 +253,43 @@ pub(super) fn public_suffix(domain: &Name) -> Option<Type> {
     found.typ.filter(|_| found.len == length)
 }
 
-/// The owner of names that everybody can have, if the domain is one of them.
-pub(super) fn shared(domain: &Name) -> Option<&'static str> {
-    static NAMES: LazyLock<Vec<(Name, &str)>> = LazyLock::new(|| {
-        SHARED.iter().filter_map(|owner| Some((Name::from_text(owner).ok()?, *owner))).collect()
-    });
+/// A table's domains as names.
+type Names = LazyLock<Vec<(Name, &'static str)>>;
+
+fn names(table: &[&'static str]) -> Vec<(Name, &'static str)> {
+    table.iter().filter_map(|owner| Some((Name::from_text(owner).ok()?, *owner))).collect()
+}
+
+/// The row that `domain` is, or lies below.
+fn row_above(rows: &[(Name, &'static str)], domain: &Name) -> Option<&'static str> {
     let domain = domain.as_ref();
-    let is_owner = |(owner, _): &&(Name, _)| {
-        owner.as_ref().last_label() == domain.last_label() && domain.is_within(owner.as_ref())
-    };
-    NAMES.iter().find(is_owner).map(|(_, owner)| *owner)
+    rows.iter().find(|(owner, _)| domain.is_within(owner.as_ref())).map(|(_, owner)| *owner)
+}
+
+/// The owner of names that everybody can have, if the domain is one of them or gives names to everybody.
+pub(super) fn shared(domain: &Name) -> Option<String> {
+    let owner = spelled(domain).or_else(|| anybody(domain)).map(str::to_owned);
+    owner.or_else(|| is_given(domain).then(|| domain.to_string()))
+}
+
+fn spelled(domain: &Name) -> Option<&'static str> {
+    static NAMES: Names = LazyLock::new(|| names(SPELLED));
+    row_above(&NAMES, domain)
+}
+
+fn anybody(domain: &Name) -> Option<&'static str> {
+    static NAMES: Names = LazyLock::new(|| names(ANYBODY));
+    row_above(&NAMES, domain)
+}
+
+/// The domain is a row of [`GIVEN`] itself.
+fn is_given(domain: &Name) -> bool {
+    static NAMES: Names = LazyLock::new(|| names(GIVEN));
+    NAMES.iter().any(|(owner, _)| {
+        let (owner, domain) = (owner.as_ref(), domain.as_ref());
+        let is_label = |(own, label): (&[u8], &[u8])| own == b"*" || own.eq_ignore_ascii_case(label);
+        owner.label_count() == domain.label_count() && owner.labels().zip(domain.labels()).all(is_label)
+    })
 }
 
 #[cfg(test)]
@@ -100,7 +298,7 @@ mod tests {
 
     const WIDE: Narrowing = Narrowing { exact: false, address_in_name: false };
     const EXACT: Narrowing = Narrowing { exact: true, address_in_name: false };
-    const SPELLED: Narrowing = Narrowing { exact: false, address_in_name: true };
+    const IN_NAME: Narrowing = Narrowing { exact: false, address_in_name: true };
 
     #[test]
     fn a_domain_of_one_owner_is_the_widest_there_is() {
@@ -108,7 +306,7 @@ mod tests {
             (".", WIDE, Some("every name")),
             ("com", WIDE, Some("top-level")),
             ("com", EXACT, Some("top-level")),
-            ("internal", SPELLED, Some("top-level")),
+            ("internal", IN_NAME, Some("top-level")),
             ("co.uk", WIDE, Some("public suffix")),
             ("co.uk", EXACT, Some("public suffix")),
             ("home.arpa", WIDE, Some("public suffix")),
@@ -118,15 +316,35 @@ mod tests {
             ("nas.example.org", WIDE, None),
             ("duckdns.org", WIDE, Some("gives names to everybody")),
             ("DuckDNS.org", WIDE, Some("gives names to everybody")),
+            ("duckdns.org", IN_NAME, Some("gives names to everybody")),
             ("duckdns.org", EXACT, None),
             ("me.duckdns.org", WIDE, None),
             ("direct.quickconnect.to", WIDE, Some("gives names to everybody")),
-            ("direct.quickconnect.to", SPELLED, None),
+            ("direct.quickconnect.to", IN_NAME, Some("gives names to everybody")),
+            ("quickconnect.to", IN_NAME, Some("gives names to everybody")),
+            ("nas.direct.quickconnect.to", IN_NAME, None),
             ("github.io", WIDE, Some("gives names to everybody")),
+            ("github.io", IN_NAME, Some("gives names to everybody")),
+            ("amazonaws.com", WIDE, Some("gives names to everybody")),
+            ("amazonaws.com", IN_NAME, Some("gives names to everybody")),
+            ("eu-west-1.rds.amazonaws.com", WIDE, Some("gives names to everybody")),
+            ("EU-west-1.RDS.amazonaws.com", WIDE, Some("gives names to everybody")),
+            ("db.abc.eu-west-1.rds.amazonaws.com", WIDE, None),
+            ("bucket.s3.amazonaws.com", WIDE, None),
+            ("mooo.com", WIDE, Some("gives names to everybody")),
+            ("me.mooo.com", WIDE, None),
+            ("interact.sh", WIDE, Some("any address")),
+            ("abc.oast.fun", WIDE, Some("any address")),
+            ("abc.oast.fun", IN_NAME, Some("any address")),
+            ("abc.oast.fun", EXACT, None),
+            ("dnslog.cn", IN_NAME, Some("any address")),
+            ("1u.ms", IN_NAME, Some("any address")),
+            ("10-0-0-1.local-ip.co", IN_NAME, Some("any address")),
             ("nip.io", WIDE, Some("any address")),
-            ("nip.io", SPELLED, None),
+            ("nip.io", IN_NAME, None),
             ("10.0.0.1.nip.io", WIDE, Some("any address")),
             ("10.0.0.1.nip.io", EXACT, None),
+            ("app.nip.io", IN_NAME, None),
             ("notnip.io", WIDE, None),
             ("plex.direct", WIDE, None),
             ("corp.internal", WIDE, None),
@@ -143,9 +361,18 @@ mod tests {
 
     #[test]
     fn the_table_parses_and_adds_to_the_public_suffix_list() {
-        for domain in SHARED {
+        let rows = || [SPELLED, ANYBODY, GIVEN].into_iter().flatten().copied();
+        for domain in rows() {
             let name = Name::from_text(domain).unwrap();
             assert_eq!(public_suffix(&name), None, "{domain}");
+            assert_eq!(rows().filter(|other| *other == domain).count(), 1, "{domain}");
+        }
+    }
+
+    #[test]
+    fn what_an_address_in_the_name_makes_acceptable_has_a_preset_with_a_source() {
+        for domain in SPELLED {
+            assert!(preset_for(&Name::from_text(domain).unwrap()).is_some(), "{domain}");
         }
     }
 }
