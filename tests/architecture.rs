@@ -65,6 +65,7 @@ const EDGES: &[(&str, &[(&str, Use)])] = &[
                     "RouteTrust",
                     "Scope",
                     "Shape",
+                    "TranslatorPlace",
                     "default_networks",
                     "preset",
                     "range_named",

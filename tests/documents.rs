@@ -206,7 +206,12 @@ fn ranges() -> String {
     page.push_str(
         "\nBeside the table stand the networks of `block`, the addresses of this machine's own interfaces\n\
          (`own-addresses`), and whatever IPv4 address is embedded behind the prefixes of `nat64`, behind one that the\n\
-         network announces (RFC 7050), or in an ISATAP interface identifier.\n\
+         network announces (RFC 7050), or in an ISATAP interface identifier. Every prefix that holds an address has its say.\n\
+         \n\
+         A prefix of `nat64` is 64:ff9b::/96, in 64:ff9b:1::/48, in public space, or a unique-local one of length 96. The\n\
+         second and the last are in ranges that are blocked: public addresses behind them may pass, and nothing else there.\n\
+         What the network announces opens nothing. It counts where both well-known addresses are behind it, four prefixes at\n\
+         most of each server, for a day or until that server says otherwise.\n\
          \n\
          ## Names that mean something inside\n\
          \n\

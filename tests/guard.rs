@@ -22,18 +22,20 @@ use stubborn::audit::wire::code;
 use stubborn::audit::{
     AttackUpstream, Exchange, FIXTURE, Finding, Group, Setup, Transport, catalogue, play_and_watch,
 };
+use stubborn::dns::embed_nat64;
 use stubborn::policy::{OnBlock, Profile};
 use support::daemon::DEADLINE;
 use support::{TestDaemon, Zone, second};
 
-/// One prefix of each length RFC 6052 §2.2 allows.
-const NAT64: [&str; 6] = [
+/// One prefix of each length RFC 6052 §2.2 allows, and one within another that leads to 127.0.0.1 by that.
+const NAT64: [&str; 7] = [
     "2a00:6432::/32",
     "2a00:6440:100::/40",
     "2a00:6448:1::/48",
     "2a00:6456:1:100::/56",
     "2a00:6464:2:3::/64",
     "2a00:6496:ff9b::/96",
+    "2a00:6432:7f00:1::/96",
 ];
 
 /// The catalogue as all tests play it.
@@ -267,21 +269,35 @@ fn block_replies_are_what_on_block_says() {
 }
 
 /// A14: the daemon learns the network's NAT64 prefix (RFC 7050) and judges what is behind it. What a hostile network
-/// teaches opens none of the inside ranges.
+/// teaches opens nothing.
 #[test]
 fn a_learned_prefix_is_seen_through_and_opens_nothing() {
     let taught = [
-        "2a00:6496:ff9b::192.0.0.170",
-        "fe80::192.0.0.170",
-        "fec0::192.0.0.170",
-        "ff02::192.0.0.170",
-        "::ffff:0:192.0.0.170",
-        "100::192.0.0.170",
-        "2001:db8::192.0.0.170",
-        "4000::192.0.0.170",
-        // fd12:3456::/32 by RFC 6052, behind which most of the hosts of fd12:3456:xxxx::/48 look public.
-        "fd12:3456:c000:aa::",
+        "2a00:6496:ff9b::/96",
+        // Places where no translator can be.
+        "fe80::/96",
+        "fec0::/96",
+        "ff02::/96",
+        "::ffff:0:0:0/96",
+        "100::/96",
+        "2001:db8::/96",
+        "4000::/96",
+        // Behind which most of the hosts of fd12:3456:xxxx::/48 look public.
+        "fd12:3456::/32",
+        "fd00:64::/96",
+        "64:ff9b:1::/48",
+        "64:ff9b:1:abcd::/96",
     ];
+    let taught: Vec<String> = taught
+        .iter()
+        .map(|prefix| prefix.parse().unwrap())
+        .flat_map(|prefix: Ipv6Net| {
+            [170, 171].map(|last| embed_nat64(prefix, [192, 0, 0, last].into()).to_string())
+        })
+        // One of the two alone is no evidence.
+        .chain(["2a00:1450:4009:80b::192.0.0.170".to_owned(), "2a00:1450:4009:80c::192.0.0.171".to_owned()])
+        .collect();
+    let taught: Vec<&str> = taught.iter().map(String::as_str).collect();
     let rows = [
         ("a.example", "fe80::808:808"),
         ("b.example", "fec0::808:808"),
@@ -292,11 +308,16 @@ fn a_learned_prefix_is_seen_through_and_opens_nothing() {
         ("g.example", "fd12:3456:789a:1::"),
         ("h.example", "fd12:3456:808:808::"),
         ("i.example", "::8.8.8.8"),
+        ("j.example", "fd00:64::8.8.8.8"),
+        ("k.example", "64:ff9b:1:808:8:800::"),
+        ("l.example", "64:ff9b:1:abcd::8.8.8.8"),
+        ("m.example", "64:ff9b:1:abcd::10.0.0.1"),
     ];
     let mut zone = Zone::new()
         .addresses("ipv4only.arpa", &taught)
         .addresses("learned.example", &["2a00:6496:ff9b::127.0.0.1"])
-        .addresses("public.example", &["2a00:6496:ff9b::8.8.8.8"]);
+        .addresses("public.example", &["2a00:6496:ff9b::8.8.8.8"])
+        .addresses("www.example", &["2a00:1450:4009:80b::2004"]);
     for (name, address) in rows {
         zone = zone.addresses(name, &[address]);
     }
@@ -307,6 +328,27 @@ fn a_learned_prefix_is_seen_through_and_opens_nothing() {
         assert!(Instant::now() < deadline, "the prefix is not learned");
     }
     daemon.ask("public.example", code::AAAA).assert_addresses(&["2a00:6496:ff9b::808:808"]);
+    daemon.ask("www.example", code::AAAA).assert_addresses(&["2a00:1450:4009:80b::2004"]);
     let open: Vec<_> = rows.iter().filter(|(name, _)| !daemon.ask(name, code::AAAA).is_empty()).collect();
     assert!(open.is_empty(), "opened by what the network taught: {open:?}");
+}
+
+/// A14: what is written opens the ranges kept for translation, for public addresses.
+#[test]
+fn a_written_prefix_in_a_blocked_range_opens_what_is_public_behind_it() {
+    let upstream = Zone::new()
+        .addresses("a.example", &["64:ff9b:1::8.8.8.8"])
+        .addresses("b.example", &["64:ff9b:1::10.0.0.1"])
+        .addresses("c.example", &["64:ff9b:1:1::8.8.8.8"])
+        .addresses("d.example", &["fd00:64::8.8.8.8"])
+        .addresses("e.example", &["fd00:64::127.0.0.1"])
+        .addresses("f.example", &["fd00:64::1:0:8.8.8.8"])
+        .serve();
+    let daemon =
+        TestDaemon::start(upstream.address(), "[guard]\nnat64 = [\"64:ff9b:1::/96\", \"fd00:64::/96\"]\n");
+    daemon.ask("a.example", code::AAAA).assert_addresses(&["64:ff9b:1::808:808"]);
+    daemon.ask("d.example", code::AAAA).assert_addresses(&["fd00:64::808:808"]);
+    for name in ["b.example", "c.example", "e.example", "f.example"] {
+        assert!(daemon.ask(name, code::AAAA).is_empty(), "{name}");
+    }
 }

@@ -41,6 +41,16 @@ proptest! {
     }
 
     #[test]
+    fn a_translation_prefix_more_opens_nothing(choices in vec(any::<u8>(), 16..24)) {
+        properties::nat64::check(&choices);
+    }
+
+    #[test]
+    fn a_name_spells_an_address_only_if_nobody_can_read_another(choices in vec(any::<u8>(), 1..12)) {
+        properties::names::spelled(&choices);
+    }
+
+    #[test]
     fn queries_are_read_whole_or_refused(
         id in any::<u16>(),
         flags in any::<u16>(),

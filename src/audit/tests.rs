@@ -27,7 +27,7 @@ fn everything() -> Setup {
             "2a00:6464:2:3::/64",
         ]
         .into_iter()
-        .chain(["2a00:6496:ff9b::/96"])
+        .chain(["2a00:6496:ff9b::/96", "2a00:6432:7f00:1::/96"])
         .map(|net| net.parse().unwrap())
         .collect(),
         fixture: true,

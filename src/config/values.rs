@@ -11,6 +11,7 @@ use super::suggest::{listed, nearest};
 use super::units;
 use crate::dns::{Name, NameError};
 use crate::listen;
+use crate::policy::TranslatorPlace;
 
 /// One of a few words.
 pub(super) fn choice<T: Copy>(
@@ -219,6 +220,10 @@ pub(super) fn nat64(text: &str) -> Result<Ipv6Net, Wrong> {
         return Err(Wrong::new(format!("{} has bits set that RFC 6052 reserves", quoted(text)))
             .help("bits 64 to 71 of a translator's prefix are zero"));
     }
+    if TranslatorPlace::of(prefix).is_none() {
+        return Err(Wrong::new(format!("{} is where no translator can be", quoted(text)))
+            .help("a translator's prefix is 64:ff9b::/96, or in 64:ff9b:1::/48, or in public space, or a unique-local /96"));
+    }
     Ok(prefix)
 }
 
@@ -319,12 +324,21 @@ mod tests {
     fn translators_prefixes_have_a_length_of_rfc_6052() {
         for (text, fine) in [
             ("64:ff9b::/96", true),
-            ("2001:db8::/32", true),
-            ("2001:db8:1200::/40", true),
-            ("2001:db8:1:2::/64", true),
-            ("2001:db8::/33", false),
-            ("2001:db8::/128", false),
-            ("2001:db8:0:0:100::/96", false),
+            ("64:ff9b:1::/48", true),
+            ("2001:67c::/32", true),
+            ("2001:67c:1200::/40", true),
+            ("2001:67c:1:2::/64", true),
+            ("fd00:64::/96", true),
+            ("2001:67c::/33", false),
+            ("2001:67c::/128", false),
+            ("2001:67c:0:0:100::/96", false),
+            ("2001:db8::/32", false),
+            ("fd00:1::/32", false),
+            ("fd00:ec2::/96", false),
+            ("fe80::/96", false),
+            ("::/96", false),
+            ("::ffff:0:0/96", false),
+            ("2002:a00:1::/96", false),
         ] {
             assert_eq!(nat64(text).is_ok(), fine, "{text}");
         }

@@ -15,7 +15,7 @@ use super::addresses::OwnAddresses;
 use super::build::{BuildError, Built, Environment, Memory, Source};
 use super::clock::ClockWatch;
 use super::confine::{Confinement, Needs};
-use super::nat64::learn;
+use super::nat64::{Learned, learn};
 use super::notify::{Notifier, is_service};
 use super::pid_file::PidFile;
 use super::privileges::{PrivilegesError, User};
@@ -262,7 +262,8 @@ impl Daemon {
         let mut status_tick = tokio::time::interval(STATUS_INTERVAL);
         let mut learn_tick = tokio::time::interval(LEARN_INTERVAL);
         let mut clock = ClockWatch::default();
-        let (learned_sender, mut learned) = mpsc::unbounded_channel();
+        let (told_sender, mut told) = mpsc::unbounded_channel();
+        let mut learned = Learned::default();
         // What changed between the first reading and the start of the watch.
         // Its outcome is in the log.
         let _ = self.read_anew("start", false);
@@ -284,20 +285,19 @@ impl Daemon {
                 }
                 // Only a host with IPv6 beyond its own link can reach anything behind such a prefix.
                 _ = learn_tick.tick(), if self.environment.own.iter().any(is_global_v6) => {
-                    let (resolver, sender) = (Arc::clone(&self.service.resolver), learned_sender.clone());
-                    tokio::task::spawn_local(async move {
-                        let _ = sender.send(learn(&resolver).await);
-                    });
+                    learn(&self.service.resolver, &told_sender);
                 }
-                // What was learned before stays until something else is known.
-                Some(learned) = learned.recv() => match learned {
-                    None => learn_tick.reset_after(LEARN_AGAIN),
-                    Some(prefixes) if prefixes == self.environment.nat64 => {}
-                    Some(prefixes) => {
+                Some(told) = told.recv() => {
+                    if told.prefixes.is_none() {
+                        learn_tick.reset_after(LEARN_AGAIN);
+                    }
+                    learned.take(told, Instant::now());
+                    let prefixes = learned.prefixes();
+                    if prefixes != self.environment.nat64 {
                         self.environment.nat64 = prefixes;
                         let _ = self.reload("the network's NAT64 prefix", true);
                     }
-                },
+                }
                 _ = fold_tick.tick() => {
                     self.service.telemetry.write_folded(Instant::now());
                     clock.look(self.service.resolver.clock_behind());

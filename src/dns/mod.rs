@@ -37,7 +37,7 @@ pub use kind::{Class, Rcode, RecordType};
 pub use local::{LOCAL_TTL, LocalAnswer};
 pub use message::{Message, MessageBuilder, Record, Section};
 pub use name::{FoldedName, Name, NameError, NameRef};
-pub use nat64::{NAT64_LENGTHS, embed_nat64, learned_prefixes};
+pub use nat64::{NAT64_LENGTHS, embed_nat64, extract_nat64, learned_prefixes};
 pub use public_suffix::public_suffix;
 pub use query::{Asker, NotAQuery, Query, Question};
 pub use response::{

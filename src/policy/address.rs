@@ -4,6 +4,8 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use ipnet::Ipv6Net;
 
+use crate::dns::{NAT64_LENGTHS, extract_nat64};
+
 /// How an IPv4 address is hidden in an IPv6 one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Embedding {
@@ -52,13 +54,13 @@ fn each_embedding(address: Ipv6Addr, nat64: &[Ipv6Net], mut found: impl FnMut(Em
     if bits >> 32 & 0xfdff_ffff == 0x0000_5efe {
         found(Embedding::Isatap);
     }
-    if within(WELL_KNOWN_NAT64, 96) {
-        found(Embedding::Nat64(96));
-    }
-    // Of nested prefixes the longest routes the packet.
-    let own = nat64.iter().filter(|prefix| prefix.contains(&address)).map(Ipv6Net::prefix_len).max();
-    if let Some(length) = own {
-        found(Embedding::Nat64(length));
+    // Of nested prefixes the longest routes the packet, if all of them are real: somebody else may have announced one.
+    for length in NAT64_LENGTHS {
+        let is_well_known = length == 96 && within(WELL_KNOWN_NAT64, 96);
+        let holds = |prefix: &Ipv6Net| prefix.prefix_len() == length && prefix.contains(&address);
+        if is_well_known || nat64.iter().any(holds) {
+            found(Embedding::Nat64(length));
+        }
     }
 }
 
@@ -69,15 +71,7 @@ fn embedded(bits: u128, embedding: Embedding) -> [Option<Ipv4Addr>; 2] {
         Embedding::Low | Embedding::Isatap => [Some(low32(0)), None],
         Embedding::SixToFour => [Some(low32(80)), None],
         Embedding::Teredo => [Some(low32(64)), Some(Ipv4Addr::from(!u32::from(low32(0))))],
-        Embedding::Nat64(96) => [Some(low32(0)), None],
-        // Bits 64–71 are the "u" octet and are stepped over (RFC 6052 §2.2).
-        Embedding::Nat64(length) => {
-            let before = 64 - u32::from(length).min(64);
-            let high = if before == 0 { 0 } else { (bits >> 64) & ((1 << before) - 1) };
-            let after = 32 - before.min(32);
-            let low = if after == 0 { 0 } else { bits >> (56 - after) & ((1 << after) - 1) };
-            [u32::try_from(high << after | low).ok().map(Ipv4Addr::from), None]
-        }
+        Embedding::Nat64(length) => [extract_nat64(length, Ipv6Addr::from(bits)), None],
     }
 }
 
@@ -132,5 +126,13 @@ mod tests {
             let made = embed_nat64(prefix.parse().unwrap(), Ipv4Addr::new(192, 0, 2, 33));
             assert_eq!(made.to_string(), address.parse::<Ipv6Addr>().unwrap().to_string(), "{prefix}");
         }
+    }
+
+    /// A longer prefix that somebody announced must not hide what the shorter one says.
+    #[test]
+    fn every_prefix_around_an_address_has_its_say() {
+        let nested = ["2001:db8::/32", "2001:db8:7f00:1::/96", "2001:db8:7f00::/48", "2001:dead::/32"];
+        assert_eq!(forms("2001:db8:7f00:1::808:808", &nested), ["127.0.0.1", "0.1.0.0", "8.8.8.8"]);
+        assert_eq!(forms("64:ff9b::8.8.8.8", &["64:ff9b::/96", "64:ff9b::/32"]), ["0.0.0.0", "8.8.8.8"]);
     }
 }

@@ -6,7 +6,7 @@ use std::net::IpAddr;
 use ipnet::{IpNet, Ipv6Net};
 
 use super::address::each_form;
-use super::ranges::{SPECIAL_RANGES, Treatment};
+use super::ranges::{SPECIAL_RANGES, TranslatorPlace, Treatment};
 use super::settings::{GuardSettings, Origin};
 
 /// A range with its name and where it comes from.
@@ -72,11 +72,11 @@ impl BlockedRanges {
                 around.max_by_key(|range| range.net.prefix_len()).is_some_and(|range| range.never_implied);
             all.push(BlockedRange { net, name, reference, origin: origin.clone(), treatment, never_implied });
         };
-        // Whoever runs the network says what is learned: that may open nothing but the range kept for this use.
-        for prefix in learned.iter().filter(|prefix| is_local_use(prefix)) {
-            add(IpNet::V6(*prefix), "nat64-learned", "RFC 7050", &Origin::BuiltIn, Treatment::Decode);
-        }
-        for prefix in &settings.nat64 {
+        // A prefix opens nothing but the range it is in, where that is blocked as a whole, for public addresses behind it;
+        // and only where the operator wrote it. What is learned is the word of whoever runs the network.
+        let opens =
+            |prefix: &&Ipv6Net| TranslatorPlace::of(**prefix).is_some_and(TranslatorPlace::is_blocked);
+        for prefix in settings.nat64.iter().filter(opens) {
             add(IpNet::V6(*prefix), "nat64-configured", "RFC 6052", &Origin::BuiltIn, Treatment::Decode);
         }
         for (net, origin) in &settings.unblock {
@@ -148,11 +148,6 @@ impl BlockedRanges {
     pub(super) fn len(&self) -> usize {
         self.ranges.iter().filter(|range| range.treatment == Treatment::Block).count()
     }
-}
-
-/// Of 64:ff9b:1::/48, local-use translation (RFC 8215).
-fn is_local_use(prefix: &Ipv6Net) -> bool {
-    u128::from(prefix.network()) >> 80 == 0x0064_ff9b_0001 && prefix.prefix_len() >= 48
 }
 
 fn is_unblocked(settings: &GuardSettings, address: IpAddr) -> bool {

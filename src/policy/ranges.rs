@@ -3,7 +3,9 @@
 //! Sources: the IANA IPv4 and IPv6 special-purpose address registries, the multicast and IPv6 unicast registries,
 //! and the cloud providers' documentation for metadata services. The longest prefix decides.
 
-use ipnet::IpNet;
+use std::net::Ipv6Addr;
+
+use ipnet::{IpNet, Ipv6Net};
 
 use super::settings::Profile;
 
@@ -60,6 +62,15 @@ const fn row(
 /// A range in which something sits that trusts whoever reaches it.
 const fn sensitive(net: &'static str, name: &'static str, reference: &'static str) -> SpecialRange {
     SpecialRange { net, name, reference, standard: Block, strict: Block, never_implied: true }
+}
+
+const WELL_KNOWN_NAT64: Ipv6Net = range([0x64, 0xff9b, 0], 96);
+const LOCAL_USE_NAT64: Ipv6Net = range([0x64, 0xff9b, 1], 48);
+const UNIQUE_LOCAL: Ipv6Net = range([0xfc00, 0, 0], 7);
+const GLOBAL_UNICAST: Ipv6Net = range([0x2000, 0, 0], 3);
+
+const fn range([a, b, c]: [u16; 3], length: u8) -> Ipv6Net {
+    Ipv6Net::new_assert(Ipv6Addr::new(a, b, c, 0, 0, 0, 0, 0), length)
 }
 
 const UNICAST6: &str = "IANA IPv6 unicast registry";
@@ -187,6 +198,55 @@ pub fn range_names() -> impl Iterator<Item = &'static str> + Clone {
     })
 }
 
+/// Where a translation prefix stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TranslatorPlace {
+    /// 64:ff9b::/96, known without being told (RFC 6052 §2.1).
+    WellKnown,
+    /// In 64:ff9b:1::/48, kept for translation (RFC 8215).
+    LocalUse,
+    /// A unique-local one of length 96.
+    UniqueLocal,
+    /// In public space.
+    Public,
+}
+
+impl TranslatorPlace {
+    /// The place of `prefix`; `None` where no translator can have it: it holds, or lies in, what is for something else.
+    pub fn of(prefix: Ipv6Net) -> Option<Self> {
+        let is_in = |range: Ipv6Net| range.contains(&prefix);
+        match prefix.prefix_len() {
+            _ if prefix == WELL_KNOWN_NAT64 => Some(Self::WellKnown),
+            48.. if is_in(LOCAL_USE_NAT64) => Some(Self::LocalUse),
+            96 if is_in(UNIQUE_LOCAL) && decides(prefix, Block) => Some(Self::UniqueLocal),
+            32.. if is_in(GLOBAL_UNICAST) && decides(prefix, Allow) => Some(Self::Public),
+            _ => None,
+        }
+    }
+
+    /// The range around it is blocked, and is to be opened for public addresses behind the prefix.
+    pub(super) fn is_blocked(self) -> bool {
+        matches!(self, Self::LocalUse | Self::UniqueLocal)
+    }
+}
+
+/// One row says this about all of `prefix`.
+fn decides(prefix: Ipv6Net, treatment: Treatment) -> bool {
+    let prefix = IpNet::V6(prefix);
+    let rows =
+        || SPECIAL_RANGES.iter().filter_map(|row| Some((row.net.parse::<IpNet>().ok()?, row.standard)));
+    let around = rows().filter(|(net, _)| net.contains(&prefix)).max_by_key(|(net, _)| net.prefix_len());
+    let is_alike = |(net, standard): (IpNet, Treatment)| standard == treatment || !prefix.contains(&net);
+    around.is_some_and(|(_, standard)| standard == treatment)
+        && rows().all(is_alike)
+        && !holds_sensitive(prefix)
+}
+
+fn holds_sensitive(prefix: IpNet) -> bool {
+    let sensitive = SPECIAL_RANGES.iter().filter(|row| row.never_implied);
+    sensitive.filter_map(|row| row.net.parse::<IpNet>().ok()).any(|net| prefix.contains(&net))
+}
+
 impl SpecialRange {
     fn is_ever_blocked(&self) -> bool {
         self.standard == Block || self.strict == Block
@@ -223,5 +283,42 @@ mod tests {
         assert_eq!(range_named("allocated"), None);
         assert!(range_names().any(|name| name == "loopback"));
         assert_eq!(range_names().filter(|name| *name == "loopback").count(), 1);
+    }
+
+    #[test]
+    fn a_translator_has_a_place_of_its_own() {
+        use TranslatorPlace::{LocalUse, Public, UniqueLocal, WellKnown};
+        for (prefix, place) in [
+            ("64:ff9b::/96", Some(WellKnown)),
+            ("64:ff9b::/32", None),
+            ("64:ff9b::/64", None),
+            ("64:ff9b:1::/48", Some(LocalUse)),
+            ("64:ff9b:1:abcd::/96", Some(LocalUse)),
+            ("64:ff9b:1::/40", None),
+            ("64:ff9b:2::/96", None),
+            ("fd00:64::/96", Some(UniqueLocal)),
+            ("fd00:64::/64", None),
+            ("fd00:1::/32", None),
+            ("fd00:ec2::/96", None),
+            ("fd00:42::/96", None),
+            ("2001:67c:2960:6464::/96", Some(Public)),
+            ("2a00:6432::/32", Some(Public)),
+            ("2001:db8::/32", None),
+            ("2001:db8:1::/96", None),
+            ("2001::/32", None),
+            ("2001:2::/32", None),
+            ("2002:a00:1::/96", None),
+            ("3fff::/32", None),
+            ("::/96", None),
+            ("::ffff:0:0/96", None),
+            ("fe80::/96", None),
+            ("fec0::/96", None),
+            ("ff02::/96", None),
+            ("100::/64", None),
+            ("5f00::/32", None),
+            ("4000::/32", None),
+        ] {
+            assert_eq!(TranslatorPlace::of(prefix.parse().unwrap()), place, "{prefix}");
+        }
     }
 }

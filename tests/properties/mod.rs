@@ -11,6 +11,7 @@ pub mod config;
 pub mod import;
 pub mod message;
 pub mod names;
+pub mod nat64;
 pub mod query;
 pub mod ranges;
 pub mod reply;

@@ -79,9 +79,59 @@ fn name_of(name: &Labels) -> Name {
     NameRef::from_wire(&wire_name(name)).unwrap().to_name()
 }
 
+/// What stands in a name: harmless words, addresses inside, and what a service reads as another address or delegates.
+const HARMLESS: &[&str] = &["www", "app-1", "x1", "fd00--1", "127-0-0-1", "7f000001", "0123456789abcdef"];
+const OTHERS: &[&str] = &[
+    "1-2-3-4",
+    "x-1-2-3-4-y",
+    "01020304",
+    "1-2.3-4",
+    "1.2.3.4",
+    "2606-4700--1111",
+    "26064700470000000000000000001111",
+    "0-0-0-0-0-ffff-102-304",
+    "64-ff9b--a00-1",
+    "2002-102-304--1",
+    "_acme-challenge",
+    "0102_acme-challenge",
+    r"1\.2\.3\.4",
+    "1-2-3-4xspelled.example",
+];
+
+/// A name below a domain whose names spell their addresses: with anything else to read in it, it is blocked.
+pub fn spelled(data: &[u8]) {
+    let mut choices = Choices(data);
+    let (mut parts, mut is_clear) = (Vec::new(), true);
+    while !choices.is_empty() && parts.len() < 5 {
+        let is_other = choices.one_in(4);
+        is_clear &= !is_other;
+        parts.push(choices.pick(if is_other { OTHERS } else { HARMLESS }));
+    }
+    let at = usize::from(choices.byte()) % (parts.len() + 1);
+    parts.insert(at, "10-1-2-3");
+    let asked = Name::from_text(&format!("{}.spelled.example", parts.join("."))).unwrap();
+    let domain = name_of(&labels("spelled.example"));
+    let exception = Exception { shape: Shape::AddressInName, ..exception(&domain, false) };
+    // A number beside an address may make another one of it.
+    let is_whole = parts.iter().filter(|part| part.contains("-0-0-")).count() == 0;
+    let passes = answers(&asked, vec![exception]);
+    assert!(is_clear || !passes, "{asked}");
+    assert!(passes || !is_clear || !is_whole, "{asked}");
+}
+
 /// An exception for `domain` lets `asked` answer with an inside address if and only if the names say so.
 fn exceptions(asked: &Name, domain: &Name, exact: bool) {
-    let exception = |domain: &Name, exact| Exception {
+    let other = name_of(&labels("other.example"));
+    let exceptions = vec![exception(&other, false), exception(domain, exact)];
+    let passes = answers(asked, exceptions);
+    let read = |name: &Name| name_at(&[&[0; 12], name.as_wire()].concat(), 12).unwrap().0;
+    let (asked, domain, other) = (read(asked), read(domain), read(&other));
+    let expected = within(&asked, &other) || if exact { asked == domain } else { within(&asked, &domain) };
+    assert_eq!(passes, expected, "{asked:?} of {domain:?}");
+}
+
+fn exception(domain: &Name, exact: bool) -> Exception {
+    Exception {
         domain: domain.clone(),
         exact,
         networks: vec!["10.0.0.0/8".parse().unwrap()],
@@ -92,9 +142,11 @@ fn exceptions(asked: &Name, domain: &Name, exact: bool) {
         reason: None,
         preset: None,
         origin: Origin::CommandLine,
-    };
-    let other = name_of(&labels("other.example"));
-    let exceptions = vec![exception(&other, false), exception(domain, exact)];
+    }
+}
+
+/// With these exceptions `asked` may answer with 10.1.2.3.
+fn answers(asked: &Name, exceptions: Vec<Exception>) -> bool {
     let settings = GuardSettings { exceptions, ..GuardSettings::default() };
     let policy = Policy::new(&settings, &[], &[], InsideZones::default());
     let question = Question::new(asked.as_ref(), RecordType::A);
@@ -104,9 +156,5 @@ fn exceptions(asked: &Name, domain: &Name, exact: bool) {
     let client: IpAddr = "127.0.0.1".parse().unwrap();
     let judgement =
         enforce(&policy, &Circumstances { question: &question, trust: None, client, now: 0 }, &response);
-    let passes = judgement.response.records().any(|record| record.rtype == RecordType::A);
-    let read = |name: &Name| name_at(&[&[0; 12], name.as_wire()].concat(), 12).unwrap().0;
-    let (asked, domain, other) = (read(asked), read(domain), read(&other));
-    let expected = within(&asked, &other) || if exact { asked == domain } else { within(&asked, &domain) };
-    assert_eq!(passes, expected, "{asked:?} of {domain:?}");
+    judgement.response.records().any(|record| record.rtype == RecordType::A)
 }

@@ -171,14 +171,16 @@ pub fn forms(address: IpAddr, nat64: &[Net]) -> Vec<IpAddr> {
         add(o[4], o[5], o[6], o[7]);
         add(!o[12], !o[13], !o[14], !o[15]);
     }
-    match nat64.iter().filter(|net| net.holds(address)).map(|net| net.length).max() {
-        Some(32) => add(o[4], o[5], o[6], o[7]),
-        Some(40) => add(o[5], o[6], o[7], o[9]),
-        Some(48) => add(o[6], o[7], o[9], o[10]),
-        Some(56) => add(o[7], o[9], o[10], o[11]),
-        Some(64) => add(o[9], o[10], o[11], o[12]),
-        Some(96) => add(o[12], o[13], o[14], o[15]),
-        _ => {}
+    for net in nat64.iter().filter(|net| net.holds(address)) {
+        match net.length {
+            32 => add(o[4], o[5], o[6], o[7]),
+            40 => add(o[5], o[6], o[7], o[9]),
+            48 => add(o[6], o[7], o[9], o[10]),
+            56 => add(o[7], o[9], o[10], o[11]),
+            64 => add(o[9], o[10], o[11], o[12]),
+            96 => add(o[12], o[13], o[14], o[15]),
+            _ => {}
+        }
     }
     all
 }

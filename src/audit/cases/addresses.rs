@@ -312,7 +312,7 @@ pub(super) fn cases(setup: &Setup) -> Vec<Case> {
         }
     }
     for prefix in &setup.nat64 {
-        cases.extend(under_prefix(*prefix));
+        cases.extend(under_prefix(*prefix, &setup.nat64));
     }
     cases.extend(in_a_set());
     cases.extend(wrong_lengths());
@@ -351,22 +351,36 @@ pub(super) fn embed(prefix: Ipv6Net, inner: Ipv4Addr) -> Ipv6Addr {
     Ipv6Addr::from(octets)
 }
 
-fn under_prefix(prefix: Ipv6Net) -> Vec<Case> {
+/// The IPv4 address behind an RFC 6052 prefix.
+fn behind(prefix: Ipv6Net, address: Ipv6Addr) -> Ipv4Addr {
+    let length = prefix.prefix_len();
+    let places = (usize::from(length / 8)..16).filter(|place| length == 96 || *place != 8);
+    let mut inner = [0; 4];
+    for (slot, place) in inner.iter_mut().zip(places) {
+        *slot = address.octets().get(place).copied().unwrap_or_default();
+    }
+    inner.into()
+}
+
+fn under_prefix(prefix: Ipv6Net, all: &[Ipv6Net]) -> Vec<Case> {
+    let under = |title, fate, inner: [u8; 4]| {
+        let inner = Ipv4Addr::from(inner);
+        let address = IpAddr::V6(embed(prefix, inner));
+        alone("A14", title, fate, address, Profile::Standard).variant(format!("{inner} under {prefix}"))
+    };
     let inside = [[127, 0, 0, 1], [10, 0, 0, 1], [192, 168, 1, 1], [169, 254, 169, 254], [100, 64, 0, 1]];
-    let mut cases: Vec<Case> = inside
-        .into_iter()
-        .map(|inner| {
-            let inner = Ipv4Addr::from(inner);
-            let address = IpAddr::V6(embed(prefix, inner));
-            alone("A14", "under the network's NAT64 prefix", Block, address, Profile::Standard)
-                .variant(format!("{inner} under {prefix}"))
-        })
-        .collect();
-    let address = IpAddr::V6(embed(prefix, Ipv4Addr::new(8, 8, 8, 8)));
-    cases.push(
-        alone("A14", "a public address under the network's NAT64 prefix", Keep, address, Profile::Standard)
-            .variant(format!("8.8.8.8 under {prefix}")),
-    );
+    let title = "under the network's NAT64 prefix";
+    let mut cases: Vec<Case> = inside.into_iter().map(|inner| under(title, Block, inner)).collect();
+    // A prefix may lie in a shorter one, which reads something else there.
+    let address = embed(prefix, Ipv4Addr::new(8, 8, 8, 8));
+    let others = all.iter().filter(|other| **other != prefix && other.contains(&address));
+    let read: Vec<Ipv4Addr> = others.map(|other| behind(*other, address)).collect();
+    let leads_inside = |v4: &Ipv4Addr| v4.is_private() || v4.is_loopback();
+    if read.is_empty() {
+        cases.push(under("a public address under the network's NAT64 prefix", Keep, [8, 8, 8, 8]));
+    } else if read.iter().any(leads_inside) {
+        cases.push(under("a NAT64 prefix within another, which leads inside", Block, [8, 8, 8, 8]));
+    }
     cases
 }
 
