@@ -253,6 +253,14 @@ fn presets() -> String {
          preset = \"plex\"\n\
          ```\n\
          \n\
+         `stubborn allow --preset plex` writes that; where a name of a preset was blocked, the log, the reply and `explain` offer\n\
+         it. Where such a name is answered otherwise than the preset says, they offer nothing: somebody bends it.\n\
+         \n\
+         Names that spell an address are read as their service reads them. One in which anything else can be read is not let\n\
+         through: another address outside, or a label that is no host name's, such as `_acme-challenge`, below which others answer.\n\
+         The sources of `nip.io`, `sslip.io` and `traefik.me` are public and were read for this; how Plex, Synology and Homey read\n\
+         their names is known from their clients only.\n\
+         \n\
          | preset | for | names | may answer | only |\n\
          |---|---|---|---|---|\n",
     );

@@ -333,6 +333,19 @@ fn a_learned_prefix_is_seen_through_and_opens_nothing() {
     assert!(open.is_empty(), "opened by what the network taught: {open:?}");
 }
 
+/// A14: a server that knows of no translator says nothing of the one that another server announces.
+#[test]
+fn each_server_teaches_for_itself() {
+    let first = Zone::new().addresses("learned.example", &["2a00:6496:ff9b::127.0.0.1"]).serve();
+    let taught = ["2a00:6496:ff9b::192.0.0.170", "2a00:6496:ff9b::192.0.0.171"];
+    let second = Zone::new().addresses("ipv4only.arpa", &taught).serve();
+    let daemon = TestDaemon::start_with(&[first.address(), second.address()], "");
+    let deadline = Instant::now() + DEADLINE;
+    while !daemon.ask("learned.example", code::AAAA).is_empty() {
+        assert!(Instant::now() < deadline, "the prefix is not learned");
+    }
+}
+
 /// A14: what is written opens the ranges kept for translation, for public addresses.
 #[test]
 fn a_written_prefix_in_a_blocked_range_opens_what_is_public_behind_it() {

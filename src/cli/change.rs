@@ -18,14 +18,15 @@ pub(super) fn allow(arguments: &Allow) -> u8 {
         }
         None => arguments.until.clone(),
     };
-    let wanted = match &arguments.domain {
-        Some(domain) => Request {
-            domain: domain.clone(),
+    let wanted = match arguments.last {
+        false => Request {
+            domain: arguments.domain.clone().unwrap_or_default(),
+            preset: arguments.preset.clone(),
             exact: arguments.exact,
             networks: arguments.to.clone(),
             ..Request::default()
         },
-        None => match last::proposed(arguments) {
+        true => match last::proposed(arguments) {
             Ok(Some(request)) => request,
             Ok(None) => return FINE,
             Err(code) => return code,

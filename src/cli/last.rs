@@ -26,8 +26,7 @@ pub(super) fn proposed(arguments: &Allow) -> Result<Option<Request>, u8> {
         visible(&block.client),
         visible(&block.last)
     ));
-    let networks: Vec<String> = request.networks.iter().map(|network| format!("--to {network}")).collect();
-    let command = format!("stubborn allow {} --exact {}", request.domain, networks.join(" "));
+    let command = command_for(&request);
     if arguments.yes || arguments.file.dry_run {
         return Ok(Some(request));
     }
@@ -66,6 +65,15 @@ fn request(block: &Block) -> Result<Request, String> {
     let client = block.client.parse().map_err(|_| "the daemon does not say who asked".to_owned())?;
     let addresses = addresses.map_err(|_| "the daemon does not say for which addresses".to_owned())?;
     propose(&LastBlock { name, addresses, client }).map_err(|error| error.to_string())
+}
+
+fn command_for(request: &Request) -> String {
+    let words = match &request.preset {
+        Some(preset) => format!("stubborn allow --preset {preset} {}", request.domain),
+        None => format!("stubborn allow {} --exact", request.domain),
+    };
+    let networks = request.networks.iter().map(|network| format!(" --to {network}"));
+    networks.fold(words.trim_end().to_owned(), |command, network| command + &network)
 }
 
 fn confirmed(command: &str) -> bool {

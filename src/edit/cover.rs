@@ -22,7 +22,9 @@ fn covers_apart_from_networks(wide: &Exception, narrow: &Exception, now: i64) ->
         (Some(_), None) => false,
     };
     let silent = wide.mode == ExceptionMode::Allow || narrow.mode == ExceptionMode::Monitor;
-    names && time && silent && wide.shape == Shape::Any && clients_cover(&wide.clients, &narrow.clients)
+    // The same condition on the name says the same before the same domain.
+    let shape = wide.shape == Shape::Any || wide.shape == narrow.shape && wide.domain == narrow.domain;
+    names && time && silent && shape && clients_cover(&wide.clients, &narrow.clients)
 }
 
 /// No clients are all clients.
@@ -121,6 +123,10 @@ mod tests {
             ),
             ("domain = \"example.org\"\naddress-in-name = true", default, false),
             ("domain = \"example.org\"\nmode = \"monitor\"", default, false),
+            ("preset = \"plex\"", "preset = \"plex\"", true),
+            ("preset = \"plex\"", "preset = \"plex\"\nnetworks = [\"10.0.0.0/8\"]", true),
+            ("preset = \"plex\"\nnetworks = [\"10.0.0.0/8\"]", "preset = \"plex\"", false),
+            ("preset = \"plex\"", "domain = \"a.plex.direct\"", false),
         ] {
             let read = |keys: &str| read_one(keys, NOW).pop().unwrap();
             assert_eq!(covers(&read(wide), &read(narrow), NOW), expected, "{wide} / {narrow}");

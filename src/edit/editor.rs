@@ -9,7 +9,7 @@ use std::path::Path;
 use super::change::Hunk;
 use super::cover::{any_network_covers, covered_by, covers};
 use super::document::{Document, Entry};
-use super::request::Request;
+use super::request::{Request, read_one};
 use super::{EditError, FileChange, NotThere, Plan, hints};
 use crate::config::{self, ConfigError, Files, Loaded};
 use crate::dns::Name;
@@ -47,6 +47,9 @@ impl<'a> Editor<'a> {
     /// See [`EditError`].
     pub fn allow(&self, request: &Request) -> Result<Plan, EditError> {
         let loaded = self.load()?;
+        if let Some(preset) = &request.preset {
+            return self.allow_preset(&loaded, request, preset);
+        }
         let Some((request, wanted)) = request.normal(self.now) else {
             // The reader says what is wrong with it, where it would stand.
             return self.add(&loaded, request, String::new());
@@ -77,6 +80,31 @@ impl<'a> Editor<'a> {
                 let names = if wanted.exact { "" } else { " and all names below" };
                 let what = format!("{}{names} may answer with {}", wanted.domain, networks_of(&request));
                 self.add(&loaded, &request, what)
+            }
+        }
+    }
+
+    /// The same for a preset, which is for several domains and has conditions of its own: it is written, or there already.
+    fn allow_preset(&self, loaded: &Loaded, request: &Request, preset: &str) -> Result<Plan, EditError> {
+        let wanted = read_one(&request.table().to_string(), self.now);
+        if let (Some(Some(until)), Some(text)) = (wanted.first().map(|wanted| wanted.until), &request.until)
+            && until <= self.now
+        {
+            return Err(EditError::Over(text.clone()));
+        }
+        let by = wanted.iter().map(|wanted| covered_by(&loaded.config, wanted, self.now));
+        match by.collect::<Option<Vec<_>>>() {
+            Some(by) if !by.is_empty() => {
+                let mut by: Vec<String> = by.into_iter().flatten().collect();
+                by.dedup();
+                let what =
+                    format!("nothing to do: {} may already, by {}", domains_of(&wanted), by.join(" and "));
+                Ok(Plan { what, ..Plan::default() })
+            }
+            _ => {
+                let domains = domains_of(&wanted);
+                let what = format!("names of {domains} may answer as the preset \"{preset}\" says");
+                self.add(loaded, request, what)
             }
         }
     }
@@ -215,6 +243,11 @@ fn apply(document: &mut Document, entry: &Entry, change: &Change, request: &Requ
             format!("{domain} may already; the reason is changed")
         }
     }
+}
+
+fn domains_of(exceptions: &[Exception]) -> String {
+    let domains: Vec<String> = exceptions.iter().map(|exception| exception.domain.to_string()).collect();
+    domains.join(", ")
 }
 
 fn networks_of(request: &Request) -> String {

@@ -6,6 +6,7 @@ use ipnet::IpNet;
 
 use super::Request;
 use crate::dns::Name;
+use crate::policy::Offer;
 
 /// What the daemon held back last.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -24,19 +25,34 @@ pub enum NoProposal {
     /// An alias or a port was the reason, for which there is no exception.
     #[error("{0} was not blocked for an address: `stubborn explain {0}` says what for")]
     NoAddress(Name),
+    /// A preset knows how the name answers, and it is not so.
+    #[error("{0}: {1}")]
+    Otherwise(Name, String),
     /// The name is not one that anybody writes.
     #[error("{0} is no name of a host; if it is meant, write the [[exception]] by hand")]
     OddName(Name),
 }
 
-/// The narrowest exception that lets the block's answer pass: the name exactly, each address alone. It holds for all
-/// clients, since clients change their addresses more often than names do.
+/// The preset that is for such answers of the name, else the narrowest exception that lets the block's answer pass: the name
+/// exactly, each address alone. It holds for all clients, since clients change their addresses more often than names do.
 ///
 /// Whoever wrote the page that was blocked chose the name: this is to be shown to a person, and never done unasked.
 ///
 /// # Errors
 /// Where there is no such exception.
 pub fn propose(block: &LastBlock) -> Result<Request, NoProposal> {
+    let offers = || {
+        block.addresses.iter().filter_map(|address| Offer::of(block.name.as_ref(), address.to_canonical()))
+    };
+    if let Some(nothing) = offers().find(|offer| matches!(offer, Offer::Nothing(_))) {
+        return Err(NoProposal::Otherwise(block.name.clone(), nothing.to_string()));
+    }
+    if offers().count() == block.addresses.len()
+        && let Some(Offer::Preset(preset, own)) = offers().next()
+    {
+        let preset = Some(preset.name.to_owned());
+        return Ok(Request { preset, domain: own.unwrap_or_default(), ..Request::default() });
+    }
     let Some(domain) = block.name.as_ref().as_word() else {
         return Err(NoProposal::OddName(block.name.clone()));
     };
@@ -81,6 +97,27 @@ mod tests {
             assert_eq!(request.networks, networks);
             assert_eq!((request.clients.len(), &request.until, &request.reason), (0, &None, &None));
             assert!(request.normal(0).is_some(), "{request:?}");
+        }
+    }
+
+    #[test]
+    fn a_preset_is_proposed_where_it_is_for_the_answer() {
+        for (name, address, preset, domain) in [
+            ("2.0.0.127.zen.spamhaus.org", "127.0.0.2", "dnsbl", ""),
+            ("10-0-0-1.abc.plex.direct", "10.0.0.1", "plex", ""),
+            ("10-0-0-1.abc.plex.direct", "::ffff:10.0.0.1", "plex", ""),
+            ("nas.remotewd.com", "192.168.1.1", "wd-mycloud", "nas.remotewd.com"),
+        ] {
+            let request = proposed(name, &[address]).unwrap();
+            assert_eq!((request.preset.as_deref(), request.domain.as_str()), (Some(preset), domain));
+            assert!(request.networks.is_empty() && !request.exact);
+        }
+        for (name, addresses) in [
+            ("10-0-0-1.x.plex.direct", &["127.0.0.1"][..]),
+            ("10-0-0-1.x.plex.direct", &["10.0.0.1", "127.0.0.1"]),
+            ("2.0.0.127.zen.spamhaus.org", &["127.0.0.1"]),
+        ] {
+            assert!(matches!(proposed(name, addresses), Err(NoProposal::Otherwise(..))), "{name}");
         }
     }
 

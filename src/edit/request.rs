@@ -13,8 +13,10 @@ use crate::policy::Exception;
 /// An exception to be written. Its texts are what `[[exception]]` takes; the configuration's own reader judges them.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Request {
-    /// `domain`
+    /// `domain`; empty for those of the preset.
     pub domain: String,
+    /// `preset`
+    pub preset: Option<String>,
     /// `exact`
     pub exact: bool,
     /// `networks`; none for those an exception has by default.
@@ -57,7 +59,12 @@ impl Request {
     /// The table of the file.
     pub(super) fn table(&self) -> Table {
         let mut table = Table::new();
-        table.insert("domain", value(self.domain.as_str()));
+        if let Some(preset) = &self.preset {
+            table.insert("preset", value(preset.as_str()));
+        }
+        if self.preset.is_none() || !self.domain.is_empty() {
+            table.insert("domain", value(self.domain.as_str()));
+        }
         if self.exact {
             table.insert("exact", value(true));
         }
@@ -150,6 +157,7 @@ mod tests {
     fn a_request_reads_back_as_it_was_meant() {
         let request = Request {
             domain: "Bücher.Example".into(),
+            preset: None,
             exact: true,
             networks: vec!["192.168.1.20".into(), "192.168.1.20/32".into()],
             clients: vec!["10.0.0.0/8".into()],

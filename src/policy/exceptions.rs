@@ -83,12 +83,22 @@ pub(super) fn networks_cover(networks: &[IpNet], address: IpAddr, range: &Blocke
 /// Services differ in which of two addresses they take, and may take another for each family. So one address that is not
 /// inside is enough to void the name: it could be an attacker's, and the page would come from there first.
 fn spells(name: NameRef<'_>, domain: NameRef<'_>, address: IpAddr, ranges: &BlockedRanges) -> bool {
+    reads(name, domain, address, |spelled| ranges.keeps_inside(spelled))
+}
+
+/// Nothing but `address` can be read in `name`.
+pub(super) fn reads_as_only(name: NameRef<'_>, exception: &Exception, address: IpAddr) -> bool {
+    reads(name, exception.domain.as_ref(), address, |spelled| spelled == address)
+}
+
+/// `name` spells `address`, and besides only what `may_be` so.
+fn reads(name: NameRef<'_>, domain: NameRef<'_>, address: IpAddr, may_be: impl Fn(IpAddr) -> bool) -> bool {
     let service = Service::of(domain);
     let mut spells_it = false;
     let mut spells_other = false;
     let is_readable = each_spelled_address(name, service.domain, service.has_hash, |spelled, spelling| {
         spells_it |= spelling == Spelling::Plain && spelled == address;
-        spells_other |= !ranges.keeps_inside(spelled);
+        spells_other |= !may_be(spelled);
     });
     is_readable && spells_it && !spells_other
 }

@@ -21,7 +21,7 @@ pub use blocked::BlockedRange;
 pub use enforce::{ClientResponse, Judgement, Wire, enforce};
 pub use evaluate::{Circumstances, Policy, Validity};
 pub use names::{Inside, InsideZone, InsideZones, ZoneScope};
-pub use presets::{PRESETS, Preset, Scope, built_in_exceptions, preset};
+pub use presets::{Offer, PRESETS, Preset, Scope, built_in_exceptions, preset};
 pub use ranges::{SPECIAL_RANGES, SpecialRange, TranslatorPlace, Treatment, range_named, range_names};
 pub use settings::{
     Client, Exception, ExceptionMode, GuardSettings, Mode, OnBlock, Origin, Profile, RouteTrust, Shape,

@@ -4,11 +4,15 @@
 //! where its claim can be read. Names that belong to a private person and point at loopback are one preset each:
 //! their owner can change them on any day, so nobody should get them as part of a bundle.
 
+use std::fmt;
+use std::net::IpAddr;
 use std::sync::LazyLock;
 
 use ipnet::IpNet;
 
-use super::{Exception, ExceptionMode, Origin, Shape};
+use super::blocked::BlockedRanges;
+use super::exceptions::{covers, reads_as_only};
+use super::{Exception, ExceptionMode, GuardSettings, Origin, Shape};
 use crate::dns::{Name, NameRef};
 
 /// How much of its domains a preset opens.
@@ -110,6 +114,66 @@ impl<'a> Service<'a> {
             None => Self { domain, has_hash: false },
         }
     }
+}
+
+/// The way out for an inside address of a name that a preset knows.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Offer {
+    /// The preset, which as shipped lets the name answer so; with the name, where others have names beside it.
+    Preset(&'static Preset, Option<String>),
+    /// None: the preset knows how the name answers, and it is not so.
+    Nothing(&'static Preset),
+}
+
+impl Offer {
+    /// What is offered for `question` that was answered with `address`; `None` where no preset knows more than that the
+    /// name was answered so.
+    pub fn of(question: NameRef<'_>, address: IpAddr) -> Option<Self> {
+        static RANGES: LazyLock<BlockedRanges> =
+            LazyLock::new(|| BlockedRanges::compile(&GuardSettings::default(), &[], &[]));
+        let (preset, domain) = preset_of(question)?;
+        let exception = preset.exception(domain, Origin::BuiltIn);
+        let range = RANGES.find(address)?;
+        if !covers(&exception, question, address, range, &RANGES) {
+            // A name that says itself what it answers is not one that was bent: it may be a network the preset leaves out.
+            let says_so =
+                preset.shape == Shape::AddressInName && reads_as_only(question, &exception, address);
+            return (!says_so).then_some(Self::Nothing(preset));
+        }
+        match preset.is_shared() {
+            true => question.as_word().map(|own| Self::Preset(preset, Some(own))),
+            false => Some(Self::Preset(preset, None)),
+        }
+    }
+}
+
+impl fmt::Display for Offer {
+    /// The command, or why there is none.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Preset(preset, None) => write!(f, "stubborn allow --preset {}", preset.name),
+            Self::Preset(preset, Some(own)) => write!(f, "stubborn allow --preset {} {own}", preset.name),
+            Self::Nothing(Preset { shape: Shape::AddressInName, .. }) => {
+                f.write_str("nothing, the answer is not the address in the name")
+            }
+            Self::Nothing(Preset { shape: Shape::Dnsbl, .. }) => {
+                f.write_str("nothing, a block list does not answer so (RFC 5782)")
+            }
+            Self::Nothing(preset) => {
+                write!(f, "nothing, names of the preset \"{}\" do not answer so", preset.name)
+            }
+        }
+    }
+}
+
+/// The preset that `question` is for, with the domain of it.
+fn preset_of(question: NameRef<'_>) -> Option<(&'static Preset, Name)> {
+    static DOMAINS: LazyLock<Vec<(Name, &'static Preset)>> = LazyLock::new(|| {
+        let rows = PRESETS.iter().flat_map(|preset| preset.domains.iter().map(move |text| (text, preset)));
+        rows.filter_map(|(text, preset)| Some((Name::from_text(text).ok()?, preset))).collect()
+    });
+    let is_for = |(domain, _): &&(Name, _)| question.is_within(domain.as_ref());
+    DOMAINS.iter().find(is_for).map(|(domain, preset)| (*preset, domain.clone()))
 }
 
 /// All presets.
@@ -271,6 +335,12 @@ pub fn built_in_exceptions() -> Vec<Exception> {
 }
 
 impl Preset {
+    /// Strangers have names of their own in its domains, for machines of theirs.
+    fn is_shared(&self) -> bool {
+        let inside = |net: &IpNet| !net.addr().is_loopback();
+        self.scope == Scope::OwnName || self.shape == Shape::Any && self.networks().iter().any(inside)
+    }
+
     /// Its networks.
     pub fn networks(&self) -> Vec<IpNet> {
         self.networks.iter().filter_map(|net| net.parse().ok()).collect()
@@ -361,6 +431,66 @@ mod tests {
     fn a_stranger_s_loopback_name_is_a_preset_of_its_own() {
         for preset in PRESETS.iter().filter(|preset| preset.networks == LOCALHOST_BOTH) {
             assert_eq!(preset.domains.len(), 1, "{}", preset.name);
+        }
+    }
+
+    #[test]
+    fn a_preset_is_offered_where_it_is_for_the_answer() {
+        for (name, address, offered) in [
+            ("2.0.0.127.zen.spamhaus.org", "127.0.0.2", Some("stubborn allow --preset dnsbl")),
+            (
+                "2.0.0.127.zen.spamhaus.org",
+                "127.0.0.1",
+                Some("nothing, a block list does not answer so (RFC 5782)"),
+            ),
+            (
+                "www.zen.spamhaus.org",
+                "127.0.0.2",
+                Some("nothing, a block list does not answer so (RFC 5782)"),
+            ),
+            ("10-0-0-1.abc.plex.direct", "10.0.0.1", Some("stubborn allow --preset plex")),
+            ("10-0-0-1.ABC.Plex.direct", "10.0.0.1", Some("stubborn allow --preset plex")),
+            ("fd00--1.abc.plex.direct", "fd00::1", Some("stubborn allow --preset plex")),
+            (
+                "10-0-0-1.x.plex.direct",
+                "127.0.0.1",
+                Some("nothing, the answer is not the address in the name"),
+            ),
+            ("www.x.plex.direct", "10.0.0.1", Some("nothing, the answer is not the address in the name")),
+            (
+                "x_acme-challenge.10-0-0-1.nip.io",
+                "10.0.0.1",
+                Some("nothing, the answer is not the address in the name"),
+            ),
+            (
+                "1-2-3-4.10-0-0-1.nip.io",
+                "10.0.0.1",
+                Some("nothing, the answer is not the address in the name"),
+            ),
+            ("127.0.0.1.nip.io", "127.0.0.1", Some("stubborn allow --preset nip-io")),
+            // The preset leaves these networks out.
+            ("127-0-0-1.abc.plex.direct", "127.0.0.1", None),
+            ("100-64-0-1.abc.plex.direct", "100.64.0.1", None),
+            ("app.localtest.me", "127.0.0.1", Some("stubborn allow --preset localtest-me")),
+            ("lvh.me", "::1", Some("stubborn allow --preset lvh-me")),
+            (
+                "app.localtest.me",
+                "10.0.0.1",
+                Some("nothing, names of the preset \"localtest-me\" do not answer so"),
+            ),
+            ("shop.ddev.site", "127.0.0.1", Some("stubborn allow --preset ddev")),
+            ("nas.remotewd.com", "10.0.0.1", Some("stubborn allow --preset wd-mycloud nas.remotewd.com")),
+            ("abc.id.ui.direct", "10.0.0.1", Some("stubborn allow --preset unifi abc.id.ui.direct")),
+            (
+                "abc.id.ui.direct",
+                "127.0.0.1",
+                Some("nothing, names of the preset \"unifi\" do not answer so"),
+            ),
+            ("www.example.org", "127.0.0.1", None),
+            ("evilplex.direct", "10.0.0.1", None),
+        ] {
+            let found = Offer::of(Name::from_text(name).unwrap().as_ref(), address.parse().unwrap());
+            assert_eq!(found.map(|offer| offer.to_string()).as_deref(), offered, "{name} {address}");
         }
     }
 

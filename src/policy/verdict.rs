@@ -7,6 +7,7 @@ use crate::dns::{Carrier, Name, NameRef};
 
 use super::blocked::BlockedRange;
 use super::names::Inside;
+use super::presets::Offer;
 use super::settings::Origin;
 
 /// The decision on one reply.
@@ -179,7 +180,8 @@ impl Subject {
         }
     }
 
-    /// How to let `question` answer with this: one line, a command to paste where there is one for it.
+    /// How to let `question` answer with this: one line, a command to paste where there is one for it. A preset comes first
+    /// where it is for the name: it lets through what such names answer, and nothing else.
     pub fn allow_line(&self, question: NameRef<'_>) -> String {
         match self {
             // An exception names the IPv4 address, never the IPv6 one that it is mapped to.
@@ -187,6 +189,9 @@ impl Subject {
                 format!("unblock = [\"{}\"] in [guard]", range.name)
             }
             Self::Address { reaches, address, .. } => {
+                if let Some(offer) = Offer::of(question, *reaches) {
+                    return offer.to_string();
+                }
                 let Some(name) = question.as_word() else {
                     return "an [[exception]] written by hand: the name has characters unfit for a command"
                         .into();

@@ -18,20 +18,25 @@ use crate::import::Format;
 /// domain may already, nothing is changed.
 ///
 /// The domain is what the answer is for, so whoever controls that name may from then on point it at these networks. Allow the
-/// names of your own machines, each for its own address.
+/// names of your own machines, each for its own address. A preset has conditions of its own, and is for names that are known
+/// to answer so: docs/presets.md lists them. With it, the domain is a name of your own below those of the preset.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   stubborn allow nas.example.org --exact --to 192.168.1.20
   stubborn allow corp.example --to 10.0.0.0/8 --reason \"inside names in the public zone\"
   stubborn allow demo.example.org --to 127.0.0.1 --client 127.0.0.1 --for 2h
+  stubborn allow --preset plex
   stubborn allow nas.example.org --dry-run
 
 Exit codes: 0 written, or there was nothing to do; 1 refused, as `stubborn check` would; 2 the file cannot be written here.
 What to write by hand is printed then.")]
 pub(crate) struct Allow {
     /// The domain: this name and, without --exact, every name below it
-    #[arg(value_name = "DOMAIN", required_unless_present = "last")]
+    #[arg(value_name = "DOMAIN", required_unless_present_any = ["last", "preset"])]
     pub(crate) domain: Option<String>,
+    /// What is known by this name to answer with inside addresses, in place of a domain or for one
+    #[arg(long, value_name = "NAME", conflicts_with = "exact")]
+    pub(crate) preset: Option<String>,
     /// Only the name itself, nothing below it
     #[arg(long)]
     pub(crate) exact: bool,
@@ -39,7 +44,7 @@ pub(crate) struct Allow {
     #[arg(long, value_name = "NET")]
     pub(crate) to: Vec<String>,
     /// What the running daemon blocked last: that name, those addresses; shows it, and asks
-    #[arg(long, conflicts_with_all = ["domain", "exact", "to"])]
+    #[arg(long, conflicts_with_all = ["domain", "preset", "exact", "to"])]
     pub(crate) last: bool,
     /// With --last: do not ask
     #[arg(long, conflicts_with = "domain")]

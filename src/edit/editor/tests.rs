@@ -300,3 +300,37 @@ proptest! {
         prop_assert_eq!(plan.files[0].new.trim_end(), text.trim_end());
     }
 }
+
+#[test]
+fn a_preset_is_written_once() {
+    let preset = |name: &str, domain: &str| Request {
+        preset: Some(name.into()),
+        domain: domain.into(),
+        ..Request::default()
+    };
+    for (name, domain, written) in [
+        ("dnsbl", "", "[[exception]]\npreset = \"dnsbl\"\n"),
+        ("plex", "", "[[exception]]\npreset = \"plex\"\n"),
+        (
+            "wd-mycloud",
+            "nas.remotewd.com",
+            "[[exception]]\npreset = \"wd-mycloud\"\ndomain = \"nas.remotewd.com\"\n",
+        ),
+    ] {
+        let files = Two::main("");
+        let plan = files.allow(&preset(name, domain)).unwrap();
+        assert_eq!(plan.files[0].new, written, "{name}");
+        let again = files.after(&plan).allow(&preset(name, domain)).unwrap();
+        assert!(again.files.is_empty() && again.what.starts_with("nothing to do"), "{name}: {again:?}");
+    }
+    let narrower = Two::main("[[exception]]\npreset = \"plex\"\nnetworks = [\"192.168.1.0/24\"]\n");
+    assert_eq!(narrower.allow(&preset("plex", "")).unwrap().files.len(), 1);
+    for (name, domain, why) in [
+        ("plexx", "", "did you mean \"plex\"?"),
+        ("wd-mycloud", "", "write your own"),
+        ("plex", "nas.example.org", "is not below plex.direct"),
+    ] {
+        let refused = Two::main("").allow(&preset(name, domain)).unwrap_err().to_string();
+        assert!(refused.contains(why), "{name} {domain}: {refused}");
+    }
+}
