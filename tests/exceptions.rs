@@ -166,6 +166,7 @@ fn a_name_that_spells_an_address_outside_too_is_not_exempt() {
             ("fd000000000000000000000000000008.nip.io", "fd00::8", Kept),
             ("0-0-0-0-0-ffff-102-304.10-0-0-9.sslip.io", "10.0.0.9", Blocked),
             ("10-0-0-10.1.2-3-4.nip.io", "10.0.0.10", Blocked),
+            ("node-1.192-168-1-10.nip.io", "192.168.1.10", Kept),
             ("1-2-3-4xnip.io.10-0-0-11.nip.io", "10.0.0.11", Blocked),
         ],
     );

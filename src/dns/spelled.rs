@@ -54,12 +54,19 @@ fn stands_twice(service: NameRef<'_>, name: NameRef<'_>) -> bool {
 }
 
 fn each_address(labels: &[&[u8]], own_labels: &[&[u8]], found: &mut impl FnMut(IpAddr, Spelling)) {
-    let own_parts = own_labels.iter().map(|label| parts_of(label).count()).sum();
+    let own_parts: usize = own_labels.iter().map(|label| parts_of(label).count()).sum();
     let parts: Vec<(bool, &[u8])> = labels
         .iter()
         .flat_map(|label| parts_of(label).enumerate().map(|(index, part)| (index > 0, part)))
         .collect();
-    for four in parts.windows(4).take(own_parts) {
+    let fours = || parts.windows(4).take(own_parts).enumerate();
+    let plain: Vec<usize> = fours().filter(|(_, four)| is_plain(four)).map(|(start, _)| start).collect();
+    for (start, four) in fours() {
+        // `1.192-168-1` in `node-1.192-168-1-10` is a part of the plain address to everybody who does not take the last four.
+        let is_part = plain.iter().any(|other| *other != start && other.abs_diff(start) < 4);
+        if is_part && is_mixed(four) && start + 4 != own_parts {
+            continue;
+        }
         each_v4(four, |v4, spelling| found(v4.into(), spelling));
     }
     let hex_v4 = |part| u32::try_from(hex(part, 8)?).ok();
@@ -86,12 +93,22 @@ fn parts_of(label: &[u8]) -> impl Iterator<Item = &[u8]> {
     label.split(|&byte| byte == b'-')
 }
 
-/// The addresses that four parts may be, each with whether a dash stands before it.
+/// Dots and dashes stand between the parts, each of which comes with whether a dash stands before it.
+fn is_mixed(four: &[(bool, &[u8])]) -> bool {
+    four.iter().skip(2).zip(four.iter().skip(1)).any(|((a, _), (b, _))| a != b)
+}
+
+fn is_plain(four: &[(bool, &[u8])]) -> bool {
+    let mut is_plain = false;
+    each_v4(four, |_, spelling| is_plain |= spelling == Spelling::Plain);
+    is_plain
+}
+
+/// The addresses that four parts may be.
 fn each_v4(four: &[(bool, &[u8])], mut found: impl FnMut(Ipv4Addr, Spelling)) {
     let parts = || four.iter().map(|(_, part)| *part);
-    let is_mixed = four.iter().skip(2).zip(four.iter().skip(1)).any(|((a, _), (b, _))| a != b);
     let has_zeros = parts().any(|part| part.len() > 1 && part.first() == Some(&b'0'));
-    let spelling = if is_mixed || has_zeros { Spelling::Odd } else { Spelling::Plain };
+    let spelling = if is_mixed(four) || has_zeros { Spelling::Odd } else { Spelling::Plain };
     if let Some(v4) = v4_from_parts(parts()) {
         found(v4, spelling);
     }

@@ -169,9 +169,13 @@ mod tests {
             // Dots and dashes mixed, as the older servers read them; a number that may be octal.
             ("1-2.3-4.ip.example", "1.2.3.4", false),
             ("10-0.0-1.ip.example", "10.0.0.1", false),
-            ("1-2.3-4.10-0-0-1.ip.example", "10.0.0.1", false),
             ("10-0-0-1.1-2.3-4.ip.example", "10.0.0.1", false),
-            ("10-0-0-1.10-0-0-2.ip.example", "10.0.0.1", false),
+            ("10-0-0-1.2-3.4.ip.example", "10.0.0.1", false),
+            ("1-2.3-4.x.10-0-0-1.ip.example", "10.0.0.1", false),
+            ("10-0-0-1.x-1-2.3-4.ip.example", "10.0.0.1", false),
+            ("node-1.192-168-1-10.ip.example", "192.168.1.10", true),
+            ("node-1-192-168-1-10.ip.example", "192.168.1.10", false),
+            ("10-0-0-1.10-0-0-2.ip.example", "10.0.0.2", true),
             ("010-0-0-1.x.10-0-0-1.ip.example", "10.0.0.1", false),
             // The domain in the middle, and what runs into the domain.
             ("1-2-3-4xip.example.10-0-0-1.ip.example", "10.0.0.1", false),
