@@ -210,8 +210,9 @@ fn ranges() -> String {
          \n\
          A prefix of `nat64` is 64:ff9b::/96, in 64:ff9b:1::/48, in public space, or a unique-local one of length 96. The\n\
          second and the last are in ranges that are blocked: public addresses behind them may pass, and nothing else there.\n\
-         What the network announces opens nothing. It counts where both well-known addresses are behind it, four prefixes at\n\
-         most of each server, for a day or until that server says otherwise.\n\
+         What the network announces opens nothing but 64:ff9b:1::/48, for public addresses too. It counts where both\n\
+         well-known addresses are behind it, four prefixes at most of each server, for a day or until that server says\n\
+         otherwise.\n\
          \n\
          ## Names that mean something inside\n\
          \n\

@@ -1,8 +1,8 @@
 //! Learning how this network translates IPv4 addresses (RFC 7050): an IPv6 address behind its prefix reaches the IPv4
 //! address in it, and is judged as such.
 //!
-//! Nothing vouches for what is learned. So it opens nothing: it only has more addresses judged. It is kept by the server that
-//! taught it, so that no other server can make it forgotten.
+//! Nothing vouches for what is learned. So it opens nothing but the range kept for it: it has more addresses judged. It is kept
+//! by the server that taught it, so that no other server can make it forgotten.
 
 use std::net::{IpAddr, Ipv6Addr};
 use std::rc::Rc;

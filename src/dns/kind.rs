@@ -95,6 +95,11 @@ impl RecordType {
         matches!(self.0, 0 | 41 | 128..=255)
     }
 
+    /// CNAME and DNAME: an alias that stands before the answer.
+    pub fn is_alias(self) -> bool {
+        matches!(self, Self::CNAME | Self::DNAME)
+    }
+
     /// SVCB and the types that share its RDATA (RFC 9460 §2).
     pub fn is_service_binding(self) -> bool {
         matches!(self, Self::SVCB | Self::HTTPS)

@@ -72,11 +72,11 @@ impl BlockedRanges {
                 around.max_by_key(|range| range.net.prefix_len()).is_some_and(|range| range.never_implied);
             all.push(BlockedRange { net, name, reference, origin: origin.clone(), treatment, never_implied });
         };
-        // A prefix opens nothing but the range it is in, where that is blocked as a whole, for public addresses behind it;
-        // and only where the operator wrote it. What is learned is the word of whoever runs the network.
-        let opens =
-            |prefix: &&Ipv6Net| TranslatorPlace::of(**prefix).is_some_and(TranslatorPlace::is_blocked);
-        for prefix in settings.nat64.iter().filter(opens) {
+        // A prefix opens nothing but itself, for public addresses behind it, where the range around it is blocked as a whole.
+        for prefix in learned.iter().filter(|prefix| TranslatorPlace::opens(**prefix, true)) {
+            add(IpNet::V6(*prefix), "nat64-learned", "RFC 7050", &Origin::BuiltIn, Treatment::Decode);
+        }
+        for prefix in settings.nat64.iter().filter(|prefix| TranslatorPlace::opens(**prefix, false)) {
             add(IpNet::V6(*prefix), "nat64-configured", "RFC 6052", &Origin::BuiltIn, Treatment::Decode);
         }
         for (net, origin) in &settings.unblock {

@@ -11,7 +11,7 @@ use crate::dns::{
     RecordType, Section, Svcb, UpstreamResponse,
 };
 
-use super::evaluate::{Circumstances, Evaluation, Policy, Validity, evaluate, is_alias};
+use super::evaluate::{Circumstances, Evaluation, Policy, Validity, evaluate};
 use super::settings::OnBlock;
 use super::verdict::{Action, Category, Finding, Subject, Verdict};
 
@@ -163,7 +163,7 @@ fn remaining(
         }
         match surviving_rdata(index, &record, verdict, records) {
             // What an alias leads to goes with it.
-            None if is_alias(record.rtype) => return None,
+            None if record.rtype.is_alias() => return None,
             None => {}
             // The signature over an RRset that has changed is worth nothing.
             Some(_) if record.rtype == RecordType::RRSIG && covers(&record, question.rtype) => {}

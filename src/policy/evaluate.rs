@@ -100,13 +100,14 @@ impl Policy {
 
 /// Judges every record of `message`'s answer.
 pub(super) fn evaluate(policy: &Policy, circumstances: &Circumstances<'_>, message: &Message) -> Evaluation {
-    let aliases = message.records().filter(|record| is_alias(record.rtype));
+    let aliases = message.records().filter(|record| record.rtype.is_alias());
     let targets: Vec<_> = aliases.filter_map(|record| NameRef::from_wire(record.rdata).ok()).collect();
     let mut evaluator = Evaluator {
         policy,
         circumstances,
         message,
         targets: &targets,
+        chain: None,
         evaluation: Evaluation {
             verdict: Verdict::default(),
             validity: Validity { any_client: true, until: None },
@@ -129,10 +130,12 @@ struct Evaluator<'a> {
     message: &'a Message,
     /// The names of the alias chain after the QNAME.
     targets: &'a [NameRef<'a>],
+    /// The exceptions that hold for each name of the chain, once an address asked for them: there may be thousands.
+    chain: Option<Vec<(NameRef<'a>, Vec<&'a Exception>)>>,
     evaluation: Evaluation,
 }
 
-impl Evaluator<'_> {
+impl<'a> Evaluator<'a> {
     fn record(&mut self, index: usize, record: &Record<'_>) {
         each_target(record.rtype, record.rdata, |leads, target| match target {
             Target::Name(target) => self.target(index, record.rtype, leads, target),
@@ -148,13 +151,10 @@ impl Evaluator<'_> {
     }
 
     fn host(&mut self, index: usize, rtype: RecordType, leads: Leads, host: &str) {
-        match host.parse() {
-            Ok(address) => self.address(index, Carrier::Rdata(rtype), address),
-            Err(_) => {
-                if let Ok(name) = Name::from_text(host) {
-                    self.target(index, rtype, leads, name.as_ref());
-                }
-            }
+        match (host.parse(), Name::from_text(host)) {
+            (Ok(address), _) => self.address(index, Carrier::Rdata(rtype), address),
+            (Err(_), Ok(name)) => self.target(index, rtype, leads, name.as_ref()),
+            (Err(_), Err(_)) => {}
         }
     }
 
@@ -249,35 +249,31 @@ impl Evaluator<'_> {
         {
             return Action::Allowed(trust.origin.clone());
         }
-        let question = self.circumstances.question.name();
-        let mut action = self.exempt(question, address, range);
         // Behind a public server, whoever controls an alias's target controls the answer: each name of the chain needs leave
         // of its own.
-        if action != Action::Removed {
-            for target in self.targets {
-                if self.exempt(*target, address, range) == Action::Removed {
-                    action = Action::Removed;
-                }
-            }
-        }
+        let chain = self.chain.take().unwrap_or_else(|| self.exceptions_of_chain());
+        let mut leaves = chain.iter().map(|(name, exceptions)| {
+            exceptions.iter().find(|exception| covers(exception, *name, address, range, &self.policy.ranges))
+        });
+        let action = match leaves.next().flatten().filter(|_| leaves.all(|leave| leave.is_some())) {
+            Some(first) if first.mode == ExceptionMode::Allow => Action::Allowed(first.origin.clone()),
+            Some(first) => Action::Monitored(first.origin.clone()),
+            None => Action::Removed,
+        };
+        self.chain = Some(chain);
         action
     }
 
-    fn exempt(&mut self, name: NameRef<'_>, address: IpAddr, range: &BlockedRange) -> Action {
-        let folded = name.fold();
-        let now = self.circumstances.now;
-        for exception in self.policy.exceptions.of_name(folded.as_ref()) {
-            self.evaluation.validity.depends_on(exception, now);
-            if is_active(exception, self.circumstances.client, now)
-                && covers(exception, name, address, range, &self.policy.ranges)
-            {
-                return match exception.mode {
-                    ExceptionMode::Allow => Action::Allowed(exception.origin.clone()),
-                    ExceptionMode::Monitor => Action::Monitored(exception.origin.clone()),
-                };
-            }
-        }
-        Action::Removed
+    fn exceptions_of_chain(&mut self) -> Vec<(NameRef<'a>, Vec<&'a Exception>)> {
+        let Circumstances { question, client, now, .. } = *self.circumstances;
+        let names = std::iter::once(question.name()).chain(self.targets.iter().copied());
+        let of_name = |name: NameRef<'a>| {
+            let folded = name.fold();
+            let all = self.policy.exceptions.of_name(folded.as_ref());
+            let all = all.inspect(|exception| self.evaluation.validity.depends_on(exception, now));
+            (name, all.filter(|exception| is_active(exception, client, now)).collect())
+        };
+        names.map(of_name).collect()
     }
 
     fn found(&mut self, index: usize, carrier: Carrier, subject: Subject, action: Action) {
@@ -288,11 +284,6 @@ impl Evaluator<'_> {
         self.evaluation.verdict.findings.push(Finding { carrier, subject, action });
         self.evaluation.records.push(index);
     }
-}
-
-/// An alias that stands before the answer.
-pub(super) fn is_alias(rtype: RecordType) -> bool {
-    matches!(rtype, RecordType::CNAME | RecordType::DNAME)
 }
 
 fn categorise(evaluation: &Evaluation, message: &Message, asked: RecordType) -> Category {

@@ -34,7 +34,7 @@ impl Exceptions {
 
     /// The exceptions whose domain `name` is or lies below, the narrowest first, whatever the client and the time.
     /// `name` is lower-cased.
-    pub(super) fn of_name<'a>(&'a self, name: NameRef<'a>) -> impl Iterator<Item = &'a Exception> {
+    pub(super) fn of_name<'a>(&'a self, name: NameRef<'_>) -> impl Iterator<Item = &'a Exception> {
         name.ancestors()
             .filter_map(|ancestor| self.by_domain.get(ancestor.as_wire()))
             .flatten()

@@ -224,9 +224,14 @@ impl TranslatorPlace {
         }
     }
 
-    /// The range around it is blocked, and is to be opened for public addresses behind the prefix.
-    pub(super) fn is_blocked(self) -> bool {
-        matches!(self, Self::LocalUse | Self::UniqueLocal)
+    /// The range around `prefix` is blocked as a whole, and the prefix opens it for public addresses. What is learned is the
+    /// word of whoever runs the network: it opens nothing but the range kept for this use.
+    pub(super) fn opens(prefix: Ipv6Net, is_learned: bool) -> bool {
+        match Self::of(prefix) {
+            Some(Self::LocalUse) => true,
+            Some(Self::UniqueLocal) => !is_learned,
+            Some(Self::WellKnown | Self::Public) | None => false,
+        }
     }
 }
 

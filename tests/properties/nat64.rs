@@ -41,26 +41,36 @@ pub fn check(data: &[u8]) {
     let address = Ipv6Addr::from(u128::from(around) | host << place);
 
     let before = passes(&known, &[], strict, address);
-    let learned = passes(&known, &[more], strict, address);
-    assert!(before || !learned, "{address} is opened by {more}, which was learned beside {known:?}");
-    let written: Vec<Ipv6Net> = known.iter().copied().chain([more]).collect();
-    if passes(&written, &[], strict, address) && !before {
-        assert!(may_open(more) && more.contains(&address), "{address} is opened by {more} beside {known:?}");
-        let nets: Vec<Net> = written.iter().map(|net| Net::parse(&net.to_string())).collect();
+    let all: Vec<Ipv6Net> = known.iter().copied().chain([more]).collect();
+    let opened = |what: &str, may_open: bool| {
+        assert!(
+            may_open && more.contains(&address),
+            "{address} is opened by {more}, {what} beside {known:?}"
+        );
+        let nets: Vec<Net> = all.iter().map(|net| Net::parse(&net.to_string())).collect();
         for form in ranges::forms(address.into(), &nets).into_iter().skip(1) {
             assert!(
                 !ranges::is_blocked(form, strict),
                 "{address} reaches {form} behind {more} and {known:?}"
             );
         }
+    };
+    if !before && passes(&known, &[more], strict, address) {
+        opened("learned", is_local_use(more));
+    }
+    if !before && passes(&all, &[], strict, address) {
+        opened("written", is_local_use(more) || is_unique_local(more));
     }
 }
 
-/// In 64:ff9b:1::/48, or a unique-local /96.
-fn may_open(prefix: Ipv6Net) -> bool {
+/// In 64:ff9b:1::/48, which is kept for translation.
+fn is_local_use(prefix: Ipv6Net) -> bool {
     let [first, second, third, ..] = prefix.network().segments();
-    let is_local_use = prefix.prefix_len() >= 48 && [first, second, third] == [0x64, 0xff9b, 1];
-    is_local_use || prefix.prefix_len() == 96 && first & 0xfe00 == 0xfc00
+    prefix.prefix_len() >= 48 && [first, second, third] == [0x64, 0xff9b, 1]
+}
+
+fn is_unique_local(prefix: Ipv6Net) -> bool {
+    prefix.prefix_len() == 96 && prefix.network().segments()[0] & 0xfe00 == 0xfc00
 }
 
 fn start(choices: &mut Choices<'_>) -> Ipv6Addr {
