@@ -49,6 +49,10 @@ mode = "monitor"
 [[exception]]
 domain = "exempt.example"
 
+[[exception]]
+domain = "for-a-time.example"
+until = 2999-01-01T00:00:00Z
+
 [[local]]
 name = "nas.example.org"
 addresses = ["192.168.1.30", "fd00::30"]
@@ -105,6 +109,7 @@ fn zone() -> Zone {
         .answers("leads-inside.example", [cname("localhost"), long("127.0.0.1").owned_by("localhost")])
         .answers("monitored.example", [long("192.168.1.20")])
         .answers("exempt.example", [long("192.168.1.20")])
+        .answers("for-a-time.example", [long("192.168.1.20")])
 }
 
 fn soa() -> Record {
@@ -152,6 +157,7 @@ fn hits() -> Vec<Row> {
         row("no such name", "none.example", code::A, code::NXDOMAIN),
         with("cut short", "large.example", code::A, Some((512, false)), flag::RD, code::NOERROR),
         row("an exempt name", "exempt.example", code::A, code::NOERROR),
+        row("a name that is exempt for a time", "for-a-time.example", code::A, code::NOERROR),
     ]
 }
 

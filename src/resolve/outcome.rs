@@ -72,11 +72,13 @@ impl Outcome {
 
     pub(super) fn kept(found: Found<Judged>, now: &Now) -> Self {
         let judgement = &found.entry.judged.judgement;
-        if judgement.validity.until.is_some() {
-            return Self::judged(judgement.clone(), found.age, Source::Cache, *now);
-        }
         // A reply made here in an upstream's place has a TTL of its own.
         let age = if judgement.is_ours { 0 } else { found.age };
+        let outlives =
+            |left: u32| judgement.response.records().any(|record| record.ttl > left.saturating_add(age));
+        if seconds_left(judgement, *now).is_some_and(outlives) {
+            return Self::judged(judgement.clone(), found.age, Source::Cache, *now);
+        }
         Self { reply: Reply::Kept(found.entry), age, source: Source::Cache }
     }
 
