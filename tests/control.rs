@@ -641,3 +641,46 @@ fn root_asks_nobody_in_a_directory_of_somebody_else() {
     run(&["status", "--socket", path.to_str().unwrap()]);
     assert_eq!(asked.join().unwrap(), Ok(()));
 }
+
+/// A long file takes as long as one on a file system that hangs for a while.
+#[test]
+fn reading_holds_up_neither_the_status_nor_the_end() {
+    let upstream = zone().serve();
+    let files = TempDir::new().unwrap();
+    let hosts = files.path().join("hosts");
+    std::fs::write(&hosts, "").unwrap();
+    let mut daemon = TestDaemon::start(upstream.address(), &format!("[names]\nhosts-files = [{hosts:?}]\n"));
+    let socket = daemon.control();
+    let ask = |command: &str| {
+        let mut stream = UnixStream::connect(&socket).unwrap();
+        writeln!(stream, "{{\"version\":1,\"command\":\"{command}\"}}").unwrap();
+        stream.set_read_timeout(Some(DEADLINE)).unwrap();
+        BufReader::new(stream)
+    };
+    let reply = |mut stream: BufReader<UnixStream>| {
+        let mut line = String::new();
+        stream.read_line(&mut line).unwrap();
+        line
+    };
+    let change = |net: u8| {
+        let names: String = (0..300_000).map(|n| format!("192.168.{net}.9 n{n}.example.net\n")).collect();
+        let beside = files.path().join("beside");
+        std::fs::write(&beside, names).unwrap();
+        std::fs::rename(beside, &hosts).unwrap();
+    };
+    change(1);
+    let reload = ask("reload");
+    let status = reply(ask("status"));
+    assert!(status.contains("\"reply\":\"status\"") && status.contains("\"generation\":1,"), "{status}");
+    reload.get_ref().set_nonblocking(true).unwrap();
+    let early = reload.get_ref().read(&mut [0; 1]).map_err(|error| error.kind());
+    assert_eq!(early, Err(std::io::ErrorKind::WouldBlock), "the reload was over before the status came");
+    reload.get_ref().set_nonblocking(false).unwrap();
+    assert!(reply(reload).contains("\"reply\":\"reloaded\""));
+    change(2);
+    let reload = ask("reload");
+    reply(ask("status"));
+    daemon.signal("TERM");
+    assert!(daemon.wait().success());
+    assert_eq!(reply(reload), "");
+}

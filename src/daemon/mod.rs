@@ -15,6 +15,7 @@ mod notify;
 mod operate;
 mod pid_file;
 mod privileges;
+mod reading;
 mod reload;
 mod run;
 mod signals;

@@ -1,6 +1,7 @@
 //! What an operator asks of the running daemon, carried out in the daemon's own loop.
 
 use super::build::BuildError;
+use super::reading::Wanted;
 use super::reload::Reloaded;
 use super::run::Daemon;
 use super::status::status;
@@ -12,10 +13,10 @@ impl Daemon {
     /// Carries out a command, and says what came of it.
     pub(super) fn carry_out(&mut self, call: Call) {
         let reply = match call.command {
+            Command::Reload => return self.reload(Wanted::by("stubborn reload", call.reply)),
             Command::Status => Reply::Status(Box::new(status(self))),
             Command::CacheFlush { name } => self.flush(name.as_deref()),
             Command::LogLevel { level } => self.set_level(&level),
-            Command::Reload => self.reload_on_request(),
             Command::Blocked { .. } => Reply::Refused { message: "not for the daemon to say".to_owned() },
         };
         // Whoever asked may be gone.
@@ -46,15 +47,17 @@ impl Daemon {
         }
     }
 
-    fn reload_on_request(&mut self) -> Reply {
-        let outcome = self.reload("stubborn reload", true);
+    /// What whoever wanted a reload is told.
+    pub(super) fn reply_to_reload(&self, outcome: &Result<Reloaded, BuildError>) -> Reply {
         let generation = self.service.resolver.snapshot().generation;
         match outcome {
-            Ok(Reloaded { changes, warnings, restart }) => {
-                let restart = restart.into_iter().map(str::to_owned).collect();
-                Reply::Reloaded { generation, changes, warnings, restart }
-            }
-            Err(error) => Reply::NotReloaded { generation, errors: reload_errors(&error) },
+            Ok(Reloaded { changes, warnings, restart }) => Reply::Reloaded {
+                generation,
+                changes: changes.clone(),
+                warnings: warnings.clone(),
+                restart: restart.iter().map(|key| (*key).to_owned()).collect(),
+            },
+            Err(error) => Reply::NotReloaded { generation, errors: reload_errors(error) },
         }
     }
 }

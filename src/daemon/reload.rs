@@ -1,16 +1,12 @@
 //! Reading everything anew while the daemon runs.
 
-use std::collections::BTreeSet;
-use std::path::PathBuf;
+use std::sync::Arc;
 
-use super::build::{BuildError, Built, Environment};
+use super::build::{BuildError, Environment};
 use super::difference::{difference, restart_keys};
+use super::reading::{Read, Reading, Wanted};
 use super::run::Daemon;
-use super::watch::Watched;
 use crate::resolve::Snapshot;
-
-/// How often everything is read where each reading names files that the one before did not.
-const BUILD_ATTEMPTS: usize = 4;
 
 /// What became of a reload.
 #[derive(Debug)]
@@ -23,20 +19,64 @@ pub(super) struct Reloaded {
 }
 
 impl Daemon {
-    /// Reads everything anew, as [`Daemon::read_anew`] does, and has the service manager know.
-    pub(super) fn reload(&mut self, cause: &str, say_unchanged: bool) -> Result<Reloaded, BuildError> {
+    /// Has everything read anew, beside this loop, and has the service manager know. What comes of it is
+    /// [`taken`](Self::take) when it is there.
+    pub(super) fn reload(&mut self, wanted: Wanted) {
+        if self.reloads.is_under_way() {
+            // However long that takes, the host's own addresses are not left open.
+            self.follow_environment();
+            match &mut self.reloads.next {
+                Some(next) => next.join(wanted),
+                next => *next = Some(wanted),
+            }
+            return;
+        }
         self.notifier.reloading();
-        let outcome = self.read_anew(cause, say_unchanged);
+        let reading = self.reading();
+        self.reloads.begin(wanted, reading);
+    }
+
+    fn reading(&mut self) -> Reading {
+        Reading {
+            source: self.source.clone(),
+            environment: self.environment.clone(),
+            memory: std::mem::take(&mut self.memory),
+            watcher: Arc::clone(&self.watcher),
+            watched: self.watched.clone(),
+        }
+    }
+
+    /// Takes what was read in use, tells who waits for it, and begins with what was wanted meanwhile.
+    pub(super) fn take(&mut self, wanted: Wanted, read: Option<Read>) {
+        match read {
+            Some(read) => {
+                let outcome = self.take_read(&wanted.cause(), wanted.say_unchanged, read);
+                let replies = wanted.replies.into_iter().filter(|reply| !reply.is_closed());
+                replies.for_each(|reply| drop(reply.send(self.reply_to_reload(&outcome))));
+            }
+            // The reason is in the log: a panic. What it had at hand is read and watched anew.
+            None => tracing::error!(cause = wanted.cause(), "not reloaded: the reading failed"),
+        }
         // The daemon answers in either case; what became of the reload is in the log.
         self.notifier.ready();
         self.tell_status();
-        outcome
+        if let Some(next) = self.reloads.next.take() {
+            self.reload(next);
+        }
     }
 
-    /// Reads everything anew, builds all of it, and only then puts it in use. An error changes nothing. What comes of it is
-    /// logged.
-    pub(super) fn read_anew(&mut self, cause: &str, say_unchanged: bool) -> Result<Reloaded, BuildError> {
-        let mut built = match self.build_watched() {
+    /// Reads everything anew within this loop.
+    pub(super) fn read_anew(&mut self, cause: &str, say_unchanged: bool) {
+        let read = self.reading().read();
+        // Its outcome is in the log.
+        let _ = self.take_read(cause, say_unchanged, read);
+    }
+
+    /// Takes what was read in use, all of it or nothing: an error changes nothing. What comes of it is logged.
+    fn take_read(&mut self, cause: &str, say_unchanged: bool, read: Read) -> Result<Reloaded, BuildError> {
+        let Read { built, memory, watched } = read;
+        (self.memory, self.watched) = (memory, watched);
+        let mut built = match built {
             Ok(built) => built,
             Err(error) => {
                 let error = self.confinement.explain(error);
@@ -90,32 +130,6 @@ impl Daemon {
     fn replace(&self, generation: u64) {
         self.service.resolver.replace(Snapshot::new(generation, &self.ingredients, &self.servers));
         self.service.telemetry.policy_replaced();
-    }
-
-    /// Builds with everything under watch from before it was read, so that nothing changes unseen in between. What a
-    /// refused configuration names is watched besides: the mistake may be in a file it is the first to include.
-    fn build_watched(&mut self) -> Result<Built, BuildError> {
-        let mut attempts = 0;
-        loop {
-            let built = self.source.build_again(&self.environment, &mut self.memory);
-            attempts += 1;
-            let watch: Vec<Watched> = match &built {
-                Ok(built) => built.watch.clone(),
-                Err(error) => {
-                    error.watch().into_iter().chain(self.watched.iter().cloned()).map(Watched::from).collect()
-                }
-            };
-            let watched: BTreeSet<PathBuf> = watch.iter().map(|watched| watched.path.clone()).collect();
-            let known = watched.is_subset(&self.watched);
-            if built.is_ok() || !known {
-                self.watcher.set_paths(watch);
-                self.watched = watched;
-            }
-            // Files that come and go faster than they are read are seen as changes later.
-            if known || attempts == BUILD_ATTEMPTS {
-                return built;
-            }
-        }
     }
 
     /// Puts the host's present addresses and prefixes under the settings in use: a file with errors is no reason to leave

@@ -19,6 +19,7 @@ use super::nat64::{Learned, learn};
 use super::notify::{Notifier, is_service};
 use super::pid_file::PidFile;
 use super::privileges::{PrivilegesError, User};
+use super::reading::{Reloads, Wanted};
 use super::signals::Signals;
 use super::system::give_back_memory;
 use super::watch::{WatchOptions, Watcher};
@@ -121,7 +122,8 @@ pub(super) struct Daemon {
     pub(super) ingredients: Ingredients,
     pub(super) servers: Servers,
     pub(super) service: Service,
-    pub(super) watcher: Watcher,
+    pub(super) watcher: Arc<Watcher>,
+    pub(super) reloads: Reloads,
     pub(super) watched: BTreeSet<PathBuf>,
     pub(super) confinement: Confinement,
     own: Option<OwnAddresses>,
@@ -227,7 +229,8 @@ impl Daemon {
             ingredients,
             servers,
             service,
-            watcher,
+            watcher: Arc::new(watcher),
+            reloads: Reloads::default(),
             watched,
             confinement,
             own,
@@ -265,8 +268,7 @@ impl Daemon {
         let (told_sender, mut told) = mpsc::unbounded_channel();
         let mut learned = Learned::default();
         // What changed between the first reading and the start of the watch.
-        // Its outcome is in the log.
-        let _ = self.read_anew("start", false);
+        self.read_anew("start", false);
         self.notifier.ready();
         // Not after a reload: the next one needs as much again.
         give_back_memory();
@@ -274,13 +276,14 @@ impl Daemon {
             tokio::select! {
                 changed = self.watcher.changed() => {
                     let files: Vec<String> = changed.iter().map(|path| path.display().to_string()).collect();
-                    let _ = self.reload(&files.join(", "), true);
+                    self.reload(Wanted::new(&files.join(", "), true));
                 }
-                _ = signals.hangup.recv() => drop(self.reload("SIGHUP", true)),
+                (wanted, read) = self.reloads.finished() => self.take(wanted, read),
+                _ = signals.hangup.recv() => self.reload(Wanted::new("SIGHUP", true)),
                 Some(call) = self.calls.recv() => self.carry_out(call),
                 own = next_addresses(self.own.as_mut()) => {
                     self.environment.own = own;
-                    let _ = self.reload("an address of this host", true);
+                    self.reload(Wanted::new("an address of this host", true));
                     learn_tick.reset_immediately();
                 }
                 // Only a host with IPv6 beyond its own link can reach anything behind such a prefix.
@@ -295,7 +298,7 @@ impl Daemon {
                     let prefixes = learned.prefixes();
                     if prefixes != self.environment.nat64 {
                         self.environment.nat64 = prefixes;
-                        let _ = self.reload("the network's NAT64 prefix", true);
+                        self.reload(Wanted::new("the network's NAT64 prefix", true));
                     }
                 }
                 _ = fold_tick.tick() => {

@@ -124,7 +124,7 @@ impl Watcher {
             reported: Notify::new(),
             stopped: AtomicBool::new(false),
         });
-        let mut watcher = Self { shared: Arc::clone(&shared), wake: wake.clone() };
+        let watcher = Self { shared: Arc::clone(&shared), wake: wake.clone() };
         watcher.set_paths(paths);
         std::thread::Builder::new()
             .name("watch".into())
@@ -136,7 +136,7 @@ impl Watcher {
     ///
     /// A content is seen when it was read here or came with [`Watched::seen`]. What changes while nobody waits is kept
     /// for the next call; dropping the future loses nothing.
-    pub async fn changed(&mut self) -> BTreeSet<PathBuf> {
+    pub async fn changed(&self) -> BTreeSet<PathBuf> {
         loop {
             let changed = std::mem::take(&mut *lock(&self.shared.changed));
             if !changed.is_empty() {
@@ -148,7 +148,7 @@ impl Watcher {
 
     /// Watches these paths and no others from now on. It reads them, but for those that were watched already and whose
     /// content comes with `seen`: what happens to these after that reading wakes the watch by itself.
-    pub fn set_paths<W: Into<Watched>>(&mut self, paths: impl IntoIterator<Item = W>) {
+    pub fn set_paths<W: Into<Watched>>(&self, paths: impl IntoIterator<Item = W>) {
         let mut state = lock(&self.shared.state);
         let known = std::mem::take(&mut state.watched);
         let mut unread = BTreeSet::new();
