@@ -268,7 +268,7 @@ async fn a_change_between_reading_and_watching_is_reported() {
 
 #[tokio::test]
 async fn dropping_the_future_loses_no_report() {
-    let mut stage = Stage::new(POLL, &["f"], with_file);
+    let stage = Stage::new(POLL, &["f"], with_file);
     stage.write("f", "two");
     // Polled once and dropped, again and again, as a branch of select! is.
     let deadline = Instant::now() + Duration::from_secs(20);
