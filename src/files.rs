@@ -14,7 +14,7 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 /// How long a named pipe may be without anybody who writes into it.
 const UNOPENED: Duration = Duration::from_secs(2);
 /// How long nothing may come out of a pipe that somebody writes into.
-const SILENT: Duration = Duration::from_secs(30);
+const SILENT: Duration = Duration::from_secs(10);
 
 /// Opens a regular file to be read; never waits.
 ///
