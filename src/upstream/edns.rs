@@ -139,7 +139,8 @@ impl ServerState {
             }
             return true;
         }
-        ignored_at > 0 && now.saturating_sub(ignored_at) < IGNORES
+        // One that speaks EDNS does not ignore it.
+        !self.edns.is_spoken() && ignored_at > 0 && now.saturating_sub(ignored_at) < IGNORES
     }
 
     /// It answered without EDNS what it had not answered, or had denied, with it.

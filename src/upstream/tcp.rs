@@ -89,7 +89,16 @@ impl TcpLink {
         let mut first = pin!(connection.ask(message, &read));
         match timeout(patience, first.as_mut()).await {
             Ok(Err(error)) if is_broken(&error) => {
-                return Connection::open(server).await?.ask(message, &read).await;
+                let alone = || async { Connection::open(server).await?.ask(message, &read).await };
+                return match (error, alone().await) {
+                    // It was another's fault that the first was lost: this is the first reply to this question.
+                    (ExchangeError::Unreachable(_), Err(ExchangeError::Response(why)))
+                        if is_out_of_step(why) =>
+                    {
+                        alone().await
+                    }
+                    (_, outcome) => outcome,
+                };
             }
             Ok(outcome) => return outcome,
             Err(_) => connection.retired.set(true),
@@ -114,11 +123,15 @@ impl TcpLink {
 
 /// The connection failed, or what came over it is not the reply that it should be.
 fn is_broken(error: &ExchangeError) -> bool {
-    matches!(
-        error,
-        ExchangeError::Unreachable(_)
-            | ExchangeError::Response(ResponseError::Malformed | ResponseError::NotOurs)
-    )
+    match error {
+        ExchangeError::Unreachable(_) => true,
+        ExchangeError::Response(why) => is_out_of_step(*why),
+        _ => false,
+    }
+}
+
+fn is_out_of_step(why: ResponseError) -> bool {
+    matches!(why, ResponseError::Malformed | ResponseError::NotOurs)
 }
 
 impl Connection {

@@ -175,6 +175,23 @@ fn other_replies() -> Vec<Case> {
             })
             .forbid(["127.0.0.1"])
             .expect(Expect::AnyOf(vec![Expect::Answer(vec![Kept::address(PUBLIC4)]), Expect::Blocked])),
+        case("M27", "a datagram without the question")
+            .reply(|asked| match asked.stream {
+                true => asked.reply().answer([a(PUBLIC4)]),
+                false => {
+                    let bare = Message { qdcount: 0, question: Vec::new(), ..asked.reply() };
+                    bare.answer([a("127.0.0.1")])
+                }
+            })
+            .forbid(["127.0.0.1"])
+            .keeps_addresses([PUBLIC4]),
+        case("M27", "NXDOMAIN to a query with EDNS, an address to the one without")
+            .script(|asked| match asked.edns() {
+                Some(_) => asked.send_as_is(&asked.nxdomain().answer([a("127.0.0.1")])),
+                None => asked.send(&asked.reply().answer([a(PUBLIC4)])),
+            })
+            .forbid(["127.0.0.1"])
+            .keeps_addresses([PUBLIC4]),
     ]
 }
 
@@ -201,6 +218,20 @@ fn streams() -> Vec<Case> {
             .forbid(["127.0.0.1"])
             .keeps_addresses([PUBLIC4])
             .hidden(),
+        case("M26", "a length two octets short on the stream")
+            .script(|asked| {
+                let honest = asked.reply().answer([a(PUBLIC4)]);
+                match (asked.stream, asked.before) {
+                    (false, _) => asked.send(&asked.reply().with(flag::TC)),
+                    (true, 0 | 1) => {
+                        let octets = honest.encode();
+                        let length = u16::try_from(octets.len()).unwrap_or_default().saturating_sub(2);
+                        vec![Action::Raw([&length.to_be_bytes()[..], &octets].concat())]
+                    }
+                    (true, _) => asked.send(&honest),
+                }
+            })
+            .keeps_addresses([PUBLIC4]),
         case("M26", "a message of 64 KiB on the stream")
             .script(|asked| {
                 let many = (0..2_000).map(|number| Record::address(numbered(true, number)));
