@@ -48,11 +48,11 @@ pub(super) struct Dialogue<'a> {
     pub(super) ask: &'a Ask,
     /// The question as it is sent, in random letter case.
     pub(super) asked: Question,
-    /// When it was sent first, and how long all of it may take.
-    pub(super) begun: Instant,
+    /// How long all of it may take, and since when.
     pub(super) timeout: Duration,
-    /// The shared clock.
-    pub(super) now: u64,
+    pub(super) begun: Instant,
+    /// The same on the shared clock.
+    pub(super) asked_at: u64,
 }
 
 /// Whether queries have an OPT record.
@@ -109,7 +109,7 @@ impl Dialogue<'_> {
     /// A reply to a query with EDNS that may be all the server has to say to EDNS.
     fn is_doubtful(&self, outcome: &Outcome) -> bool {
         match outcome {
-            Ok(response) => !self.server.believes(response, self.now),
+            Ok(response) => !self.server.believes(response, self.asked_at),
             Err(ExchangeError::Rcode(_)) => true,
             Err(_) => false,
         }
@@ -122,7 +122,7 @@ impl Dialogue<'_> {
         let times = Times { again: now + patience(end.saturating_duration_since(now)), end };
         let plain = self.try_once(Edns::NEVER, times, None).await.outcome;
         if worth(&plain) > worth(&first).max(1) {
-            self.server.contradicts_edns(self.now);
+            self.server.contradicts_edns(self.asked_at);
         }
         if worth(&plain) >= worth(&first) { plain } else { first }
     }
@@ -197,10 +197,10 @@ impl Dialogue<'_> {
 
     /// Whatever becomes of this question, it comes to us if the server leads here; nobody waits for its reply.
     fn look_for_loop(&self) {
-        if self.server.has_answered_since(self.now) {
+        if self.server.has_answered_since(self.asked_at) {
             return;
         }
-        if let Some(asked) = self.server.loop_question(self.now) {
+        if let Some(asked) = self.server.loop_question(self.asked_at) {
             let ask = Ask { question: asked, dnssec_ok: false, checking_disabled: false };
             let mut message = Vec::new();
             write_query(&ask, &asked, false, &mut message);

@@ -148,10 +148,7 @@ impl Exchanger {
         let (now, millis) = self.times();
         let (asked_at, begun) = head.as_ref().map_or((millis, now), |head| (head.asked_at, head.sent));
         let link = self.link(server, now);
-        let mut outcome = self.converse(&link, server, ask, timeout, head).await;
-        if matches!(outcome, Err(ExchangeError::Timeout)) && server.leads_back() {
-            outcome = Err(ExchangeError::Loop(server.endpoint));
-        }
+        let outcome = self.converse(&link, server, ask, timeout, head).await;
         let (now, millis) = self.times();
         link.counts.note(&outcome, now.duration_since(begun));
         match &outcome {
@@ -174,17 +171,29 @@ impl Exchanger {
         head: Option<Head>,
     ) -> Result<UpstreamResponse, ExchangeError> {
         let (begun, now) = self.times();
-        let (asked, begun, edns, start) = match head {
-            Some(Head { asked, sent, edns, start, .. }) => (asked, sent, edns, Some(start)),
-            None => (server.write_case(&ask.question), begun, self.wants_edns(server, ask), None),
+        let (asked, begun, asked_at, edns, start) = match head {
+            Some(Head { asked, sent, asked_at, edns, start, .. }) => {
+                (asked, sent, asked_at, edns, Some(start))
+            }
+            None => (server.write_case(&ask.question), begun, now, self.wants_edns(server, ask), None),
         };
-        let dialogue = Dialogue { link, server, ask, asked, begun, timeout, now };
+        let dialogue = Dialogue { link, server, ask, asked, begun, timeout, asked_at };
         let edns = Edns::of(server, edns);
         let heard = dialogue.run(edns, start).await;
-        match &heard.outcome {
-            Ok(_) if edns.first && !heard.edns && server.edns.doubt() => self.try_edns(server, *ask),
-            Err(ExchangeError::Timeout) if heard.edns => server.edns.forget(),
-            _ => {}
+        let is_answer = !is_failure(&heard.outcome);
+        let in_vain = matches!(heard.outcome, Err(ExchangeError::Timeout));
+        if is_answer {
+            server.leads_elsewhere();
+        }
+        if is_answer && edns.first && !heard.edns && server.edns.doubt() {
+            self.try_edns(server, *ask);
+        }
+        if in_vain && heard.edns {
+            server.edns.forget();
+        }
+        // In a circle, a failure is what we ourselves say in the end.
+        if server.leads_back() && (in_vain || heard.outcome.is_ok()) {
+            return Err(ExchangeError::Loop(server.endpoint));
         }
         heard.outcome
     }

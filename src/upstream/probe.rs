@@ -138,11 +138,18 @@ impl Exchanger {
     pub(super) fn try_edns(self: &Rc<Self>, server: &Arc<ServerState>, ask: Ask) {
         let (exchanger, server) = (Rc::clone(self), Arc::clone(server));
         tokio::task::spawn_local(async move {
-            let (begun, now) = exchanger.times();
+            let (begun, asked_at) = exchanger.times();
             let link = exchanger.link(&server, begun);
             let asked = server.write_case(&ask.question);
-            let dialogue =
-                Dialogue { link: &link, server: &server, ask: &ask, asked, begun, timeout: TIMEOUT, now };
+            let dialogue = Dialogue {
+                link: &link,
+                server: &server,
+                ask: &ask,
+                asked,
+                begun,
+                timeout: TIMEOUT,
+                asked_at,
+            };
             let Heard { outcome, .. } = dialogue.once(Edns::ALWAYS).await;
             let (_, now) = exchanger.times();
             match outcome {

@@ -144,7 +144,6 @@ impl ServerState {
     /// It answered. Says if it had been avoided.
     pub fn answered(&self, now: u64) -> bool {
         self.answered_at.store(now, Relaxed);
-        self.leads_elsewhere();
         !self.is_up() && self.failures.swap(0, Relaxed) > 0
     }
 
