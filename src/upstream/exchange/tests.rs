@@ -1,6 +1,7 @@
 use super::*;
 use crate::dns::{Name, RecordType};
 use std::net::{SocketAddr, UdpSocket};
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::mpsc::{Receiver, channel};
 use tokio::task::{LocalSet, spawn_local, yield_now};
 
@@ -71,6 +72,53 @@ fn the_sockets_to_a_server_that_is_not_asked_any_more_are_closed() {
             yield_now().await;
         }
         assert_eq!(sockets_to(old), 0);
+    });
+}
+
+/// A server that denies all names to EDNS while `hostile` is set.
+fn hostile_server(hostile: Arc<AtomicBool>) -> SocketAddr {
+    let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+    let address = socket.local_addr().unwrap();
+    std::thread::spawn(move || {
+        let mut room = [0; 512];
+        while let Ok((length, from)) = socket.recv_from(&mut room) {
+            let denied = hostile.load(Relaxed) && room[11] == 1;
+            room[2..4].copy_from_slice(&[0x81, if denied { 0x83 } else { 0x80 }]);
+            // The OPT record of 11 octets goes.
+            room[11] = if denied { 0 } else { room[11] };
+            let _sent = socket.send_to(&room[..length - if denied { 11 } else { 0 }], from);
+        }
+    });
+    address
+}
+
+/// An exchanger for which it is later by so much.
+fn later(minutes: u64) -> Rc<Exchanger> {
+    Rc::new(Exchanger::new(Instant::now().checked_sub(Duration::from_secs(60 * minutes)).unwrap()))
+}
+
+#[test]
+fn edns_that_is_off_is_tried_again_after_a_while_beside_a_question() {
+    run(async {
+        let hostile = Arc::new(AtomicBool::new(true));
+        let group = group(hostile_server(Arc::clone(&hostile)));
+        let edns = &group.servers[0].edns;
+        ask(&exchanger(), &group, 0).await;
+        assert!(edns.is_off());
+        hostile.store(false, Relaxed);
+        ask(&exchanger(), &group, 1).await;
+        assert!(edns.is_off(), "it is not tried with each question");
+        ask(&later(2), &group, 2).await;
+        while edns.is_off() {
+            yield_now().await;
+        }
+        assert!(edns.is_spoken());
+        // And what is still so stays so.
+        hostile.store(true, Relaxed);
+        for number in 3..6 {
+            ask(&later(2), &group, number).await;
+        }
+        assert!(edns.is_off(), "three replies in a row were contradicted");
     });
 }
 
