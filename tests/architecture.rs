@@ -122,7 +122,7 @@ const EDGES: &[(&str, &[(&str, Use)])] = &[
                 "policy",
                 Only(&["PRESETS", "Preset", "SPECIAL_RANGES", "Scope", "Treatment", "special_domain"]),
             ),
-            ("config", Only(&["Files", "domain_name", "from_text", "printable"])),
+            ("config", Only(&["Files", "domain_name", "from_text", "is_shared_domain", "printable"])),
         ],
     ),
     // It asks as a client does, with the adversary's own means.

@@ -406,7 +406,7 @@ fn an_import_is_written_once_and_checks() {
         ("adguardhome", "AdGuardHome.yaml"),
     ] {
         let file = format!("{}/tests/import/{file}", env!("CARGO_MANIFEST_DIR"));
-        let text = said(&stubborn(&["import", format, &file, "--output", path]), 0);
+        let text = said(&stubborn(&["import", format, &file, "--output", path, "--accept-losses"]), 0);
         assert!(text.contains("settings carried over"), "{text}");
         said(&stubborn(&["check", "--config", path]), 0);
         said(&stubborn(&["import", format, &file, "--output", path]), 2);
@@ -418,9 +418,29 @@ fn an_import_is_written_once_and_checks() {
     let report = json(&said(&output, 0));
     assert_eq!((&report["left"][0]["line"], &report["carried"]), (&1.into(), &1.into()));
     let output = with_input(&["import", "unbound", "-"], "port=53\n");
-    assert!(said(&output, 1).starts_with("error: standard input:1: not a setting of unbound"));
+    let text = said(&output, 2);
+    assert!(text.starts_with("error: standard input:1: not a setting of unbound"), "{text}");
+    assert!(text.contains("stubborn import dnsmasq"), "{text}");
     said(&stubborn(&["import", "uci", "/nowhere/dhcp"]), 2);
     said(&stubborn(&["import", "bind", "/dev/null"]), 2);
+}
+
+#[test]
+fn an_import_that_loses_a_server_says_so_first() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("stubborn.toml");
+    let path = path.to_str().unwrap();
+    let text = "dns:\n  upstream_dns:\n    - https://dns.quad9.net/dns-query\n";
+    let output = with_input(&["import", "adguardhome", "-", "--output", path], text);
+    let first = String::from_utf8_lossy(&output.stderr).lines().next().unwrap_or_default().to_owned();
+    said(&output, 1);
+    assert!(first.starts_with("LOSS: one server is not carried over (standard input:3:"), "{first}");
+    assert!(first.contains("/etc/resolv.conf"), "{first}");
+    assert!(fs::read_to_string(path).unwrap().starts_with(&format!("# {first}")));
+    said(&stubborn(&["check", "--config", path]), 0);
+    said(&with_input(&["import", "adguardhome", "-", "--accept-losses"], text), 0);
+    let output = with_input(&["import", "adguardhome", "-", "--json"], text);
+    assert_eq!(json(&said(&output, 1))["losses"][0]["line"], 3);
 }
 
 #[test]

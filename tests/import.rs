@@ -5,6 +5,10 @@
 
 #[path = "properties/mod.rs"]
 mod properties;
+#[path = "import/told.rs"]
+mod told;
+#[path = "import/trust.rs"]
+mod trust;
 
 use std::path::Path;
 
@@ -22,7 +26,7 @@ const FILES: [(&str, Format); 4] = [
 ];
 
 fn made(format: Format, text: &str) -> Result<Imported, ImportError> {
-    import(format, &[Source { name: "a".into(), octets: text.into() }])
+    import(format, &[Source { name: "a".into(), octets: text.into() }], &properties::import::Nothing)
 }
 
 /// What it comes to, and the lines that were left.
@@ -67,7 +71,8 @@ fn real_files_become_what_they_became() {
     for (name, format) in FILES {
         let path = Path::new("tests/import").join(name);
         let octets = std::fs::read(&path).unwrap();
-        let imported = import(format, &[Source { name: name.into(), octets }]).unwrap();
+        let source = Source { name: name.into(), octets };
+        let imported = import(format, &[source], &properties::import::Nothing).unwrap();
         let loaded = config::from_text(Path::new("a"), &imported.toml, &Disk, 0);
         loaded.unwrap_or_else(|errors| panic!("{errors}"));
         let golden = path.with_file_name(format!("{}.toml", format.name()));
@@ -94,8 +99,8 @@ fn dnsmasq_line_by_line() {
         ("server=/a.example/b.example/fd00::53", routes, &["a.example fd00::53", "b.example fd00::53"]),
         ("server=/a.example/10.0.0.53@eth0", routes, &["a.example 10.0.0.53"]),
         ("local=/lan/192.168.1.1", routes, &["lan 192.168.1.1"]),
-        ("server=/a.example/", routes, nothing),
-        ("server=/*.a.example/10.0.0.53", routes, nothing),
+        ("server=/a.example/", routes, &["a.example "]),
+        ("server=/*.a.example/10.0.0.53", routes, &["a.example 10.0.0.53"]),
         ("rev-server=10.1.0.0/16,10.0.0.53", routes, &["1.10.in-addr.arpa 10.0.0.53"]),
         ("address=/a.example/10.0.0.1", locals, &["a.example 10.0.0.1", "*.a.example 10.0.0.1"]),
         (
@@ -170,8 +175,8 @@ fn what_is_not_of_the_format_is_pointed_at() {
         let error = made(format, text).unwrap_err().to_string();
         assert!(error.starts_with(expected), "{text}: {error}");
     }
-    let error =
-        import(Format::Uci, &[Source { name: "b".into(), octets: b"config x\n\xff".to_vec() }]).unwrap_err();
+    let source = Source { name: "b".into(), octets: b"config x\n\xff".to_vec() };
+    let error = import(Format::Uci, &[source], &properties::import::Nothing).unwrap_err();
     assert_eq!(error.to_string(), "b:2: not UTF-8");
     for format in Format::ALL {
         assert_eq!(made(format, "").unwrap().left.len(), 0);

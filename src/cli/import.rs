@@ -8,14 +8,18 @@ use serde_json::{Value, json};
 
 use super::args::Import;
 use super::{FINE, NO, TROUBLE, complain, progress, say_as_is, say_json};
+use crate::config::Disk;
 use crate::edit::write_new;
 use crate::files;
-use crate::import::{Imported, Source, import as make};
+use crate::import::{Imported, Left, Source, import as make};
 
 /// The most that is read of standard input, in octets; what is longer is refused all the same.
 const LONGEST: u64 = (16 << 20) + 1;
 
-/// Makes it; the answer is no where a file is not of that format.
+/// How many losses are listed.
+const FIRST: usize = 8;
+
+/// Makes it; the answer is no where a server was lost, and nobody said that this is fine.
 pub(super) fn import(arguments: &Import) -> u8 {
     let mut sources = Vec::new();
     for path in &arguments.files {
@@ -27,25 +31,27 @@ pub(super) fn import(arguments: &Import) -> u8 {
             }
         }
     }
-    let imported = match make(arguments.format, &sources) {
+    let imported = match make(arguments.format, &sources, &Disk) {
         Ok(imported) => imported,
         Err(error) => {
             complain(&error.to_string());
-            return NO;
+            return TROUBLE;
         }
     };
+    let code = if imported.losses.is_empty() || arguments.accept_losses { FINE } else { NO };
     if arguments.json {
         say_json(&as_json(&imported));
-        return FINE;
+        return code;
     }
-    match &arguments.output {
-        None => say_as_is(imported.toml.trim_end()),
-        Some(path) => {
-            if let Err(error) = write_new(path, &imported.toml) {
-                complain(&error.to_string());
-                return TROUBLE;
-            }
-        }
+    if let Some(path) = &arguments.output
+        && let Err(error) = write_new(path, &imported.toml)
+    {
+        complain(&error.to_string());
+        return TROUBLE;
+    }
+    losses(&imported);
+    if arguments.output.is_none() {
+        say_as_is(imported.toml.trim_end());
     }
     progress(&format!(
         "{} settings carried over, {} need nothing here, {} left: they stand at the end, with the reason",
@@ -53,7 +59,22 @@ pub(super) fn import(arguments: &Import) -> u8 {
         imported.needless,
         imported.left.len()
     ));
-    FINE
+    if code == NO {
+        progress("The configuration was made all the same. To accept the losses: --accept-losses");
+    }
+    code
+}
+
+/// What costs privacy or a server comes first.
+fn losses(imported: &Imported) {
+    let Some(loss) = &imported.loss else { return };
+    progress(loss);
+    for Left { file, line, text, why } in imported.losses.iter().take(FIRST) {
+        progress(&format!("  {file}:{line}: {text}: {why}"));
+    }
+    if imported.losses.len() > FIRST {
+        progress(&format!("  and {} more", imported.losses.len() - FIRST));
+    }
 }
 
 fn read(path: &Path) -> io::Result<Source> {
@@ -66,14 +87,15 @@ fn read(path: &Path) -> io::Result<Source> {
 }
 
 fn as_json(imported: &Imported) -> Value {
-    let left = imported
-        .left
-        .iter()
-        .map(|left| json!({ "file": &*left.file, "line": left.line, "text": left.text, "why": left.why }));
+    let one =
+        |left: &Left| json!({ "file": &*left.file, "line": left.line, "text": left.text, "why": left.why });
+    let list = |left: &[Left]| left.iter().map(one).collect::<Vec<_>>();
     json!({
         "toml": imported.toml,
         "carried": imported.carried,
         "needless": imported.needless,
-        "left": left.collect::<Vec<_>>(),
+        "left": list(&imported.left),
+        "losses": list(&imported.losses),
+        "loss": imported.loss,
     })
 }

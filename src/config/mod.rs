@@ -109,6 +109,11 @@ pub fn domain_name(text: &str) -> Result<Name, Wrong> {
     values::domain(text)
 }
 
+/// Others than one owner have names in this domain: it is a public suffix, or gives names to everybody.
+pub fn is_shared_domain(domain: &Name) -> bool {
+    domain.as_ref().label_count() == 0 || trust::strangers_in(domain).is_some()
+}
+
 /// Reads a duration, such as `1h30m`, for a command's argument.
 pub fn duration(text: &str) -> Result<Duration, Wrong> {
     units::duration(text)

@@ -1,14 +1,18 @@
 //! AdGuardHome.yaml: what is below `dns`, and the rewrites below `filtering`.
 
 use std::net::IpAddr;
+use std::path::Path;
 use std::sync::Arc;
 
 use ipnet::IpNet;
 
 use super::ImportError;
-use super::draft::{Draft, Setting, reverse_zones, with_port};
-use super::tables::{ADGUARD, ADGUARD_TABLES, BLOCKING, RECORDS, decide};
+use super::draft::{Draft, Later, Setting};
+use super::rules;
+use super::spelling::{self, Names, reverse_zones, with_port};
+use super::tables::{ADGUARD, ADGUARD_TABLES, BLOCKING, decide};
 use super::yaml::{self, Node};
+use crate::config::Files;
 
 const UNGUARDED: &str = "AdGuard Home has no protection of its own against rebinding; here it is on. To see first what it would remove, set\n\
      # mode = \"monitor\" in [guard].";
@@ -20,6 +24,7 @@ const PRIVATE: [&str; 4] = ["10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "fc
 struct Dns<'a> {
     file: &'a Arc<str>,
     all: &'a Node,
+    files: &'a dyn Files,
 }
 
 type Take = fn(&Dns<'_>, &mut Draft, &Setting, &Node);
@@ -33,14 +38,17 @@ const TAKEN: &[(&str, Take)] = &[
         }
     }),
     ("port", |_, draft, from, _| draft.needless(from, "it stands with the addresses of `listen`")),
-    ("upstream_dns", |dns, draft, _, node| dns.each(node, |from, line| upstream(draft, from, line))),
+    ("upstream_dns", |dns, draft, from, node| dns.upstreams(draft, from, node)),
+    ("upstream_dns_file", |dns, draft, from, node| {
+        dns.upstream_file(draft, from, node.text().unwrap_or_default())
+    }),
     ("fallback_dns", |dns, draft, _, node| dns.each(node, |from, line| upstream(draft, from, line))),
     ("local_ptr_upstreams", |dns, draft, from, node| dns.reverse(draft, from, node)),
     ("upstream_timeout", |_, draft, from, node| {
         draft.text(from, "upstream", "timeout", node.text().unwrap_or_default())
     }),
     ("allowed_clients", |dns, draft, _, node| {
-        dns.each(node, |from, client| draft.list(from, "server", "allow-clients", client));
+        dns.each(node, |from, client| draft.list(from, "server", "allow-clients", spelling::network(client)));
     }),
     ("cache_size", |_, draft, from, node| {
         let octets = node.text().unwrap_or_default();
@@ -62,17 +70,35 @@ const TAKEN: &[(&str, Take)] = &[
         dns.each(node, |from, prefix| draft.list(from, "guard", "nat64", prefix));
     }),
     ("rewrites", |dns, draft, _, node| rewrites(dns.file, draft, node)),
+    ("querylog_enabled", |_, draft, from, node| querylog(draft, from, node)),
 ];
 
-pub(super) fn read(texts: &[(Arc<str>, &str)], draft: &mut Draft) -> Result<(), ImportError> {
+pub(super) fn read(
+    texts: &[(Arc<str>, &str)],
+    files: &dyn Files,
+    draft: &mut Draft,
+) -> Result<(), ImportError> {
     draft.remarks.push(UNGUARDED);
     for (file, text) in texts {
         let Some(top) = yaml::parse(file, text)? else { continue };
         for (key, node) in top.entries() {
             let from = setting(file, key, node);
             match key.as_str() {
-                "dns" => Dns { file, all: node }.read(draft),
+                "dns" => Dns { file, all: node, files }.read(draft),
                 "filtering" => filtering(file, draft, node),
+                "user_rules" => {
+                    let is_off = is_filtering_off(&top);
+                    for rule in node.items() {
+                        let text = rule.text().unwrap_or_default();
+                        let from = Setting::new(file, rule.line, &format!("user_rules: {text}"));
+                        rules::rule(draft, &from, text, is_off);
+                    }
+                }
+                "querylog" => {
+                    let enabled = node.get("enabled").unwrap_or(node);
+                    querylog(draft, &setting(file, "querylog: enabled", enabled), enabled);
+                }
+                "clients" => clients(file, draft, &from, node),
                 _ if decide(ADGUARD_TABLES, key, &from, draft) => {}
                 _ => draft.unknown(&from),
             }
@@ -82,6 +108,38 @@ pub(super) fn read(texts: &[(Arc<str>, &str)], draft: &mut Draft) -> Result<(), 
         }
     }
     Ok(())
+}
+
+/// Rules are of no effect there.
+fn is_filtering_off(top: &Node) -> bool {
+    let is_off = |table: &str, key: &str| {
+        top.get(table).and_then(|table| table.get(key)).and_then(Node::text) == Some("false")
+    };
+    ["dns", "filtering"]
+        .iter()
+        .any(|table| is_off(table, "filtering_enabled") || is_off(table, "protection_enabled"))
+}
+
+fn querylog(draft: &mut Draft, from: &Setting, node: &Node) {
+    match node.text() {
+        Some("true") => draft.text(from, "log", "queries", "with-names"),
+        _ => draft.needless(from, "off, as here"),
+    }
+}
+
+/// Settings for single clients; servers of their own are lost.
+fn clients(file: &Arc<str>, draft: &mut Draft, from: &Setting, node: &Node) {
+    decide(ADGUARD_TABLES, "clients", from, draft);
+    for client in node.get("persistent").unwrap_or(node).items() {
+        let Some(upstreams) = client.get("upstreams").filter(|upstreams| !upstreams.is_nothing()) else {
+            continue;
+        };
+        for server in upstreams.items() {
+            let text = server.text().unwrap_or_default();
+            let from = Setting::new(file, server.line, text);
+            draft.lose(&from, "it was for one client: all clients have the same servers here");
+        }
+    }
 }
 
 /// A key as a comment shows it. Only plain values are shown: others may hold a password.
@@ -117,6 +175,35 @@ impl Dns<'_> {
         }
     }
 
+    /// The servers; those of a file stand in their place, and there are some where none is named.
+    fn upstreams(&self, draft: &mut Draft, from: &Setting, node: &Node) {
+        let file = self.all.get("upstream_dns_file").and_then(Node::text).unwrap_or_default();
+        if !file.is_empty() {
+            return draft.needless(from, "the servers were those of upstream_dns_file");
+        }
+        if node.items().is_empty() {
+            // What it asks then, for the configuration's reader to judge.
+            return draft.list(from, "upstream", "servers", DEFAULT_SERVER);
+        }
+        self.each(node, |from, line| upstream(draft, from, line));
+    }
+
+    fn upstream_file(&self, draft: &mut Draft, from: &Setting, path: &str) {
+        if path.is_empty() {
+            return draft.needless(from, "off, as here");
+        }
+        let octets = self.files.read(Path::new(path)).ok().filter(|octets| octets.len() <= super::LONGEST);
+        let Some(text) = octets.and_then(|octets| String::from_utf8(octets).ok()) else {
+            draft.list(from, "upstream", "servers", "system");
+            return draft.lose(from, "the file cannot be read here: write its servers into [upstream]");
+        };
+        draft.part();
+        let file: Arc<str> = path.into();
+        for (index, line) in text.lines().enumerate() {
+            upstream(draft, &Setting::new(&file, index + 1, line), line);
+        }
+    }
+
     fn listen(&self, draft: &mut Draft, from: &Setting, host: &str) {
         let port = self.all.get("port").and_then(Node::text);
         draft.list(from, "server", "listen", with_port(host, port));
@@ -139,6 +226,11 @@ impl Dns<'_> {
     }
 }
 
+/// Whom AdGuard Home asks where nobody is named.
+const DEFAULT_SERVER: &str = "https://dns10.quad9.net/dns-query";
+const BELOW_ONLY: &str =
+    "carried over for the domain itself too: a domain always stands for itself and everything below";
+
 /// A line of `upstream_dns`: a server, or `[/a/b/]server server` for the domains a and b.
 fn upstream(draft: &mut Draft, from: &Setting, line: &str) {
     let line = line.trim();
@@ -148,22 +240,46 @@ fn upstream(draft: &mut Draft, from: &Setting, line: &str) {
     let Some((domains, servers)) = line.strip_prefix("[/").and_then(|line| line.split_once("/]")) else {
         return draft.list(from, "upstream", "servers", plain(line));
     };
+    let servers = servers.trim();
     for domain in domains.split('/') {
-        match (domain, servers.trim()) {
-            ("", _) => draft.needless(from, "single names are not asked outside"),
-            (_, "#" | "") => {
-                draft.leave(from, "a domain within another's [[route]] cannot go to the default servers")
+        let names = Names::of(domain);
+        match (names, servers) {
+            (Names::Dotless | Names::All, "#" | "") => {
+                draft.needless(from, "names without a dot are not asked outside")
             }
-            (domain, servers) => {
-                servers.split_whitespace().for_each(|server| draft.route(from, domain, plain(server)))
+            (Names::Dotless, _) => draft.lose(
+                from,
+                "names without a dot are asked of nobody: write a [[route]] for each that the server knows, such as domain = \"nas\"",
+            ),
+            (Names::All, servers) => {
+                servers.split_whitespace().for_each(|server| draft.list(from, "upstream", "servers", plain(server)));
+            }
+            (Names::Of(domain) | Names::Below(domain), "#" | "") => {
+                draft.later(from, Later::ToDefault { domain });
+            }
+            (Names::Of(domain), servers) => {
+                servers.split_whitespace().for_each(|server| draft.route(from, &domain, plain(server)));
+            }
+            (Names::Below(domain), servers) => {
+                servers.split_whitespace().for_each(|server| draft.route(from, &domain, plain(server)));
+                draft.leave(from, BELOW_ONLY);
             }
         }
     }
 }
 
-/// A server, without the word for what is plain DNS anyway.
+/// A server, without the words for what is plain DNS anyway.
 fn plain(server: &str) -> String {
-    server.strip_prefix("udp://").unwrap_or(server).to_owned()
+    let schemes = ["udp://", "tcp://", "UDP://", "TCP://"];
+    let bare = schemes.iter().find_map(|scheme| server.strip_prefix(scheme)).unwrap_or(server);
+    let (host, port) = match bare.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
+        Some((host, port)) => (host, port.strip_prefix(':')),
+        None => match bare.rsplit_once(':') {
+            Some((host, port)) if !host.contains(':') => (host, Some(port)),
+            _ => (bare, None),
+        },
+    };
+    if host.parse::<IpAddr>().is_ok() { with_port(host, port) } else { bare.to_owned() }
 }
 
 fn filtering(file: &Arc<str>, draft: &mut Draft, node: &Node) {
@@ -180,7 +296,7 @@ fn filtering(file: &Arc<str>, draft: &mut Draft, node: &Node) {
     }
 }
 
-/// `domain` and `answer`, an address; `*.` in front of the domain is for the names below it.
+/// `domain` and `answer`, an address or a name; `*.` in front of the domain is for the names below it.
 fn rewrites(file: &Arc<str>, draft: &mut Draft, node: &Node) {
     for rewrite in node.items() {
         let text = |key: &str| rewrite.get(key).and_then(Node::text).unwrap_or_default();
@@ -188,10 +304,8 @@ fn rewrites(file: &Arc<str>, draft: &mut Draft, node: &Node) {
         let from = Setting::new(file, rewrite.line, &format!("{domain} -> {answer}"));
         if text("enabled") == "false" {
             draft.leave(&from, "it was switched off");
-        } else if answer.parse::<IpAddr>().is_ok() {
-            draft.local(&from, domain, answer);
-        } else {
-            draft.leave(&from, RECORDS);
+            continue;
         }
+        rules::rewrite(draft, &from, domain, answer);
     }
 }

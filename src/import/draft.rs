@@ -1,17 +1,12 @@
 //! What was read, setting by setting: carried over, needless, or left.
 
-use std::collections::HashSet;
-use std::net::{IpAddr, SocketAddr};
+use std::collections::{HashMap, HashSet};
+use std::net::IpAddr;
 use std::sync::Arc;
 
-use ipnet::IpNet;
-
 use super::Left;
-use crate::config::domain_name;
-use crate::policy::{PRESETS, Preset, Scope, special_domain};
-
-const NETWORKS: &str = "An [[exception]] lets private addresses pass (RFC 1918 and unique-local). Where a name has to answer with others, such\n\
-     # as 127.0.0.1, write them as its `networks`.";
+use super::spelling;
+use crate::policy::{PRESETS, Preset, Scope};
 
 /// The longest part of a setting that is repeated in a comment, in characters.
 const LONGEST_TEXT: usize = 120;
@@ -52,23 +47,61 @@ pub(super) enum What {
     Preset { name: &'static str },
     /// A server of a domain.
     Route { domain: String, server: String },
+    /// A domain for whose names nobody is asked.
+    Kept { domain: String },
     /// An address of a local name.
     Local { name: String, address: String },
+}
+
+/// What is decided when everything was read.
+#[derive(Debug, Clone)]
+pub(super) enum Later {
+    /// The domain's names are asked of the default servers, whatever else is said of domains around it.
+    ToDefault { domain: String },
+    /// A name with the addresses of another.
+    Alias { name: String, target: String },
+    /// A reverse name, which a local name with this address has by itself.
+    Pointer { name: String, address: Option<IpAddr> },
+}
+
+/// Whether the names of a route may have inside addresses.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Trust {
+    /// They may: a setting says so.
+    Given(Place),
+    /// They may: there was no filter, and the domain and its servers are inside.
+    Unfiltered,
+    /// They may not, and why.
+    Withheld(String),
 }
 
 /// All of it.
 #[derive(Debug, Default)]
 pub(super) struct Draft {
     pub(super) items: Vec<Item>,
-    seen: HashSet<What>,
+    pub(super) seen: HashSet<What>,
     /// What needs nothing here, with the reason.
     pub(super) needless: Vec<Left>,
     /// What was left, with the reason.
     pub(super) left: Vec<Left>,
+    /// Of what was left, what costs privacy or a server.
+    pub(super) losses: Vec<Left>,
     /// What whoever reads the file should know first, a line each.
     pub(super) remarks: Vec<&'static str>,
-    /// How many settings are the format's.
+    /// What is decided when everything was read.
+    pub(super) later: Vec<(Setting, Later)>,
+    /// The setting that let a domain have inside addresses, where there was a filter against rebinding.
+    pub(super) filter: Option<&'static str>,
+    /// Local names that have no records elsewhere, whatever type.
+    pub(super) whole: HashSet<String>,
+    /// By the domain of a route.
+    pub(super) trust: HashMap<String, Trust>,
+    /// Routes that lost all their servers.
+    pub(super) stranded: HashSet<String>,
+    /// How many settings are the format's, and how many are not.
     known: usize,
+    unknown: usize,
+    first_unknown: Option<Place>,
 }
 
 impl What {
@@ -76,6 +109,7 @@ impl What {
         let texts: &[&String] = match self {
             Self::InList { value, .. } | Self::Key { value, .. } => &[value],
             Self::Exception { domain } => &[domain],
+            Self::Kept { domain } => &[domain],
             Self::Preset { .. } => &[],
             Self::Route { domain, server } => &[domain, server],
             Self::Local { name, address } => &[name, address],
@@ -181,7 +215,7 @@ impl Draft {
     /// Carries a domain over that may answer with inside addresses; where a preset is for it, as the preset, which lets less
     /// through.
     pub(super) fn exception(&mut self, from: &Setting, domain: &str) {
-        let domain = normal(domain);
+        let domain = spelling::name(domain);
         let is_for = |preset: &&Preset| preset.scope == Scope::Whole && preset.domains == [domain.as_str()];
         match PRESETS.iter().find(is_for) {
             Some(preset) => self.carry(from, What::Preset { name: preset.name }),
@@ -191,20 +225,39 @@ impl Draft {
 
     /// Carries a domain with one of its servers over.
     pub(super) fn route(&mut self, from: &Setting, domain: &str, server: String) {
-        self.carry(from, What::Route { domain: normal(domain), server });
+        self.carry(from, What::Route { domain: spelling::name(domain), server });
+    }
+
+    /// Carries a domain over for whose names nobody is asked.
+    pub(super) fn keep(&mut self, from: &Setting, domain: &str) {
+        self.carry(from, What::Kept { domain: spelling::name(domain) });
     }
 
     /// Carries a name with one of its addresses over; one that starts with `*.` is for all names below.
     pub(super) fn local(&mut self, from: &Setting, name: &str, address: &str) {
+        let address = spelling::network(address);
         if address.parse::<IpAddr>().is_ok_and(|address| address.is_unspecified()) {
             self.leave(from, super::tables::BLOCKING);
             return;
         }
-        let name = match name.strip_prefix("*.") {
-            Some(below) => format!("*.{}", normal(below)),
-            None => normal(name),
-        };
-        self.carry(from, What::Local { name, address: address.to_owned() });
+        self.carry(from, What::Local { name: local_name(name), address });
+    }
+
+    /// The same for a name that has no records elsewhere, whatever type.
+    pub(super) fn whole(&mut self, from: &Setting, name: &str, address: &str) {
+        self.whole.insert(local_name(name));
+        self.local(from, name, address);
+    }
+
+    /// Something that is decided when everything was read.
+    pub(super) fn later(&mut self, from: &Setting, later: Later) {
+        self.known += 1;
+        self.later.push((from.clone(), later));
+    }
+
+    /// A setting that others of its kind hold the meaning of.
+    pub(super) fn part(&mut self) {
+        self.known += 1;
     }
 
     /// A setting that needs nothing here.
@@ -219,129 +272,43 @@ impl Draft {
         self.left.push(from.left(why));
     }
 
+    /// A setting that is not carried over, which costs privacy or a server.
+    pub(super) fn lose(&mut self, from: &Setting, why: impl Into<String>) {
+        let left = from.left(why);
+        self.known += 1;
+        self.losses.push(left.clone());
+        self.left.push(left);
+    }
+
     /// A setting that is not one of the format.
     pub(super) fn unknown(&mut self, from: &Setting) {
+        self.unknown += 1;
+        self.first_unknown.get_or_insert_with(|| from.place.clone());
         self.left.push(from.left("not a setting that is known here"));
     }
 
-    /// A server for all names was carried over.
-    pub(super) fn has_servers(&self) -> bool {
-        self.items
-            .iter()
-            .any(|item| matches!(&item.what, What::InList { table: "upstream", key: "servers", .. }))
+    /// The servers for all names, with their settings.
+    pub(super) fn servers(&self) -> impl Iterator<Item = (&Setting, &String)> {
+        self.items.iter().filter_map(|item| match &item.what {
+            What::InList { table: "upstream", key: "servers", value } => Some((&item.from, value)),
+            _ => None,
+        })
     }
 
-    /// Where the first of several unknown settings stands, if there is nothing else.
-    pub(super) fn is_foreign(&self) -> Option<Place> {
-        let first = self.left.first().filter(|_| self.known == 0)?;
-        Some(Place { file: Arc::clone(&first.file), line: first.line })
+    /// How many settings are the format's, and how many are not.
+    pub(super) fn fit(&self) -> (usize, usize) {
+        (self.known, self.unknown)
     }
 
-    /// Takes out what others of the settings make needless.
-    pub(super) fn settle(&mut self) {
-        let routes: Vec<_> = self
-            .items
-            .iter()
-            .filter_map(|item| match &item.what {
-                What::Route { domain, .. } => domain_name(domain).ok(),
-                _ => None,
-            })
-            .collect();
-        let mut needless = Vec::new();
-        self.items.retain(|item| {
-            let What::Exception { domain } = &item.what else { return true };
-            let Ok(name) = domain_name(domain) else { return true };
-            let why = if routes.iter().any(|route| name.as_ref().is_within(route.as_ref())) {
-                "the names of a [[route]] may have inside addresses anyway"
-            } else if special_domain(name.as_ref()).is_some() {
-                "names in it are not asked outside; a [[route]] or [[local]] gives them an answer"
-            } else {
-                return true;
-            };
-            needless.push(item.from.left(why));
-            false
-        });
-        self.needless.append(&mut needless);
-        if self.items.iter().any(|item| matches!(item.what, What::Exception { .. })) {
-            self.remarks.push(NETWORKS);
-        }
+    /// Where the first setting stands that is not the format's.
+    pub(super) fn first_unknown(&self) -> Option<Place> {
+        self.first_unknown.clone()
     }
 }
 
-/// The domain as it is compared: what cannot be read stays as it is, for the reader to refuse.
-fn normal(domain: &str) -> String {
-    domain_name(domain).map_or_else(|_| domain.to_owned(), |name| name.to_string())
-}
-
-/// An address with a port, as a configuration has it; what is no address stays as it is.
-pub(super) fn with_port(address: &str, port: Option<&str>) -> String {
-    match (address.parse::<IpAddr>(), port.map(str::parse::<u16>)) {
-        (Ok(ip), None) => ip.to_string(),
-        (Ok(ip), Some(Ok(53))) => ip.to_string(),
-        (Ok(ip), Some(Ok(port))) => SocketAddr::new(ip, port).to_string(),
-        (_, None) => address.to_owned(),
-        (_, Some(_)) => format!("{address}:{}", port.unwrap_or_default()),
-    }
-}
-
-/// The reverse zones whose names are exactly those of the addresses in `network`: one where its length ends a label, else
-/// those of the parts that do. `None` where these would be more than 256.
-pub(super) fn reverse_zones(network: IpNet) -> Option<Vec<String>> {
-    let step = match network {
-        IpNet::V4(_) => 8,
-        IpNet::V6(_) => 4,
-    };
-    let length = network.prefix_len().div_ceil(step).max(1) * step;
-    let zones = |parts: Vec<IpNet>| parts.into_iter().map(|part| reverse_zone(part, step)).collect();
-    (length - network.prefix_len() <= 8).then(|| zones(subnets(network, length)))
-}
-
-fn subnets(network: IpNet, length: u8) -> Vec<IpNet> {
-    network.trunc().subnets(length).map(Iterator::collect).unwrap_or_default()
-}
-
-fn reverse_zone(network: IpNet, step: u8) -> String {
-    let labels = usize::from(network.prefix_len() / step);
-    let (digits, end): (Vec<String>, &str) = match network.addr() {
-        IpAddr::V4(v4) => (v4.octets().iter().map(ToString::to_string).collect(), "in-addr.arpa"),
-        IpAddr::V6(v6) => {
-            let nibbles = v6.octets().into_iter().flat_map(|octet| [octet >> 4, octet & 15]);
-            (nibbles.map(|nibble| format!("{nibble:x}")).collect(), "ip6.arpa")
-        }
-    };
-    let own: Vec<&str> = digits.iter().take(labels).rev().map(String::as_str).collect();
-    format!("{}.{end}", own.join("."))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn ports_are_written_where_they_are_not_53() {
-        for (address, port, expected) in [
-            ("9.9.9.9", None, "9.9.9.9"),
-            ("9.9.9.9", Some("53"), "9.9.9.9"),
-            ("9.9.9.9", Some("5353"), "9.9.9.9:5353"),
-            ("::1", Some("5353"), "[::1]:5353"),
-            ("dns.example", Some("853"), "dns.example:853"),
-            ("9.9.9.9", Some("x"), "9.9.9.9:x"),
-        ] {
-            assert_eq!(with_port(address, port), expected);
-        }
-    }
-
-    #[test]
-    fn reverse_zones_end_with_a_label() {
-        for (network, expected) in [
-            ("192.168.1.0/24", &["1.168.192.in-addr.arpa"][..]),
-            ("10.0.0.0/8", &["10.in-addr.arpa"]),
-            ("172.16.0.0/15", &["16.172.in-addr.arpa", "17.172.in-addr.arpa"]),
-            ("fd00::/8", &["d.f.ip6.arpa"]),
-            ("fe80::/10", &["8.e.f.ip6.arpa", "9.e.f.ip6.arpa", "a.e.f.ip6.arpa", "b.e.f.ip6.arpa"]),
-        ] {
-            assert_eq!(reverse_zones(network.parse().unwrap()).unwrap(), expected, "{network}");
-        }
-        assert_eq!(reverse_zones("0.0.0.0/0".parse().unwrap()).unwrap().len(), 256);
+fn local_name(name: &str) -> String {
+    match name.trim().strip_prefix("*.") {
+        Some(below) => format!("*.{}", spelling::name(below)),
+        None => spelling::name(name),
     }
 }

@@ -3,8 +3,11 @@
 //! ```text
 //! dnsmasq, unbound, uci, adguardhome   one file for each format: what a setting comes to
 //! yaml                                 a tree with line numbers, for adguardhome
+//! spelling                             how others write names, networks and servers
 //! draft                                what was carried over, and what was not
+//! settle                               what is only known when everything was read: trust, aliases, names nobody is asked for
 //! write                                the file, which is always one that `check` accepts
+//! report                               what is said around it
 //! ```
 //!
 //! Nothing is dropped silently: each setting is carried over, or needs nothing here, or stands in the file as a comment with
@@ -13,15 +16,23 @@
 mod adguardhome;
 mod dnsmasq;
 mod draft;
+mod hosts;
+mod report;
+mod rules;
+mod settle;
+mod spelling;
 mod tables;
 mod uci;
 mod unbound;
 mod write;
 mod yaml;
+mod zones;
 
 use std::sync::Arc;
 
 use draft::Draft;
+
+use crate::config::Files;
 
 /// The longest file that is read, in octets.
 const LONGEST: usize = 16 << 20;
@@ -74,6 +85,10 @@ pub struct Imported {
     pub needless: usize,
     /// What was not carried over.
     pub left: Vec<Left>,
+    /// Of that, what costs privacy or a server that was asked.
+    pub losses: Vec<Left>,
+    /// What the losses come to, in a line, if there are any.
+    pub loss: Option<String>,
 }
 
 /// A setting that was not carried over.
@@ -116,9 +131,7 @@ pub enum ImportError {
         why: String,
     },
     /// There is nothing in it that the format has.
-    #[error(
-        "{file}:{line}: not a setting of {format}, and nothing else in the file is: is it another program's?"
-    )]
+    #[error("{file}:{line}: not a setting of {format}, nor is most of the file: {}", hint(*.meant, .file))]
     Foreign {
         /// The file.
         file: Arc<str>,
@@ -126,30 +139,57 @@ pub enum ImportError {
         line: usize,
         /// The format's name.
         format: &'static str,
+        /// The format that the file is of instead.
+        meant: Option<Format>,
     },
 }
 
-/// Makes a configuration of files of one format, read as one.
+fn hint(meant: Option<Format>, file: &str) -> String {
+    match meant {
+        Some(meant) => format!("it reads like a file of {0}; try `stubborn import {0} {file}`", meant.name()),
+        None => "it is another program's, or not a configuration".to_owned(),
+    }
+}
+
+/// Makes a configuration of files of one format, read as one. `files` has the hosts files that they name.
 ///
 /// # Errors
 /// See [`ImportError`].
-pub fn import(format: Format, sources: &[Source]) -> Result<Imported, ImportError> {
-    let mut draft = Draft::default();
+pub fn import(format: Format, sources: &[Source], files: &dyn Files) -> Result<Imported, ImportError> {
     let mut texts = Vec::new();
     for source in sources {
         texts.push((Arc::clone(&source.name), text(source)?));
     }
-    match format {
-        Format::Dnsmasq => dnsmasq::read(&texts, &mut draft),
-        Format::Unbound => unbound::read(&texts, &mut draft),
-        Format::Uci => uci::read(&texts, &mut draft),
-        Format::AdGuardHome => adguardhome::read(&texts, &mut draft)?,
+    let read_as = |format| read(format, &texts, files);
+    // What another format is made of to the most part.
+    let meant = || {
+        let others = Format::ALL.into_iter().filter(|other| *other != format);
+        let fits = others.filter_map(|other| Some((other, read_as(other).ok()?.fit())));
+        let fitting = fits.filter(|(_, (known, unknown))| known > unknown);
+        fitting.max_by_key(|(_, (known, _))| *known).map(|(other, _)| other)
+    };
+    let foreign = |file, line, meant| ImportError::Foreign { file, line, format: format.name(), meant };
+    let mut draft = read_as(format).map_err(|error| match (error, meant()) {
+        (ImportError::Yaml { file, line, .. }, meant @ Some(_)) => foreign(file, line, meant),
+        (error, _) => error,
+    })?;
+    let (known, unknown) = draft.fit();
+    if let Some(place) = draft.first_unknown().filter(|_| unknown > known) {
+        return Err(foreign(place.file, place.line, meant()));
     }
-    if let Some(place) = draft.is_foreign() {
-        return Err(ImportError::Foreign { file: place.file, line: place.line, format: format.name() });
-    }
-    draft.settle();
+    settle::settle(&mut draft);
     Ok(write::write(format, &texts, draft))
+}
+
+fn read(format: Format, texts: &[(Arc<str>, &str)], files: &dyn Files) -> Result<Draft, ImportError> {
+    let mut draft = Draft::default();
+    match format {
+        Format::Dnsmasq => dnsmasq::read(texts, files, &mut draft),
+        Format::Unbound => unbound::read(texts, &mut draft),
+        Format::Uci => uci::read(texts, files, &mut draft),
+        Format::AdGuardHome => adguardhome::read(texts, files, &mut draft)?,
+    }
+    Ok(draft)
 }
 
 fn text(source: &Source) -> Result<&str, ImportError> {

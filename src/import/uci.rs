@@ -6,6 +6,7 @@ use std::sync::Arc;
 use super::dnsmasq::Reader;
 use super::draft::{Draft, Setting};
 use super::tables::DHCP;
+use crate::config::Files;
 
 /// Options of `config dnsmasq` that have another name at dnsmasq, and no dash in it.
 const NAMES: &[(&str, &str)] = &[
@@ -107,7 +108,7 @@ struct Section {
     options: Vec<(Setting, String, String)>,
 }
 
-pub(super) fn read(texts: &[(Arc<str>, &str)], draft: &mut Draft) {
+pub(super) fn read(texts: &[(Arc<str>, &str)], files: &dyn Files, draft: &mut Draft) {
     let mut reader = Reader::default();
     let sections: Vec<Section> = texts.iter().flat_map(|(file, text)| sections(file, text, draft)).collect();
     // The suffix that single names get is needed for all of them.
@@ -133,7 +134,7 @@ pub(super) fn read(texts: &[(Arc<str>, &str)], draft: &mut Draft) {
         }
     }
     if sections.iter().any(|section| section.kind == "dnsmasq") {
-        reader.finish(draft);
+        reader.finish(files, draft);
     }
 }
 
@@ -175,8 +176,13 @@ fn words(line: &str) -> Vec<String> {
 fn dnsmasq(section: &Section, reader: &mut Reader, draft: &mut Draft) {
     // A router serves its network unless it is told which addresses.
     reader.everywhere.get_or_insert_with(|| section.from.clone());
+    // Its init script filters unless it is told not to.
+    let is_off = |value: &str| matches!(value, "0" | "off" | "no" | "false" | "disabled");
+    let filter = section.options.iter().rfind(|(_, name, _)| name == "rebind_protection");
+    reader.exception = Some("rebind_domain");
+    reader.is_guarded |= filter.is_none_or(|(_, _, value)| !is_off(value));
     for (from, name, value) in &section.options {
-        let is_off = matches!(value.as_str(), "0" | "off" | "no" | "false" | "disabled");
+        let is_off = is_off(value);
         let known = NAMES.iter().find(|(known, _)| known == name).map(|(_, name)| *name);
         match known {
             _ if name == "rebind_protection" && is_off => {

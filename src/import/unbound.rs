@@ -1,13 +1,15 @@
 //! unbound.conf: `clause:` and below it `attribute: value`, several to a line if need be.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use ipnet::IpNet;
 
-use super::draft::{Draft, Setting, What, with_port};
-use super::tables::{BLOCKING, Fate, RECORDS, SERVICE, UNBOUND, decide};
-use crate::dns::Name;
-use crate::policy::{SPECIAL_RANGES, Treatment, special_domain};
+use super::draft::{Draft, Later, Setting, What};
+use super::spelling::{self, with_port};
+use super::tables::{BLOCKING, Fate, SERVICE, UNBOUND, decide};
+use super::zones::Zones;
+use crate::policy::{SPECIAL_RANGES, Treatment};
 
 /// Clauses that are left with everything in them.
 const CLAUSES: &[(&str, Fate)] = &[
@@ -40,8 +42,27 @@ const TAKEN: &[(&str, Take)] = &[
     ("access-control", access_control),
     ("private-address", private_address),
     ("private-domain", |_, draft, from, values| each(values, |domain| draft.exception(from, domain))),
-    ("local-data", Reader::local_data),
-    ("local-zone", Reader::local_zone),
+    ("local-data", |reader, _, from, values| reader.zones.data(from, &values.join(" "))),
+    ("local-data-ptr", |_, draft, from, values| {
+        let record = values.join(" ");
+        let words: Vec<&str> = record.split_whitespace().collect();
+        let address = words.first().and_then(|address| address.parse().ok());
+        let name = spelling::name(words.last().copied().unwrap_or_default());
+        draft.later(from, Later::Pointer { name, address });
+    }),
+    ("local-zone", |reader, _, from, values| {
+        reader.zones.zone(from, text(values), values.get(1).map_or("", String::as_str));
+    }),
+    ("tls-upstream", |reader, draft, _, values| {
+        draft.part();
+        reader.is_tls |= is_yes(values);
+    }),
+    ("ssl-upstream", |reader, draft, _, values| {
+        draft.part();
+        reader.is_tls |= is_yes(values);
+    }),
+    ("log-queries", log_queries),
+    ("log-replies", log_queries),
     ("num-threads", |_, draft, from, values| draft.number(from, "server", "workers", text(values))),
     ("incoming-num-tcp", |_, draft, from, values| {
         draft.number(from, "server", "tcp-connections", text(values))
@@ -76,19 +97,23 @@ struct Reader {
     clause: String,
     port: Option<(Setting, String)>,
     listen: Vec<(Setting, String)>,
-    zone: Option<Zone>,
-    /// Names with their addresses, and the zones in which every name has the zone's own.
-    data: Vec<(Setting, String, String)>,
-    redirected: Vec<String>,
+    /// Forward and stub zones.
+    forwards: Vec<Forward>,
+    zones: Zones,
+    /// Every server is asked over TLS.
+    is_tls: bool,
     is_guarded: bool,
     has_clients: bool,
 }
 
 /// A forward or stub zone.
-struct Zone {
+struct Forward {
     from: Setting,
+    is_stub: bool,
     name: Option<String>,
     servers: Vec<(Setting, String)>,
+    /// Servers by name.
+    hosts: Vec<(Setting, String)>,
     is_tls: bool,
 }
 
@@ -160,10 +185,17 @@ impl Reader {
         let Attribute { from, name, values } = attribute;
         let is_clause = values.is_empty() && !matches!(name.as_str(), "include" | "include-toplevel");
         if is_clause && (matches!(name.as_str(), "server" | "forward-zone" | "stub-zone") || is_left(name)) {
-            self.flush(draft);
             self.clause.clone_from(name);
+            draft.part();
             if name.ends_with("-zone") && !is_left(name) {
-                self.zone = Some(Zone { from: from.clone(), name: None, servers: Vec::new(), is_tls: false });
+                self.forwards.push(Forward {
+                    from: from.clone(),
+                    is_stub: name == "stub-zone",
+                    name: None,
+                    servers: Vec::new(),
+                    hosts: Vec::new(),
+                    is_tls: false,
+                });
             }
             return;
         }
@@ -194,17 +226,28 @@ impl Reader {
 
     fn zone_attribute(&mut self, draft: &mut Draft, attribute: &Attribute) {
         let Attribute { from, name, values } = attribute;
-        let Some(zone) = &mut self.zone else { return draft.unknown(from) };
+        let Some(zone) = self.forwards.last_mut() else { return draft.unknown(from) };
         match name.as_str() {
-            "name" => zone.name = first(values),
+            "name" => {
+                draft.part();
+                zone.name = first(values).map(|name| spelling::name(&name));
+            }
             "forward-addr" | "stub-addr" => {
-                zone.servers.extend(first(values).map(|value| (from.clone(), value)))
+                draft.part();
+                zone.servers.extend(first(values).map(|value| (from.clone(), value)));
+            }
+            "forward-host" | "stub-host" => {
+                draft.part();
+                zone.hosts.extend(first(values).map(|value| (from.clone(), value)));
             }
             "forward-tls-upstream" | "forward-ssl-upstream" | "stub-tls-upstream" | "stub-ssl-upstream" => {
                 zone.is_tls = is_yes(values);
-                draft.needless(from, "it stands with each server");
+                match zone.is_tls {
+                    // Each server stands with it, or is lost with it.
+                    true => draft.part(),
+                    false => draft.needless(from, "off, as here"),
+                }
             }
-            "forward-host" | "stub-host" => draft.leave(from, "a server is written as an address"),
             "forward-first" | "stub-first" => {
                 draft.leave(from, "zones are not resolved here: the servers are the only ones")
             }
@@ -217,67 +260,23 @@ impl Reader {
         }
     }
 
-    /// Writes a zone that ends.
-    fn flush(&mut self, draft: &mut Draft) {
-        let Some(zone) = self.zone.take() else { return };
-        let Some(name) = &zone.name else {
-            return draft.leave(&zone.from, "a zone without a name");
-        };
-        for (from, server) in &zone.servers {
-            let server = endpoint(server, zone.is_tls);
-            match (name.as_str(), self.clause.as_str()) {
-                (".", "stub-zone") => {
-                    draft.leave(from, "names are asked of resolvers, not of the root's own servers")
-                }
-                (".", _) => draft.list(from, "upstream", "servers", server),
-                (name, _) => draft.route(from, name, server),
-            }
-        }
-    }
-
-    /// `"nas.lan. 3600 IN A 192.168.1.10"`
-    fn local_data(&mut self, draft: &mut Draft, from: &Setting, values: &[String]) {
-        let record = values.join(" ");
-        let words: Vec<&str> = record.split_whitespace().collect();
-        let is_address = |word: &str| word.eq_ignore_ascii_case("A") || word.eq_ignore_ascii_case("AAAA");
-        match (words.first(), words.iter().skip(1).position(|word| is_address(word)), words.last()) {
-            (Some(name), Some(_), Some(address)) if words.len() >= 3 => {
-                self.data.push((from.clone(), (*name).to_owned(), (*address).to_owned()));
-            }
-            _ => draft.leave(from, RECORDS),
-        }
-    }
-
-    fn local_zone(&mut self, draft: &mut Draft, from: &Setting, values: &[String]) {
-        let (zone, kind) =
-            (values.first().map_or("", String::as_str), values.get(1).map_or("", String::as_str));
-        let is_special = Name::from_text(zone).is_ok_and(|name| special_domain(name.as_ref()).is_some());
-        match kind {
-            "redirect" => {
-                self.redirected.push(zone.to_owned());
-                draft.needless(from, "its names are [[local]] names below the zone's");
-            }
-            "transparent" | "typetransparent" | "nodefault" => {
-                draft.needless(
-                    from,
-                    "what is not a [[local]] name is asked of its [[route]], or of the default servers",
-                );
-            }
-            _ if is_special => draft.needless(from, "always so: names in it are not asked outside"),
-            _ => draft.leave(from, BLOCKING),
-        }
-    }
-
     fn finish(mut self, draft: &mut Draft) {
-        self.flush(draft);
-        if !self.is_guarded {
+        if self.is_guarded {
+            draft.filter = Some("private-domain");
+        } else {
             draft.remarks.push(UNGUARDED);
         }
+        for forward in &self.forwards {
+            forward.write(self.is_tls, draft);
+        }
+        if !self.forwards.iter().any(|forward| forward.is_root() && !forward.is_empty()) {
+            draft.remarks.push(RECURSES);
+        }
+        self.clients(draft);
+        std::mem::take(&mut self.zones).write(draft);
         let port = self.port.as_ref().map(|(_, port)| port.as_str());
         for (from, address) in &self.listen {
             let (address, own) = split_port(address);
-            // Unbound writes `::0` for `::`.
-            let address = if address == "::0" { "::" } else { address };
             draft.list(from, "server", "listen", with_port(address, own.or(port)));
         }
         if let Some((from, port)) = &self.port {
@@ -289,10 +288,49 @@ impl Reader {
                 draft.needless(from, "it stands with the addresses of `listen`");
             }
         }
-        for (from, name, address) in &self.data {
-            draft.local(from, name, address);
-            if self.redirected.iter().any(|zone| same_name(zone, name)) {
-                draft.local(from, &format!("*.{name}"), address);
+    }
+
+    /// Unbound answers this machine only, unless it is told whom.
+    fn clients(&self, draft: &mut Draft) {
+        let is_loopback = |address: &str| {
+            let (address, _) = split_port(address);
+            address == "localhost" || address.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
+        };
+        let open = self.listen.iter().find(|(_, address)| !is_loopback(address));
+        if let Some((from, _)) = open.filter(|_| !self.has_clients) {
+            draft.list(from, "server", "allow-clients", "loopback");
+        }
+    }
+}
+
+impl Forward {
+    fn is_root(&self) -> bool {
+        self.name.as_deref() == Some(".")
+    }
+
+    fn is_empty(&self) -> bool {
+        self.servers.is_empty() && self.hosts.is_empty()
+    }
+
+    fn write(&self, is_tls: bool, draft: &mut Draft) {
+        let Some(name) = &self.name else {
+            return draft.leave(&self.from, "a zone without a name");
+        };
+        if self.is_empty() && !self.is_root() {
+            // Unbound resolves its names as all others then.
+            return draft.later(&self.from, Later::ToDefault { domain: name.clone() });
+        }
+        let servers =
+            self.servers.iter().map(|(from, server)| (from, endpoint(server, is_tls || self.is_tls)));
+        // A name is refused by the configuration's reader, in its words.
+        let hosts = self.hosts.iter().map(|(from, host)| (from, host.clone()));
+        for (from, server) in servers.chain(hosts) {
+            match (self.is_root(), self.is_stub) {
+                (true, true) => {
+                    draft.leave(from, "names are asked of resolvers, not of the root's own servers")
+                }
+                (true, false) => draft.list(from, "upstream", "servers", server),
+                (false, _) => draft.route(from, name, server),
             }
         }
     }
@@ -301,12 +339,11 @@ impl Reader {
 const UNGUARDED: &str = "There was no protection against rebinding (private-address); here it is on. To see first what it would remove, set\n\
      # mode = \"monitor\" in [guard].";
 
+const RECURSES: &str = "Unbound asked the servers of the root and of each zone by itself; stubborn does not: it asks the servers of /etc/resolv.conf\n\
+     # unless others stand as `servers` in [upstream]. To keep Unbound's way, let Unbound run beside it and name that there.";
+
 fn is_left(clause: &str) -> bool {
     CLAUSES.iter().any(|(known, _)| *known == clause)
-}
-
-fn same_name(a: &str, b: &str) -> bool {
-    matches!((Name::from_text(a), Name::from_text(b)), (Ok(a), Ok(b)) if a == b)
 }
 
 /// `10.0.0.1@5353`
@@ -329,16 +366,16 @@ fn endpoint(text: &str, is_tls: bool) -> String {
 }
 
 fn access_control(_: &mut Reader, draft: &mut Draft, from: &Setting, values: &[String]) {
-    let (network, action) =
-        (values.first().map_or("", String::as_str), values.get(1).map_or("", String::as_str));
-    match (network, action) {
-        (network, "allow" | "allow_snoop" | "allow_setrd") => {
+    let network = spelling::network(text(values));
+    let action = values.get(1).map_or("", String::as_str).to_ascii_lowercase();
+    match (network.as_str(), action.as_str()) {
+        (network, "allow" | "allow_snoop" | "allow_setrd" | "allow_cookie") => {
             // This machine always may, unless it is told otherwise.
             let own = What::InList { table: "server", key: "allow-clients", value: "loopback".to_owned() };
             draft.imply(from, own);
             draft.list(from, "server", "allow-clients", network);
         }
-        ("0.0.0.0/0" | "::0/0" | "::/0", _) => draft.needless(from, "always so: others get REFUSED"),
+        ("0.0.0.0/0" | "::/0", _) => draft.needless(from, "always so: others get REFUSED"),
         _ => draft.leave(
             from,
             "who is not in `allow-clients` gets REFUSED; parts of a network cannot be taken out",
@@ -348,13 +385,19 @@ fn access_control(_: &mut Reader, draft: &mut Draft, from: &Setting, values: &[S
 
 fn private_address(_: &mut Reader, draft: &mut Draft, from: &Setting, values: &[String]) {
     each(values, |value| {
-        let network = value.parse::<IpNet>().map(|network| network.trunc());
-        match network {
+        let network = spelling::network(value);
+        match network.parse::<IpNet>().or_else(|_| network.parse::<IpAddr>().map(IpNet::from)) {
             Ok(network) if is_blocked(network) => draft.needless(from, "always so"),
-            Ok(network) => draft.list(from, "guard", "block", network.to_string()),
-            Err(_) => draft.list(from, "guard", "block", value),
+            _ => draft.list(from, "guard", "block", network),
         }
     });
+}
+
+fn log_queries(_: &mut Reader, draft: &mut Draft, from: &Setting, values: &[String]) {
+    match is_yes(values) {
+        true => draft.text(from, "log", "queries", "with-names"),
+        false => draft.needless(from, "off, as here"),
+    }
 }
 
 /// The table of ranges blocks the network, or what is embedded in it.
@@ -374,7 +417,7 @@ fn first(values: &[String]) -> Option<String> {
 }
 
 fn is_yes(values: &[String]) -> bool {
-    values.first().is_some_and(|value| value == "yes")
+    values.first().is_some_and(|value| value.eq_ignore_ascii_case("yes"))
 }
 
 fn each(values: &[String], mut take: impl FnMut(&str)) {

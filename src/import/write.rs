@@ -7,42 +7,101 @@ use std::io;
 use std::path::Path;
 use std::sync::Arc;
 
-use super::draft::{Draft, Item, What};
-use super::{Format, Imported, Left};
-use crate::config::{self, Files, printable};
+use super::draft::{Draft, Item, Trust, What};
+use super::{Format, Imported, report};
+use crate::config::{self, Files, domain_name, printable};
+use crate::dns::Name;
+use crate::policy::special_domain;
 
 /// Where the place of a setting stands, in columns, unless the line is longer.
 const COLUMN: usize = 48;
 /// The tables that stand once, in the order of the shipped file.
 const ONCE: [&str; 6] = ["server", "upstream", "guard", "names", "cache", "log"];
 
+/// What a route that is trusted may answer with.
+const NETWORKS: &str = r#"["10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "fc00::/7"]"#;
+
 pub(super) fn write(format: Format, texts: &[(Arc<str>, &str)], mut draft: Draft) -> Imported {
     loop {
-        let page = Page::of(&draft.items);
+        let page = Page::of(&draft);
         let refused = refused(&page);
         if refused.is_empty() {
             let body = page.text();
-            let Draft { items, needless, mut left, remarks, .. } = draft;
-            left.sort_by_key(|left| (texts.iter().position(|(name, _)| *name == left.file), left.line));
-            // A setting for several domains is left once.
-            left.dedup();
-            let places: HashSet<_> =
-                items.iter().map(|item| (&item.from.place.file, item.from.place.line)).collect();
-            let mut imported =
-                Imported { toml: String::new(), carried: places.len(), needless: needless.len(), left };
-            imported.toml = whole(format, texts, &body, &remarks, &needless, &imported);
+            let by_place =
+                |left: &super::Left| (texts.iter().position(|(name, _)| *name == left.file), left.line);
+            for list in [&mut draft.left, &mut draft.losses] {
+                list.sort_by_key(by_place);
+                // A setting for several domains is left once.
+                list.dedup();
+            }
+            let given = draft.trust.values().filter_map(|trust| match trust {
+                Trust::Given(place) => Some(place),
+                Trust::Unfiltered | Trust::Withheld(_) => None,
+            });
+            let carried = draft.items.iter().map(|item| &item.from.place).chain(given);
+            let places: HashSet<_> = carried.map(|place| (&place.file, place.line)).collect();
+            let has_server = draft.servers().any(|(_, server)| server != "system");
+            let mut imported = Imported {
+                loss: report::loss(&draft.losses, !has_server),
+                toml: String::new(),
+                carried: places.len(),
+                needless: draft.needless.len(),
+                left: draft.left,
+                losses: draft.losses,
+            };
+            imported.toml = report::whole(format, texts, &body, &draft.remarks, &draft.needless, &imported);
             return imported;
         }
-        let mut number = 0;
-        let mut moved = Vec::new();
-        draft.items.retain(|item| {
-            let why = refused.get(&number);
-            moved.extend(why.map(|why| item.from.left(why.as_str())));
-            number += 1;
-            why.is_none()
-        });
-        draft.left.append(&mut moved);
+        remove(&mut draft, &refused);
     }
+}
+
+/// Moves what was refused to what is left. A route without a server stays, for its names are not the default servers' to know.
+fn remove(draft: &mut Draft, refused: &HashMap<usize, String>) {
+    let mut number = 0;
+    let mut moved = Vec::new();
+    draft.items.retain(|item| {
+        let why = refused.get(&number);
+        moved.extend(why.map(|why| (item.clone(), item.from.left(why.as_str()))));
+        number += 1;
+        why.is_none()
+    });
+    let still_routed: HashSet<String> = draft.items.iter().filter_map(|item| routed(item).cloned()).collect();
+    let mut has_server = draft.servers().next().is_some();
+    for (item, left) in moved {
+        draft.left.push(left.clone());
+        match &item.what {
+            What::InList { table: "upstream", key: "servers", .. } => {
+                draft.losses.push(left);
+                if !has_server {
+                    has_server = true;
+                    draft.list(&item.from, "upstream", "servers", "system");
+                }
+            }
+            What::Route { domain, .. } if is_domain(domain) => {
+                draft.losses.push(left);
+                if !still_routed.contains(domain) && draft.stranded.insert(domain.clone()) {
+                    draft.keep(&item.from, domain);
+                }
+            }
+            _ => {}
+        }
+    }
+}
+
+fn routed(item: &Item) -> Option<&String> {
+    match &item.what {
+        What::Route { domain, .. } | What::Kept { domain } => Some(domain),
+        _ => None,
+    }
+}
+
+/// A route can be for it.
+fn is_domain(domain: &str) -> bool {
+    let is_loopback = |name: &Name| {
+        special_domain(name.as_ref()).is_some_and(|special| special.name.to_string() == "localhost")
+    };
+    domain_name(domain).is_ok_and(|name| name.as_ref().label_count() > 0 && !is_loopback(&name))
 }
 
 /// The items that the reader refuses, with its words.
@@ -73,6 +132,7 @@ fn refused(page: &Page<'_>) -> HashMap<usize, String> {
 struct Page<'a> {
     lines: Vec<PageLine>,
     items: &'a [Item],
+    draft: &'a Draft,
 }
 
 struct PageLine {
@@ -82,8 +142,9 @@ struct PageLine {
 }
 
 impl<'a> Page<'a> {
-    fn of(items: &'a [Item]) -> Self {
-        let mut page = Self { lines: Vec::new(), items };
+    fn of(draft: &'a Draft) -> Self {
+        let items = draft.items.as_slice();
+        let mut page = Self { lines: Vec::new(), items, draft };
         for table in ONCE {
             page.once(table);
         }
@@ -97,18 +158,22 @@ impl<'a> Page<'a> {
             page.line(line, number);
         }
         let routes = groups(items, |what| match what {
-            What::Route { domain, server } => Some((domain, server)),
+            What::Route { domain, .. } | What::Kept { domain } => Some(domain),
             _ => None,
         });
         for (domain, servers) in routes {
-            page.group("route", "domain", "servers", domain, &servers);
+            page.route(domain, &servers);
         }
         let locals = groups(items, |what| match what {
-            What::Local { name, address } => Some((name, address)),
+            What::Local { name, .. } => Some(name),
             _ => None,
         });
         for (name, addresses) in locals {
-            page.group("local", "name", "addresses", name, &addresses);
+            page.group("local", "name", name, &addresses);
+            page.list("addresses", &addresses);
+            if draft.whole.contains(name) {
+                page.add("types = \"all\"", &addresses);
+            }
         }
         page
     }
@@ -168,15 +233,58 @@ impl<'a> Page<'a> {
             What::InList { value, .. } => value.as_str(),
             What::Route { server, .. } => server,
             What::Local { address, .. } => address,
-            What::Key { .. } | What::Exception { .. } | What::Preset { .. } => "",
+            What::Key { .. } | What::Exception { .. } | What::Preset { .. } | What::Kept { .. } => "",
         });
         quoted(value.unwrap_or_default())
     }
 
-    fn group(&mut self, table: &str, key: &str, list: &str, name: &str, numbers: &[usize]) {
+    /// A route: its servers, and the inside addresses its names may have.
+    fn route(&mut self, domain: &str, numbers: &[usize]) {
+        self.group("route", "domain", domain, numbers);
+        let is_kept = |number: &usize| {
+            self.items.get(*number).is_some_and(|item| matches!(item.what, What::Kept { .. }))
+        };
+        if let Some(kept) = numbers.iter().copied().find(is_kept) {
+            if self.draft.stranded.contains(domain) {
+                self.add(
+                    "# Its server could not be carried over: nobody is asked until you name one here.",
+                    &[],
+                );
+            }
+            return self.line("servers = []".to_owned(), kept);
+        }
+        self.list("servers", numbers);
+        match self.draft.trust.get(domain) {
+            Some(Trust::Given(place)) => {
+                self.add(
+                    &format!(
+                        "# {}:{} lets its names have inside addresses.",
+                        printable(&place.file),
+                        place.line
+                    ),
+                    &[],
+                );
+                self.add(&format!("networks = {NETWORKS}"), numbers);
+            }
+            Some(Trust::Unfiltered) => self.add(&format!("networks = {NETWORKS}"), numbers),
+            Some(Trust::Withheld(why)) => {
+                if !why.is_empty() {
+                    self.add(&format!("# {why}"), &[]);
+                }
+                self.add("networks = []", numbers);
+            }
+            None => {}
+        }
+    }
+
+    fn group(&mut self, table: &str, key: &str, name: &str, numbers: &[usize]) {
         self.heading(&format!("[[{table}]]"), numbers);
-        self.lines.push(PageLine { text: format!("{key} = {}", quoted(name)), items: numbers.to_vec() });
-        self.list(list, numbers);
+        self.add(&format!("{key} = {}", quoted(name)), numbers);
+    }
+
+    /// A line that goes with these items.
+    fn add(&mut self, text: &str, numbers: &[usize]) {
+        self.lines.push(PageLine { text: text.to_owned(), items: numbers.to_vec() });
     }
 
     fn heading(&mut self, heading: &str, numbers: &[usize]) {
@@ -200,12 +308,12 @@ impl<'a> Page<'a> {
 /// Items by a name that several share, in the order of the first of each.
 fn groups<'a>(
     items: &'a [Item],
-    parts: impl Fn(&'a What) -> Option<(&'a String, &'a String)>,
+    name: impl Fn(&'a What) -> Option<&'a String>,
 ) -> Vec<(&'a str, Vec<usize>)> {
     let mut places: HashMap<&str, usize> = HashMap::new();
     let mut groups: Vec<(&str, Vec<usize>)> = Vec::new();
     for (number, item) in items.iter().enumerate() {
-        let Some((name, _)) = parts(&item.what) else { continue };
+        let Some(name) = name(&item.what) else { continue };
         let place = *places.entry(name.as_str()).or_insert_with(|| {
             groups.push((name.as_str(), Vec::new()));
             groups.len() - 1
@@ -219,45 +327,6 @@ fn groups<'a>(
 
 fn quoted(text: &str) -> String {
     toml::Value::String(text.to_owned()).to_string()
-}
-
-fn whole(
-    format: Format,
-    texts: &[(Arc<str>, &str)],
-    body: &str,
-    remarks: &[&str],
-    needless: &[Left],
-    imported: &Imported,
-) -> String {
-    let names: Vec<String> = texts.iter().map(|(name, _)| printable(name)).collect();
-    let mut file = format!(
-        "# Made by `stubborn import {}` of {}.\n\
-         # {} settings were carried over, {} need nothing here, {} were left: they stand at the end, with the reason.\n\
-         # Read it before it is used, and try it: `stubborn check --config FILE` and `stubborn audit --config FILE`.\n",
-        format.name(),
-        names.join(", "),
-        imported.carried,
-        imported.needless,
-        imported.left.len(),
-    );
-    for remark in remarks {
-        file.push_str(&format!("#\n# {remark}\n"));
-    }
-    file.push_str(body);
-    comments(&mut file, "Left, and why:", &imported.left);
-    comments(&mut file, "Needs nothing here:", needless);
-    file
-}
-
-fn comments(file: &mut String, title: &str, left: &[Left]) {
-    if left.is_empty() {
-        return;
-    }
-    file.push_str(&format!("\n# {title}\n#\n"));
-    for Left { file: name, line, text, why } in left {
-        let (name, text, why) = (printable(name), printable(text), printable(why));
-        file.push_str(&format!("# {name}:{line}: {text}\n#     {why}\n"));
-    }
 }
 
 /// What is made names no files that would be read with it.

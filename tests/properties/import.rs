@@ -16,7 +16,8 @@ const SAMPLES: [(&str, Format); 4] = [
     (include_str!("../import/AdGuardHome.yaml"), Format::AdGuardHome),
 ];
 
-struct Nothing;
+/// No files.
+pub struct Nothing;
 
 impl Files for Nothing {
     fn read(&self, _: &Path) -> io::Result<Vec<u8>> {
@@ -37,7 +38,7 @@ pub fn check(data: &[u8]) {
         _ => mutated(sample, &mut super::Choices(rest)).into_bytes(),
     };
     let source = Source { name: "a file".into(), octets: octets.clone() };
-    match import(format, &[source]) {
+    match import(format, &[source], &Nothing) {
         Err(error) => assert!(error.to_string().starts_with("a file:"), "{error}"),
         Ok(imported) => {
             let read = config::from_text(Path::new("stubborn.toml"), &imported.toml, &Nothing, 1_795_219_200);

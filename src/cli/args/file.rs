@@ -91,7 +91,10 @@ pub(crate) struct Disallow {
 ///
 /// Reads the rebinding settings, exceptions, forwards for domains and local names of a configuration of dnsmasq, Unbound,
 /// OpenWrt or AdGuard Home, and prints a stubborn.toml that says the same and that `stubborn check` accepts. What could not be
-/// carried over stands at its end as comments, each with its line and the reason: read these before you use it.
+/// carried over stands at its end as comments, each with its line and the reason: read these before you use it. Where a server
+/// was lost, such as one that is asked over TLS, that is the first line, here and in the file, and the exit code is 1.
+///
+/// Trust is not made up: the names of a [[route]] may have inside addresses only where the other program let them.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   stubborn import dnsmasq /etc/dnsmasq.conf /etc/dnsmasq.d/*.conf
@@ -99,7 +102,8 @@ pub(crate) struct Disallow {
   stubborn import uci /etc/config/dhcp
   stubborn import adguardhome /opt/AdGuardHome/AdGuardHome.yaml
 
-Exit codes: 0 printed or written; 1 a file is not of that format; 2 a file cannot be read or written.")]
+Exit codes: 0 printed or written; 1 the same, but a server was lost; 2 a file cannot be read or written, or is not of that
+format.")]
 pub(crate) struct Import {
     /// Whose configuration it is; `uci` is OpenWrt's /etc/config/dhcp
     #[arg(value_name = "FORMAT", value_parser = format())]
@@ -110,6 +114,9 @@ pub(crate) struct Import {
     /// Write to this file, which must not be there yet, instead of to standard output
     #[arg(long, short, value_name = "FILE")]
     pub(crate) output: Option<PathBuf>,
+    /// Exit with 0 though a server was lost
+    #[arg(long)]
+    pub(crate) accept_losses: bool,
     /// Print JSON: the configuration as text, and what was not carried over
     #[arg(long, conflicts_with = "output")]
     pub(crate) json: bool,

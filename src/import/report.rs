@@ -1,0 +1,144 @@
+//! What is said around the file: its head, and the comments at its end.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use super::{Format, Imported, Left};
+use crate::config::printable;
+
+/// How many settings that are alike stand one by one.
+const FEW: usize = 3;
+/// How many losses are listed at the top.
+const FIRST: usize = 8;
+
+/// The whole file.
+pub(super) fn whole(
+    format: Format,
+    texts: &[(Arc<str>, &str)],
+    body: &str,
+    remarks: &[&str],
+    needless: &[Left],
+    imported: &Imported,
+) -> String {
+    let names: Vec<String> = texts.iter().map(|(name, _)| printable(name)).collect();
+    let mut file = String::new();
+    if let Some(loss) = &imported.loss {
+        file.push_str(&format!("# {loss}\n"));
+        for Left { file: name, line, text, why } in imported.losses.iter().take(FIRST) {
+            file.push_str(&format!(
+                "#   {}:{line}: {}: {}\n",
+                printable(name),
+                printable(text),
+                printable(why)
+            ));
+        }
+        file.push_str("#\n");
+    }
+    file.push_str(&format!(
+        "# Made by `stubborn import {}` of {}.\n\
+         # {} settings were carried over, {} need nothing here, {} were left: they stand at the end, with the reason.\n\
+         # Read it before it is used, and try it: `stubborn check --config FILE` and `stubborn audit --config FILE`.\n",
+        format.name(),
+        names.join(", "),
+        imported.carried,
+        imported.needless,
+        imported.left.len(),
+    ));
+    for remark in remarks {
+        file.push_str(&format!("#\n# {remark}\n"));
+    }
+    file.push_str(body);
+    comments(&mut file, "Left, and why:", &imported.left);
+    comments(&mut file, "Needs nothing here:", needless);
+    file
+}
+
+/// What the losses come to, in a line: it is the first of the file, and of what is shown.
+pub(super) fn loss(losses: &[Left], falls_back: bool) -> Option<String> {
+    let first = losses.first()?;
+    let (count, are) = match losses.len() {
+        1 => ("one server".to_owned(), "is"),
+        count => (format!("{count} servers"), "are"),
+    };
+    let instead = match falls_back {
+        true => {
+            "all names are asked of the servers of /etc/resolv.conf instead, in plain DNS: name others in [upstream]"
+        }
+        false => "what was asked there is asked of other servers, in plain DNS, or of nobody",
+    };
+    let (file, text) = (printable(&first.file), printable(&first.text));
+    Some(format!("LOSS: {count} {are} not carried over ({file}:{}: {text}): {instead}.", first.line))
+}
+
+/// What is alike, in one file and for one reason, stands together where there is much of it.
+fn comments(file: &mut String, title: &str, left: &[Left]) {
+    if left.is_empty() {
+        return;
+    }
+    file.push_str(&format!("\n# {title}\n#\n"));
+    for group in groups(left) {
+        let (shown, more) = if group.len() > FEW { group.split_at(1) } else { (group.as_slice(), &[][..]) };
+        for Left { file: name, line, text, why } in shown {
+            let (name, text, why) = (printable(name), printable(text), printable(why));
+            file.push_str(&format!("# {name}:{line}: {text}\n"));
+            if !more.is_empty() {
+                let lines: Vec<usize> = more.iter().map(|left| left.line).collect();
+                file.push_str(&format!("#     and {} more like it: {}\n", more.len(), ranges(&lines)));
+            }
+            file.push_str(&format!("#     {why}\n"));
+        }
+    }
+}
+
+/// By file, kind of setting and reason, in the order of the first of each.
+fn groups(left: &[Left]) -> Vec<Vec<&Left>> {
+    let mut places: HashMap<(&str, &str, &str), usize> = HashMap::new();
+    let mut groups: Vec<Vec<&Left>> = Vec::new();
+    for one in left {
+        let place = *places.entry((&*one.file, kind(&one.text), one.why.as_str())).or_insert_with(|| {
+            groups.push(Vec::new());
+            groups.len() - 1
+        });
+        if let Some(group) = groups.get_mut(place) {
+            group.push(one);
+        }
+    }
+    groups
+}
+
+/// The part of a setting that others of its kind share.
+fn kind(text: &str) -> &str {
+    text.split(['=', ':', ' ', '\t']).next().unwrap_or(text)
+}
+
+/// `3-5, 9`
+fn ranges(lines: &[usize]) -> String {
+    const MOST: usize = 12;
+    let mut ranges: Vec<(usize, usize)> = Vec::new();
+    for line in lines {
+        match ranges.last_mut() {
+            Some((_, last)) if *line <= *last + 1 => *last = *line,
+            _ => ranges.push((*line, *line)),
+        }
+    }
+    let shown = ranges.iter().take(MOST).map(|(first, last)| match first == last {
+        true => format!("line {first}"),
+        false => format!("lines {first}-{last}"),
+    });
+    let text = shown.collect::<Vec<_>>().join(", ");
+    if ranges.len() > MOST { format!("{text} and so on") } else { text }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_are_shown_as_ranges() {
+        for (lines, expected) in
+            [(&[3][..], "line 3"), (&[3, 4, 5, 9], "lines 3-5, line 9"), (&[3, 3, 4], "lines 3-4")]
+        {
+            assert_eq!(ranges(lines), expected);
+        }
+    }
+}
