@@ -47,7 +47,11 @@ const TAKEN: &[(&str, Take)] = &[
     ("upstream_timeout", |_, draft, from, node| {
         draft.text(from, "upstream", "timeout", node.text().unwrap_or_default())
     }),
-    ("allowed_clients", |dns, draft, _, node| {
+    ("allowed_clients", |dns, draft, from, node| {
+        if !node.items().is_empty() {
+            // Others may not, though none of those that are named could be carried over.
+            draft.list(from, "server", "allow-clients", "loopback");
+        }
         dns.each(node, |from, client| draft.list(from, "server", "allow-clients", spelling::network(client)));
     }),
     ("cache_size", |_, draft, from, node| {
@@ -97,6 +101,12 @@ pub(super) fn read(
                 "querylog" => {
                     let enabled = node.get("enabled").unwrap_or(node);
                     querylog(draft, &setting(file, "querylog: enabled", enabled), enabled);
+                    let others =
+                        node.entries().iter().filter(|(key, node)| key != "enabled" && !node.is_nothing());
+                    for (key, node) in others {
+                        let why = "the log has one line for each query: which are kept, and how long, is for whoever keeps the log";
+                        draft.leave(&setting(file, &format!("querylog: {key}"), node), why);
+                    }
                 }
                 "clients" => clients(file, draft, &from, node),
                 _ if decide(ADGUARD_TABLES, key, &from, draft) => {}

@@ -46,8 +46,14 @@ type Take = fn(&mut Reader, &mut Draft, &Setting, &str);
 
 /// The settings whose value matters.
 const TAKEN: &[(&str, Take)] = &[
-    ("port", |reader, _, from, value| reader.port = Some((from.clone(), value.to_owned()))),
-    ("listen-address", |reader, _, from, value| {
+    ("port", |reader, draft, from, value| {
+        draft.part();
+        if let Some((before, _)) = reader.port.replace((from.clone(), value.to_owned())) {
+            draft.needless(&before, LATER);
+        }
+    }),
+    ("listen-address", |reader, draft, from, value| {
+        draft.part();
         reader.listen.extend(value.split(',').map(|address| (from.clone(), address.trim().to_owned())));
     }),
     ("interface", Reader::interface),
@@ -249,6 +255,7 @@ fn domains(value: &str) -> (Vec<Names>, &str) {
     (named.map(Names::of).collect(), rest.trim())
 }
 
+const LATER: &str = "a later line says otherwise";
 const EVERY_NAME: &str = "it is for every name there is: to let every name have inside addresses, set mode = \"monitor\" in [guard]";
 const BELOW_ONLY: &str =
     "carried over for the domain itself too: a domain always stands for itself and everything below";
@@ -442,7 +449,9 @@ fn domain(reader: &mut Reader, draft: &mut Draft, from: &Setting, value: &str) {
         return draft.leave(from, "the domain is that of resolv.conf: names are not completed here");
     }
     if rest.is_empty() {
-        reader.domain = Some((from.clone(), spelling::name(domain)));
+        if let Some((before, _)) = reader.domain.replace((from.clone(), spelling::name(domain))) {
+            draft.needless(&before, LATER);
+        }
     } else {
         draft.leave(
             from,

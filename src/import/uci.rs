@@ -4,7 +4,8 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use super::dnsmasq::Reader;
-use super::draft::{Draft, Setting};
+use super::draft::{Draft, Later, Setting};
+use super::spelling;
 use super::tables::DHCP;
 use crate::config::Files;
 
@@ -118,11 +119,12 @@ pub(super) fn read(texts: &[(Arc<str>, &str)], files: &dyn Files, draft: &mut Dr
     for section in &sections {
         match section.kind.as_str() {
             "dnsmasq" => dnsmasq(section, &mut reader, draft),
-            "domain" => host(section, suffix.as_deref(), draft),
+            "domain" | "hostrecord" => host(section, suffix.as_deref(), draft),
             "host" if section.options.iter().any(|(_, name, value)| name == "dns" && value == "1") => {
                 host(section, suffix.as_deref(), draft);
             }
-            "cname" | "mxhost" | "srvhost" => draft.leave(&section.from, super::tables::RECORDS),
+            "cname" => alias(section, draft),
+            "mxhost" | "srvhost" => draft.leave(&section.from, super::tables::RECORDS),
             "ipset" => {
                 draft.leave(&section.from, "addresses in answers are not put into sets of the firewall")
             }
@@ -195,19 +197,40 @@ fn dnsmasq(section: &Section, reader: &mut Reader, draft: &mut Draft) {
     }
 }
 
-/// A name with its address; dnsmasq adds its suffix to a single one.
+/// Names with their addresses; dnsmasq adds its suffix to a single one.
 fn host(section: &Section, suffix: Option<&str>, draft: &mut Draft) {
-    let option = |wanted: &str| section.options.iter().find(|(_, name, _)| name == wanted);
-    let (Some((from, _, names)), Some((_, _, address))) = (option("name"), option("ip")) else {
-        return draft.leave(&section.from, "it has no name or no address");
+    let values = |wanted: &'static str| {
+        section.options.iter().filter(move |(_, name, _)| name == wanted).flat_map(|(from, _, value)| {
+            value.split([',', ' ', '\t']).filter(|word| !word.is_empty()).map(move |word| (from, word))
+        })
     };
-    if address.parse::<IpAddr>().is_err() {
-        return draft.leave(&section.from, "it has no address");
+    let addresses: Vec<&str> = values("ip").map(|(_, address)| address).collect();
+    if values("name").next().is_none() || addresses.is_empty() {
+        return draft.leave(&section.from, "it has no name or no address");
     }
-    for name in names.split_whitespace() {
-        draft.local(from, name, address);
-        if let Some(suffix) = suffix.filter(|suffix| !suffix.is_empty() && !name.contains('.')) {
-            draft.local(from, &format!("{name}.{suffix}"), address);
+    if addresses.iter().any(|address| address.parse::<IpAddr>().is_err()) {
+        return draft.leave(&section.from, "an address of it is none");
+    }
+    draft.part();
+    for (from, name) in values("name") {
+        let suffix = suffix.filter(|suffix| !suffix.is_empty() && !name.contains('.'));
+        for address in &addresses {
+            draft.local(from, name, address);
+            if let Some(suffix) = suffix {
+                draft.local(from, &format!("{name}.{suffix}"), address);
+            }
         }
+    }
+}
+
+/// `config cname` with `cname`, its name, and `target`.
+fn alias(section: &Section, draft: &mut Draft) {
+    let option = |wanted: &str| section.options.iter().rfind(|(_, name, _)| name == wanted);
+    match (option("cname"), option("target")) {
+        (Some((from, _, name)), Some((_, _, target))) => {
+            let (name, target) = (spelling::name(name), spelling::name(target));
+            draft.later(from, Later::Alias { name, target });
+        }
+        _ => draft.leave(&section.from, "it has no alias or no target"),
     }
 }

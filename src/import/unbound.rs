@@ -127,29 +127,34 @@ struct Attribute {
 pub(super) fn read(texts: &[(Arc<str>, &str)], draft: &mut Draft) {
     let mut reader = Reader::default();
     for (file, text) in texts {
-        for (index, line) in text.lines().enumerate() {
-            for attribute in attributes(&Setting::new(file, index + 1, line.trim()), line) {
-                reader.attribute(draft, &attribute);
-            }
+        for attribute in attributes(file, text) {
+            reader.attribute(draft, &attribute);
         }
     }
     reader.finish(draft);
 }
 
-/// The attributes of a line. A value that continues on the next line is not one of those that are carried over.
-fn attributes(from: &Setting, line: &str) -> Vec<Attribute> {
+/// The attributes of a file: a name that ends with a colon, and the words up to the next one, on the same line or the first of
+/// the next.
+fn attributes(file: &Arc<str>, text: &str) -> Vec<Attribute> {
     let mut attributes: Vec<Attribute> = Vec::new();
-    for (word, is_quoted) in words(line) {
-        let name = word.strip_suffix(':').filter(|name| {
-            let is_name = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-' || c == '_';
-            !is_quoted && !name.is_empty() && name.chars().all(is_name)
-        });
-        match (name, attributes.last_mut()) {
-            (Some(name), _) => {
-                attributes.push(Attribute { from: from.clone(), name: name.to_owned(), values: Vec::new() });
+    for (index, line) in text.lines().enumerate() {
+        let from = Setting::new(file, index + 1, line.trim());
+        for (word, is_quoted) in words(line) {
+            let name = word.strip_suffix(':').filter(|name| {
+                let is_name = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-' || c == '_';
+                !is_quoted && !name.is_empty() && name.chars().all(is_name)
+            });
+            let open = attributes
+                .last_mut()
+                .filter(|last| last.from.place.line == index + 1 || last.values.is_empty());
+            match (name, open) {
+                (None, Some(attribute)) => attribute.values.push(word),
+                (name, _) => {
+                    let name = name.map_or_else(|| word.clone(), str::to_owned);
+                    attributes.push(Attribute { from: from.clone(), name, values: Vec::new() });
+                }
             }
-            (None, Some(attribute)) => attribute.values.push(word),
-            (None, None) => attributes.push(Attribute { from: from.clone(), name: word, values: Vec::new() }),
         }
     }
     attributes
@@ -218,7 +223,9 @@ impl Reader {
         self.is_guarded |= name == "private-address";
         self.has_clients |= name == "access-control";
         if let Some((_, take)) = TAKEN.iter().find(|(known, _)| known == name) {
-            take(self, draft, from, values);
+            if is_whole(attribute, draft) {
+                take(self, draft, from, values);
+            }
         } else if !decide(UNBOUND, name, from, draft) {
             draft.unknown(from);
         }
@@ -226,6 +233,9 @@ impl Reader {
 
     fn zone_attribute(&mut self, draft: &mut Draft, attribute: &Attribute) {
         let Attribute { from, name, values } = attribute;
+        if !is_whole(attribute, draft) {
+            return;
+        }
         let Some(zone) = self.forwards.last_mut() else { return draft.unknown(from) };
         match name.as_str() {
             "name" => {
@@ -338,6 +348,30 @@ impl Forward {
 
 const UNGUARDED: &str = "There was no protection against rebinding (private-address); here it is on. To see first what it would remove, set\n\
      # mode = \"monitor\" in [guard].";
+
+/// It has a value, and no more of them than are read.
+fn is_whole(attribute: &Attribute, draft: &mut Draft) -> bool {
+    let Attribute { from, name, values } = attribute;
+    let most = match name.as_str() {
+        "access-control" | "local-zone" => 2,
+        "local-data" | "local-data-ptr" => usize::MAX,
+        _ => 1,
+    };
+    match values.get(most..).unwrap_or_default() {
+        _ if values.is_empty() => {
+            draft.leave(from, "it has no value");
+            false
+        }
+        [] => true,
+        rest => {
+            draft.leave(
+                from,
+                format!("carried over without {:?}, which does not belong there", rest.join(" ")),
+            );
+            true
+        }
+    }
+}
 
 const RECURSES: &str = "Unbound asked the servers of the root and of each zone by itself; stubborn does not: it asks the servers of /etc/resolv.conf\n\
      # unless others stand as `servers` in [upstream]. To keep Unbound's way, let Unbound run beside it and name that there.";

@@ -126,6 +126,8 @@ fn dnsmasq_loses_nothing_silently() {
             ),
             ("cname=www.lan,x.tv.lan\naddress=/tv.lan/192.168.1.40", &[Has("name = \"www.lan\"")]),
             ("cname=www.lan,dhcp.lan", &[Left(1, "dhcp.lan is no local name")]),
+            ("domain=a.lan\ndomain=b.lan", &[Needless(1), Left(2, "DHCP")]),
+            ("port=5353\nport=5454\nlisten-address=::1", &[Needless(1), Has("[::1]:5454")]),
             ("rebind-localhost-ok", &[Has("dnsbl"), Left(1, "127.0.0.0/8")]),
         ],
     );
@@ -227,6 +229,10 @@ fn unbound_is_read_in_every_spelling() {
                 "forward-zone:\n name: corp.example\nforward-zone:\n name: .\n forward-addr: 9.9.9.9",
                 &[Kept, Needless(1)],
             ),
+            ("server:\n access-control:\n 10.0.0.0/8\n allow", &[Left(2, "who is not")]),
+            ("forward-zone:\n name:\n .\n forward-addr:\n 9.9.9.9", &[Has("\"9.9.9.9\"")]),
+            ("forward-zone:\n name: .\n forward-addr: 9.9.9.9\n forward-addr:", &[Left(4, "no value")]),
+            ("server:\n interface: 10.0.0.1 10.0.0.2", &[Has("\"10.0.0.1\""), Left(2, "10.0.0.2")]),
             ("server:\n log-queries: yes", &[Has("queries = \"with-names\"")]),
         ],
     );
@@ -271,7 +277,14 @@ fn adguard_home_is_told_whole() {
                 "filtering:\n  protection_enabled: false\nuser_rules:\n  - 192.168.1.20 nas.example.org\n",
                 &[Not("nas.example.org"), Left(4, "off")],
             ),
-            ("querylog:\n  enabled: true\n  interval: 24h\n", &[Has("queries = \"with-names\"")]),
+            (
+                "querylog:\n  enabled: true\n  interval: 24h\n",
+                &[Has("queries = \"with-names\""), Left(3, "how long")],
+            ),
+            (
+                "dns:\n  upstream_dns:\n    - 9.9.9.9\n  allowed_clients:\n    - my-phone\n",
+                &[Has("allow-clients = [\"loopback\"]")],
+            ),
             ("querylog:\n  enabled: false\n", &[Needless(2), Not("queries")]),
             (
                 "filtering:\n  rewrites:\n    - domain: www.lan\n      answer: nas.lan\n    - domain: nas.lan\n      answer: 192.168.1.10\n",
@@ -280,6 +293,24 @@ fn adguard_home_is_told_whole() {
             (
                 "clients:\n  persistent:\n    - name: x\n      upstreams:\n        - tls://1.1.1.1\n",
                 &[Lost(5)],
+            ),
+        ],
+    );
+}
+
+#[test]
+fn openwrt_is_told_whole() {
+    tell(
+        Format::Uci,
+        &[
+            (
+                "config cname\n\toption cname 'www.lan'\n\toption target 'nas.lan'\nconfig domain\n\toption name 'nas.lan'\n\tlist ip '10.0.0.1'\n\tlist ip '10.0.0.2'\n",
+                &[Has("name = \"www.lan\""), Has("\"10.0.0.2\"")],
+            ),
+            ("config cname\n\toption cname 'www.lan'\n", &[Left(1, "no target")]),
+            (
+                "config dnsmasq\n\tlist server '/corp.example/10.0.0.53@eth1'\n",
+                &[Left(2, "eth1"), Has("rebind_domain")],
             ),
         ],
     );
