@@ -26,7 +26,6 @@ mod uci;
 mod unbound;
 mod write;
 mod yaml;
-mod zones;
 
 use std::sync::Arc;
 

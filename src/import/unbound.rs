@@ -1,5 +1,9 @@
 //! unbound.conf: `clause:` and below it `attribute: value`, several to a line if need be.
 
+mod forward;
+mod words;
+mod zones;
+
 use std::net::IpAddr;
 use std::sync::Arc;
 
@@ -8,8 +12,10 @@ use ipnet::IpNet;
 use super::draft::{Draft, Later, Setting, What};
 use super::spelling::{self, with_port};
 use super::tables::{BLOCKING, Fate, SERVICE, UNBOUND, decide};
-use super::zones::Zones;
 use crate::policy::{SPECIAL_RANGES, Treatment};
+use forward::{Forward, split_port};
+use words::{Attribute, attributes};
+use zones::Zones;
 
 /// Clauses that are left with everything in them.
 const CLAUSES: &[(&str, Fate)] = &[
@@ -106,24 +112,6 @@ struct Reader {
     has_clients: bool,
 }
 
-/// A forward or stub zone.
-struct Forward {
-    from: Setting,
-    is_stub: bool,
-    name: Option<String>,
-    servers: Vec<(Setting, String)>,
-    /// Servers by name.
-    hosts: Vec<(Setting, String)>,
-    is_tls: bool,
-}
-
-/// An attribute with its values; a clause has none.
-struct Attribute {
-    from: Setting,
-    name: String,
-    values: Vec<String>,
-}
-
 pub(super) fn read(texts: &[(Arc<str>, &str)], draft: &mut Draft) {
     let mut reader = Reader::default();
     for (file, text) in texts {
@@ -132,57 +120,6 @@ pub(super) fn read(texts: &[(Arc<str>, &str)], draft: &mut Draft) {
         }
     }
     reader.finish(draft);
-}
-
-/// The attributes of a file: a name that ends with a colon, and the words up to the next one, on the same line or the first of
-/// the next.
-fn attributes(file: &Arc<str>, text: &str) -> Vec<Attribute> {
-    let mut attributes: Vec<Attribute> = Vec::new();
-    for (index, line) in text.lines().enumerate() {
-        let from = Setting::new(file, index + 1, line.trim());
-        for (word, is_quoted) in words(line) {
-            let name = word.strip_suffix(':').filter(|name| {
-                let is_name = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-' || c == '_';
-                !is_quoted && !name.is_empty() && name.chars().all(is_name)
-            });
-            let open = attributes
-                .last_mut()
-                .filter(|last| last.from.place.line == index + 1 || last.values.is_empty());
-            match (name, open) {
-                (None, Some(attribute)) => attribute.values.push(word),
-                (name, _) => {
-                    let name = name.map_or_else(|| word.clone(), str::to_owned);
-                    attributes.push(Attribute { from: from.clone(), name, values: Vec::new() });
-                }
-            }
-        }
-    }
-    attributes
-}
-
-/// The words of a line, and whether each was in quotes.
-fn words(line: &str) -> Vec<(String, bool)> {
-    let mut words = Vec::new();
-    let mut rest = line.trim_start();
-    while let Some(start) = rest.chars().next() {
-        match start {
-            '#' => break,
-            '"' | '\'' => {
-                let inner = rest.get(1..).unwrap_or_default();
-                let (word, after) = inner.split_once(start).unwrap_or((inner, ""));
-                words.push((word.to_owned(), true));
-                rest = after.trim_start();
-            }
-            _ => {
-                let end = rest.find(|c: char| c.is_whitespace() || c == '"').unwrap_or(rest.len());
-                // `name:"value"` without a blank between.
-                let (word, after) = rest.split_at_checked(end).unwrap_or((rest, ""));
-                words.push((word.to_owned(), false));
-                rest = after.trim_start();
-            }
-        }
-    }
-    words
 }
 
 impl Reader {
@@ -313,39 +250,6 @@ impl Reader {
     }
 }
 
-impl Forward {
-    fn is_root(&self) -> bool {
-        self.name.as_deref() == Some(".")
-    }
-
-    fn is_empty(&self) -> bool {
-        self.servers.is_empty() && self.hosts.is_empty()
-    }
-
-    fn write(&self, is_tls: bool, draft: &mut Draft) {
-        let Some(name) = &self.name else {
-            return draft.leave(&self.from, "a zone without a name");
-        };
-        if self.is_empty() && !self.is_root() {
-            // Unbound resolves its names as all others then.
-            return draft.later(&self.from, Later::ToDefault { domain: name.clone() });
-        }
-        let servers =
-            self.servers.iter().map(|(from, server)| (from, endpoint(server, is_tls || self.is_tls)));
-        // A name is refused by the configuration's reader, in its words.
-        let hosts = self.hosts.iter().map(|(from, host)| (from, host.clone()));
-        for (from, server) in servers.chain(hosts) {
-            match (self.is_root(), self.is_stub) {
-                (true, true) => {
-                    draft.leave(from, "names are asked of resolvers, not of the root's own servers")
-                }
-                (true, false) => draft.list(from, "upstream", "servers", server),
-                (false, _) => draft.route(from, name, server),
-            }
-        }
-    }
-}
-
 const UNGUARDED: &str = "There was no protection against rebinding (private-address); here it is on. To see first what it would remove, set\n\
      # mode = \"monitor\" in [guard].";
 
@@ -378,25 +282,6 @@ const RECURSES: &str = "Unbound asked the servers of the root and of each zone b
 
 fn is_left(clause: &str) -> bool {
     CLAUSES.iter().any(|(known, _)| *known == clause)
-}
-
-/// `10.0.0.1@5353`
-fn split_port(text: &str) -> (&str, Option<&str>) {
-    text.split_once('@').map_or((text, None), |(address, port)| (address, Some(port)))
-}
-
-/// `9.9.9.9@853#dns.quad9.net`
-fn endpoint(text: &str, is_tls: bool) -> String {
-    let (address, name) = text.split_once('#').map_or((text, None), |(address, name)| (address, Some(name)));
-    let (address, port) = split_port(address);
-    if !is_tls {
-        return with_port(address, port);
-    }
-    let server = match port {
-        None | Some("853") => address.to_owned(),
-        Some(_) => with_port(address, port),
-    };
-    format!("tls://{server}{}", name.map(|name| format!("#{name}")).unwrap_or_default())
 }
 
 fn access_control(_: &mut Reader, draft: &mut Draft, from: &Setting, values: &[String]) {

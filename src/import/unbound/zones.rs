@@ -3,9 +3,9 @@
 use std::collections::{HashMap, HashSet};
 use std::net::IpAddr;
 
-use super::draft::{Draft, Later, Setting};
-use super::spelling;
-use super::tables::{BLOCKING, RECORDS};
+use crate::import::draft::{Draft, Later, Setting};
+use crate::import::spelling;
+use crate::import::tables::{BLOCKING, RECORDS};
 
 /// What a zone's type says of the names in it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -1,0 +1,67 @@
+//! Forward and stub zones: domains with servers of their own.
+
+use crate::import::draft::{Draft, Later, Setting};
+use crate::import::spelling::with_port;
+
+/// A forward or stub zone.
+pub(super) struct Forward {
+    pub(super) from: Setting,
+    pub(super) is_stub: bool,
+    pub(super) name: Option<String>,
+    pub(super) servers: Vec<(Setting, String)>,
+    /// Servers by name.
+    pub(super) hosts: Vec<(Setting, String)>,
+    pub(super) is_tls: bool,
+}
+
+impl Forward {
+    pub(super) fn is_root(&self) -> bool {
+        self.name.as_deref() == Some(".")
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.servers.is_empty() && self.hosts.is_empty()
+    }
+
+    pub(super) fn write(&self, is_tls: bool, draft: &mut Draft) {
+        let Some(name) = &self.name else {
+            return draft.leave(&self.from, "a zone without a name");
+        };
+        if self.is_empty() && !self.is_root() {
+            // Unbound resolves its names as all others then.
+            return draft.later(&self.from, Later::ToDefault { domain: name.clone() });
+        }
+        let servers =
+            self.servers.iter().map(|(from, server)| (from, endpoint(server, is_tls || self.is_tls)));
+        // A name is refused by the configuration's reader, in its words.
+        let hosts = self.hosts.iter().map(|(from, host)| (from, host.clone()));
+        for (from, server) in servers.chain(hosts) {
+            match (self.is_root(), self.is_stub) {
+                (true, true) => {
+                    draft.leave(from, "names are asked of resolvers, not of the root's own servers")
+                }
+                (true, false) => draft.list(from, "upstream", "servers", server),
+                (false, _) => draft.route(from, name, server),
+            }
+        }
+    }
+}
+
+/// `10.0.0.1@5353`
+pub(super) fn split_port(text: &str) -> (&str, Option<&str>) {
+    text.split_once('@').map_or((text, None), |(address, port)| (address, Some(port)))
+}
+
+/// `9.9.9.9@853#dns.quad9.net`
+fn endpoint(text: &str, is_tls: bool) -> String {
+    let (address, name) = text.split_once('#').map_or((text, None), |(address, name)| (address, Some(name)));
+    let (address, port) = split_port(address);
+    if !is_tls {
+        return with_port(address, port);
+    }
+    let server = match port {
+        None | Some("853") => address.to_owned(),
+        Some(_) => with_port(address, port),
+    };
+    format!("tls://{server}{}", name.map(|name| format!("#{name}")).unwrap_or_default())
+}
