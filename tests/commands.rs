@@ -404,6 +404,8 @@ fn an_import_is_written_once_and_checks() {
         ("unbound", "unbound.conf"),
         ("uci", "dhcp"),
         ("adguardhome", "AdGuardHome.yaml"),
+        ("pihole", "pihole.in.toml"),
+        ("blocky", "blocky.yml"),
     ] {
         let file = format!("{}/tests/import/{file}", env!("CARGO_MANIFEST_DIR"));
         let text = said(&stubborn(&["import", format, &file, "--output", path, "--accept-losses"]), 0);

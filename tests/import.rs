@@ -18,11 +18,13 @@ use stubborn::config::{self, Config, Disk};
 use stubborn::dns::Name;
 use stubborn::import::{Format, ImportError, Imported, Source, import};
 
-const FILES: [(&str, Format); 4] = [
+const FILES: [(&str, Format); 6] = [
     ("dnsmasq.conf", Format::Dnsmasq),
     ("unbound.conf", Format::Unbound),
     ("dhcp", Format::Uci),
     ("AdGuardHome.yaml", Format::AdGuardHome),
+    ("pihole.in.toml", Format::PiHole),
+    ("blocky.yml", Format::Blocky),
 ];
 
 fn made(format: Format, text: &str) -> Result<Imported, ImportError> {
@@ -213,13 +215,13 @@ proptest! {
     }
 
     #[test]
-    fn no_text_makes_an_import_panic(format in 0_u8..4, text in "\\PC{0,200}") {
+    fn no_text_makes_an_import_panic(format in 0_u8..8, text in "\\PC{0,200}") {
         properties::import::check(&[&[format], text.as_bytes()].concat());
     }
 
     #[test]
     fn no_run_of_words_makes_an_import_panic(
-        format in 0_u8..4,
+        format in 0_u8..8,
         words in vec(prop_oneof!["[a-z-]{1,12}[:=]?", "[ \n\t]{1,2}", "[/#*.\"'@,\\[\\]{}&|>-]", "[0-9.:/]{1,12}"], 0..60),
     ) {
         properties::import::check(&[&[format], words.concat().as_bytes()].concat());

@@ -11,7 +11,8 @@ use super::draft::{Draft, Later, Setting};
 use super::rules;
 use super::spelling::{self, Names, reverse_zones, with_port};
 use super::tables::{ADGUARD, ADGUARD_TABLES, BLOCKING, decide};
-use super::yaml::{self, Node};
+use super::tree::{Node, setting};
+use super::yaml;
 use crate::config::Files;
 
 const UNGUARDED: &str = "AdGuard Home has no protection of its own against rebinding; here it is on. To see first what it would remove, set\n\
@@ -150,16 +151,6 @@ fn clients(file: &Arc<str>, draft: &mut Draft, from: &Setting, node: &Node) {
             draft.lose(&from, "it was for one client: all clients have the same servers here");
         }
     }
-}
-
-/// A key as a comment shows it. Only plain values are shown: others may hold a password.
-fn setting(file: &Arc<str>, key: &str, node: &Node) -> Setting {
-    let text = match (node.text(), node.items().len(), node.entries().len()) {
-        (Some(text), ..) => format!("{key}: {text}"),
-        (None, 0, 0) => format!("{key}:"),
-        (None, items, entries) => format!("{key}: ({} entries)", items + entries),
-    };
-    Setting::new(file, node.line, &text)
 }
 
 impl Dns<'_> {

@@ -23,7 +23,7 @@ pub(super) struct Reader {
     /// What `rebind-domain-ok` is called there, if that is another name.
     pub(super) exception: Option<&'static str>,
     /// Nobody but the servers that are named is asked.
-    is_alone: bool,
+    pub(super) is_alone: bool,
     is_domain_needed: bool,
     /// Names without a dot may have inside addresses.
     dotless: Option<Setting>,
@@ -110,18 +110,23 @@ pub(super) fn read(texts: &[(Arc<str>, &str)], files: &dyn Files, draft: &mut Dr
     for (file, text) in texts {
         for (index, line) in text.lines().enumerate() {
             let line = without_comment(line).trim();
-            if line.is_empty() {
-                continue;
-            }
-            let (name, value) = line.split_once('=').unwrap_or((line, ""));
-            let from = Setting::new(file, index + 1, line);
-            reader.setting(draft, &from, name.trim().trim_start_matches("--"), unquoted(value.trim()));
+            reader.line(draft, &Setting::new(file, index + 1, line), line);
         }
     }
     reader.finish(files, draft);
 }
 
 impl Reader {
+    /// One line of a file.
+    pub(super) fn line(&mut self, draft: &mut Draft, from: &Setting, line: &str) {
+        let line = without_comment(line).trim();
+        if line.is_empty() {
+            return;
+        }
+        let (name, value) = line.split_once('=').unwrap_or((line, ""));
+        self.setting(draft, from, name.trim().trim_start_matches("--"), unquoted(value.trim()));
+    }
+
     /// One setting; also those of OpenWrt, which are dnsmasq's by other names.
     pub(super) fn setting(&mut self, draft: &mut Draft, from: &Setting, name: &str, value: &str) {
         if let Some((_, take)) = TAKEN.iter().find(|(known, _)| *known == name) {

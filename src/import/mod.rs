@@ -1,8 +1,8 @@
 //! What other programs' configurations say about rebinding, forwards and local names, as a configuration of this one.
 //!
 //! ```text
-//! dnsmasq, unbound, uci, adguardhome   one file for each format: what a setting comes to
-//! yaml                                 a tree with line numbers, for adguardhome
+//! dnsmasq, unbound, uci, pihole, …     one file for each format: what a setting comes to
+//! tree, yaml, toml_tree                values within values, with their lines
 //! spelling                             how others write names, networks and servers
 //! draft                                what was carried over, and what was not
 //! settle                               what is only known when everything was read: trust, aliases, names nobody is asked for
@@ -14,14 +14,18 @@
 //! its place and the reason. What the configuration's own reader refuses becomes such a comment, in the reader's words.
 
 mod adguardhome;
+mod blocky;
 mod dnsmasq;
 mod draft;
 mod hosts;
+mod pihole;
 mod report;
 mod rules;
 mod settle;
 mod spelling;
 mod tables;
+mod toml_tree;
+mod tree;
 mod uci;
 mod unbound;
 mod write;
@@ -47,11 +51,16 @@ pub enum Format {
     Uci,
     /// AdGuardHome.yaml
     AdGuardHome,
+    /// pihole.toml
+    PiHole,
+    /// blocky's config.yml
+    Blocky,
 }
 
 impl Format {
     /// All formats.
-    pub const ALL: [Self; 4] = [Self::Dnsmasq, Self::Unbound, Self::Uci, Self::AdGuardHome];
+    pub const ALL: [Self; 6] =
+        [Self::Dnsmasq, Self::Unbound, Self::Uci, Self::AdGuardHome, Self::PiHole, Self::Blocky];
 
     /// The word for it.
     pub fn name(self) -> &'static str {
@@ -60,6 +69,8 @@ impl Format {
             Self::Unbound => "unbound",
             Self::Uci => "uci",
             Self::AdGuardHome => "adguardhome",
+            Self::PiHole => "pihole",
+            Self::Blocky => "blocky",
         }
     }
 }
@@ -117,9 +128,9 @@ pub enum ImportError {
     /// It is too long.
     #[error("{0}: longer than 16 MiB")]
     TooLong(Arc<str>),
-    /// It is no YAML.
+    /// It is no YAML, or no TOML.
     #[error("{file}:{line}:{column}: {why}")]
-    Yaml {
+    Syntax {
         /// The file.
         file: Arc<str>,
         /// The line, from 1.
@@ -169,7 +180,7 @@ pub fn import(format: Format, sources: &[Source], files: &dyn Files) -> Result<I
     };
     let foreign = |file, line, meant| ImportError::Foreign { file, line, format: format.name(), meant };
     let mut draft = read_as(format).map_err(|error| match (error, meant()) {
-        (ImportError::Yaml { file, line, .. }, meant @ Some(_)) => foreign(file, line, meant),
+        (ImportError::Syntax { file, line, .. }, meant @ Some(_)) => foreign(file, line, meant),
         (error, _) => error,
     })?;
     let (known, unknown) = draft.fit();
@@ -187,6 +198,8 @@ fn read(format: Format, texts: &[(Arc<str>, &str)], files: &dyn Files) -> Result
         Format::Unbound => unbound::read(texts, &mut draft),
         Format::Uci => uci::read(texts, files, &mut draft),
         Format::AdGuardHome => adguardhome::read(texts, files, &mut draft)?,
+        Format::PiHole => pihole::read(texts, files, &mut draft)?,
+        Format::Blocky => blocky::read(texts, &mut draft)?,
     }
     Ok(draft)
 }

@@ -1,74 +1,14 @@
-//! YAML as a tree that knows its lines: no tags, no aliases, no types.
+//! YAML as a tree: no tags, no aliases, no types.
 
 use std::sync::Arc;
 
 use saphyr_parser::{Event, Parser, ScanError, Span};
 
 use super::ImportError;
+use super::tree::{DEEPEST, Node, Value};
 
-/// How deep a tree may be.
-const DEEPEST: usize = 32;
 /// How many nodes it may have.
 const MOST: usize = 1_000_000;
-
-/// A value.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Value {
-    /// Text, a number, a truth value: as it is written. `None` is none.
-    Plain(Option<String>),
-    /// A list.
-    List(Vec<Node>),
-    /// Keys and values, in order.
-    Map(Vec<(String, Node)>),
-}
-
-/// A value with its line.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Node {
-    /// From 1; of a value in a map that of its key.
-    pub(super) line: usize,
-    pub(super) value: Value,
-}
-
-impl Node {
-    /// The value of a key, in a map.
-    pub(super) fn get(&self, key: &str) -> Option<&Self> {
-        self.entries().iter().find(|(own, _)| own == key).map(|(_, node)| node)
-    }
-
-    /// The keys and values of a map.
-    pub(super) fn entries(&self) -> &[(String, Self)] {
-        match &self.value {
-            Value::Map(entries) => entries,
-            Value::Plain(_) | Value::List(_) => &[],
-        }
-    }
-
-    /// The items of a list.
-    pub(super) fn items(&self) -> &[Self] {
-        match &self.value {
-            Value::List(items) => items,
-            Value::Plain(_) | Value::Map(_) => &[],
-        }
-    }
-
-    /// The text of a plain value.
-    pub(super) fn text(&self) -> Option<&str> {
-        match &self.value {
-            Value::Plain(text) => text.as_deref(),
-            Value::List(_) | Value::Map(_) => None,
-        }
-    }
-
-    /// There is nothing in it: no text, `false`, 0, an empty list.
-    pub(super) fn is_nothing(&self) -> bool {
-        match &self.value {
-            Value::Plain(text) => matches!(text.as_deref(), None | Some("" | "false" | "0" | "0s")),
-            Value::List(items) => items.is_empty(),
-            Value::Map(entries) => entries.is_empty(),
-        }
-    }
-}
 
 /// A node whose children are still being read.
 struct Open {
@@ -138,10 +78,10 @@ impl Open {
 
 fn at(file: &Arc<str>, span: &Span, why: &str) -> ImportError {
     let (line, column) = (span.start.line(), span.start.col() + 1);
-    ImportError::Yaml { file: Arc::clone(file), line, column, why: why.to_owned() }
+    ImportError::Syntax { file: Arc::clone(file), line, column, why: why.to_owned() }
 }
 
 fn of_scan(file: &Arc<str>, error: &ScanError) -> ImportError {
     let (line, column) = (error.marker().line(), error.marker().col() + 1);
-    ImportError::Yaml { file: Arc::clone(file), line, column, why: error.info().to_owned() }
+    ImportError::Syntax { file: Arc::clone(file), line, column, why: error.info().to_owned() }
 }

@@ -317,6 +317,70 @@ fn openwrt_is_told_whole() {
 }
 
 #[test]
+fn pi_hole_is_told_whole() {
+    tell(
+        Format::PiHole,
+        &[
+            ("[dns]\nupstreams = [\"9.9.9.9#5353\"]\n", &[Has("\"9.9.9.9:5353\""), Has("\"0.0.0.0\""), Kept]),
+            (
+                "[dns]\nupstreams = [\"9.9.9.9\"]\nrevServers = [\"true,192.168.1.1/24,192.168.1.1,lan\"]\n",
+                &[Has("domain = \"lan\""), Has("domain = \"1.168.192.in-addr.arpa\"")],
+            ),
+            (
+                "[dns]\nhosts = [\"10.0.0.1 nas tv.lan\"]\nexpandHosts = false\ndomain = \"home.lab\"\n",
+                &[Has("name = \"nas\""), Not("nas.home.lab")],
+            ),
+            (
+                "[dns]\nhosts = [\"10.0.0.1 nas\"]\nexpandHosts = true\n[dns.domain]\nname = \"home.lab\"\nlocal = true\n",
+                &[Has("name = \"nas.home.lab\""), Has("domain = \"home.lab\"\nservers = []")],
+            ),
+            ("[dns]\n[dns.specialDomains]\nmozillaCanary = false\n", &[Has("firefox-canary = false")]),
+            (
+                "[misc]\ndnsmasq_lines = [\"stop-dns-rebind\", \"server=/corp.example/10.0.0.53\"]\n",
+                &[Has("# No rebind-domain-ok")],
+            ),
+            ("[dns]\nupstreams = [\"dns.example\"]\n", &[Lost(2), Has("\"system\"")]),
+            ("[dns]\nport = 53\n[webserver.api]\npwhash = \"secret\"\n", &[Not("secret")]),
+        ],
+    );
+}
+
+#[test]
+fn blocky_is_told_whole() {
+    tell(
+        Format::Blocky,
+        &[
+            (
+                "upstreams:\n  groups:\n    default:\n      - https://dns.example/dns-query\n",
+                &[Lost(4), Has("\"system\"")],
+            ),
+            (
+                "upstream:\n  default:\n    - udp:9.9.9.9\nupstreamTimeout: 5s\n",
+                &[Has("\"9.9.9.9\""), Has("timeout = \"5s\"")],
+            ),
+            (
+                "customDNS:\n  filterUnmappedTypes: false\n  mapping:\n    nas.lan: 10.0.0.1\n",
+                &[Has("name = \"*.nas.lan\""), Not("types")],
+            ),
+            (
+                "conditional:\n  mapping:\n    corp.example: 1.2.3.4\n",
+                &[Has("networks = []"), Has("Not every server is inside")],
+            ),
+            (
+                "rebindingProtection:\n  enable: true\n  allowedDomains:\n    - nas.example\nconditional:\n  mapping:\n    corp.example: 10.0.0.53\n",
+                &[Has("[[exception]]\ndomain = \"nas.example\""), Has("No allowed domain")],
+            ),
+            (
+                "ports:\n  dns: 127.0.0.1:5353,[::1]:5353\n",
+                &[Has("\"127.0.0.1:5353\""), Has("\"[::1]:5353\"")],
+            ),
+            ("queryLog:\n  type: mysql\n  target: user:secret@db\n", &[Not("secret"), Has("with-names")]),
+            ("caching:\n  maxTime: -1\n", &[Has("size = \"0\"")]),
+        ],
+    );
+}
+
+#[test]
 fn what_is_alike_is_left_together() {
     let text: String = (0..3_000).map(|n| format!("address=/ads{n}.example/#\n")).collect();
     let imported = made(Format::Dnsmasq, &text).unwrap();

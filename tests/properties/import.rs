@@ -9,11 +9,13 @@ use stubborn::config::{self, Files};
 use stubborn::import::{Format, Source, import};
 
 /// Real files, of which parts are exchanged.
-const SAMPLES: [(&str, Format); 4] = [
+const SAMPLES: [(&str, Format); 6] = [
     (include_str!("../import/dnsmasq.conf"), Format::Dnsmasq),
     (include_str!("../import/unbound.conf"), Format::Unbound),
     (include_str!("../import/dhcp"), Format::Uci),
     (include_str!("../import/AdGuardHome.yaml"), Format::AdGuardHome),
+    (include_str!("../import/pihole.in.toml"), Format::PiHole),
+    (include_str!("../import/blocky.yml"), Format::Blocky),
 ];
 
 /// No files.
@@ -32,7 +34,7 @@ impl Files for Nothing {
 /// The first octet chooses the format; with its high bit set, what follows are changes to a real file.
 pub fn check(data: &[u8]) {
     let Some((first, rest)) = data.split_first() else { return };
-    let (sample, format) = SAMPLES[usize::from(first & 3)];
+    let (sample, format) = SAMPLES[usize::from(first & 0x7f) % SAMPLES.len()];
     let octets = match first & 0x80 {
         0 => rest.to_vec(),
         _ => mutated(sample, &mut super::Choices(rest)).into_bytes(),

@@ -89,9 +89,8 @@ pub(crate) struct Disallow {
 
 /// Make a configuration of another program's
 ///
-/// Reads the rebinding settings, exceptions, forwards for domains and local names of a configuration of dnsmasq, Unbound,
-/// OpenWrt or AdGuard Home, and prints a stubborn.toml that says the same and that `stubborn check` accepts. What could not be
-/// carried over stands at its end as comments, each with its line and the reason: read these before you use it. Where a server
+/// Reads the rebinding settings, exceptions, forwards for domains and local names of another program's configuration, and prints
+/// a stubborn.toml that says the same and that `stubborn check` accepts. What could not be carried over stands at its end as comments, each with its line and the reason: read these before you use it. Where a server
 /// was lost, such as one that is asked over TLS, that is the first line, here and in the file, and the exit code is 1.
 ///
 /// Trust is not made up: the names of a [[route]] may have inside addresses only where the other program let them.
@@ -101,6 +100,10 @@ pub(crate) struct Disallow {
   stubborn import unbound /etc/unbound/unbound.conf --output stubborn.toml
   stubborn import uci /etc/config/dhcp
   stubborn import adguardhome /opt/AdGuardHome/AdGuardHome.yaml
+  stubborn import pihole /etc/pihole/pihole.toml
+  stubborn import blocky /etc/blocky/config.yml
+  stubborn import dnscrypt-proxy /etc/dnscrypt-proxy/dnscrypt-proxy.toml
+  stubborn import smartdns /etc/smartdns/smartdns.conf
 
 Exit codes: 0 printed or written; 1 the same, but a server was lost; 2 a file cannot be read or written, or is not of that
 format.")]
