@@ -406,6 +406,8 @@ fn an_import_is_written_once_and_checks() {
         ("adguardhome", "AdGuardHome.yaml"),
         ("pihole", "pihole.in.toml"),
         ("blocky", "blocky.yml"),
+        ("dnscrypt-proxy", "dnscrypt-proxy.in.toml"),
+        ("smartdns", "smartdns.conf"),
     ] {
         let file = format!("{}/tests/import/{file}", env!("CARGO_MANIFEST_DIR"));
         let text = said(&stubborn(&["import", format, &file, "--output", path, "--accept-losses"]), 0);

@@ -18,13 +18,15 @@ use stubborn::config::{self, Config, Disk};
 use stubborn::dns::Name;
 use stubborn::import::{Format, ImportError, Imported, Source, import};
 
-const FILES: [(&str, Format); 6] = [
+const FILES: [(&str, Format); 8] = [
     ("dnsmasq.conf", Format::Dnsmasq),
     ("unbound.conf", Format::Unbound),
     ("dhcp", Format::Uci),
     ("AdGuardHome.yaml", Format::AdGuardHome),
     ("pihole.in.toml", Format::PiHole),
     ("blocky.yml", Format::Blocky),
+    ("dnscrypt-proxy.in.toml", Format::DnscryptProxy),
+    ("smartdns.conf", Format::SmartDns),
 ];
 
 fn made(format: Format, text: &str) -> Result<Imported, ImportError> {

@@ -1,6 +1,5 @@
 //! AdGuardHome.yaml: what is below `dns`, and the rewrites below `filtering`.
 
-use std::net::IpAddr;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -9,7 +8,7 @@ use ipnet::IpNet;
 use super::ImportError;
 use super::draft::{Draft, Later, Setting};
 use super::rules;
-use super::spelling::{self, Names, reverse_zones, with_port};
+use super::spelling::{self, Names, host_port, reverse_zones, with_port};
 use super::tables::{ADGUARD, ADGUARD_TABLES, BLOCKING, decide};
 use super::tree::{Node, setting};
 use super::yaml;
@@ -83,7 +82,6 @@ pub(super) fn read(
     files: &dyn Files,
     draft: &mut Draft,
 ) -> Result<(), ImportError> {
-    draft.remarks.push(UNGUARDED);
     for (file, text) in texts {
         let Some(top) = yaml::parse(file, text)? else { continue };
         for (key, node) in top.entries() {
@@ -110,6 +108,10 @@ pub(super) fn read(
                     }
                 }
                 "clients" => clients(file, draft, &from, node),
+                "filters" => {
+                    decide(ADGUARD_TABLES, key, &from, draft);
+                    filters(file, draft, node);
+                }
                 _ if decide(ADGUARD_TABLES, key, &from, draft) => {}
                 _ => draft.unknown(&from),
             }
@@ -118,7 +120,21 @@ pub(super) fn read(
             draft.unknown(&Setting::new(file, top.line, "no keys and values"));
         }
     }
+    if draft.filter.is_none() {
+        draft.remarks.push(UNGUARDED);
+    }
     Ok(())
+}
+
+/// A list of rules against rebinding is a filter, which rules with @@ make exceptions of.
+fn filters(file: &Arc<str>, draft: &mut Draft, node: &Node) {
+    for filter in node.items().iter().filter(|filter| filter.get("enabled").is_none_or(Node::is_on)) {
+        let texts = ["url", "name"].map(|key| filter.get(key).and_then(Node::text).unwrap_or_default());
+        if texts.iter().any(|text| text.to_ascii_lowercase().contains("rebind")) {
+            draft.filter = Some(rules::EXCEPTION);
+            draft.needless(&Setting::new(file, filter.line, texts.concat().as_str()), "always so");
+        }
+    }
 }
 
 /// Rules are of no effect there.
@@ -273,14 +289,7 @@ fn upstream(draft: &mut Draft, from: &Setting, line: &str) {
 fn plain(server: &str) -> String {
     let schemes = ["udp://", "tcp://", "UDP://", "TCP://"];
     let bare = schemes.iter().find_map(|scheme| server.strip_prefix(scheme)).unwrap_or(server);
-    let (host, port) = match bare.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
-        Some((host, port)) => (host, port.strip_prefix(':')),
-        None => match bare.rsplit_once(':') {
-            Some((host, port)) if !host.contains(':') => (host, Some(port)),
-            _ => (bare, None),
-        },
-    };
-    if host.parse::<IpAddr>().is_ok() { with_port(host, port) } else { bare.to_owned() }
+    host_port(bare)
 }
 
 fn filtering(file: &Arc<str>, draft: &mut Draft, node: &Node) {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::ImportError;
 use super::draft::{Draft, Setting};
-use super::spelling::{Names, with_port};
+use super::spelling::{Names, host_port, with_port};
 use super::tables::{BLOCKING, DNSSEC, Fate, LOG, NOT_NEEDED, RECORDS, SERVICE, decide};
 use super::tree::{Node, setting};
 use super::yaml;
@@ -184,14 +184,7 @@ fn server(text: &str) -> String {
     let schemes = ["tcp+udp:", "udp:", "tcp:"];
     let bare = schemes.iter().find_map(|scheme| text.strip_prefix(scheme)).unwrap_or(text);
     let bare = bare.trim_start_matches("//");
-    let (host, port) = match bare.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
-        Some((host, port)) => (host, port.strip_prefix(':')),
-        None => match bare.rsplit_once(':') {
-            Some((host, port)) if !host.contains(':') => (host, Some(port)),
-            _ => (bare, None),
-        },
-    };
-    if host.parse::<IpAddr>().is_ok() { with_port(host, port) } else { bare.to_owned() }
+    host_port(bare)
 }
 
 /// The servers of a group: those of `default` are for everybody.

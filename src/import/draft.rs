@@ -60,6 +60,8 @@ pub(super) enum Later {
     ToDefault { domain: String },
     /// A name with the addresses of another.
     Alias { name: String, target: String },
+    /// An exception from a filter, if there was one against rebinding; else from rules that block names.
+    Trusted { domain: String },
     /// A reverse name, which a local name with this address has by itself.
     Pointer { name: String, address: Option<IpAddr> },
 }

@@ -15,6 +15,7 @@
 
 mod adguardhome;
 mod blocky;
+mod dnscrypt;
 mod dnsmasq;
 mod draft;
 mod hosts;
@@ -22,6 +23,7 @@ mod pihole;
 mod report;
 mod rules;
 mod settle;
+mod smartdns;
 mod spelling;
 mod tables;
 mod toml_tree;
@@ -55,12 +57,24 @@ pub enum Format {
     PiHole,
     /// blocky's config.yml
     Blocky,
+    /// dnscrypt-proxy.toml
+    DnscryptProxy,
+    /// smartdns.conf
+    SmartDns,
 }
 
 impl Format {
     /// All formats.
-    pub const ALL: [Self; 6] =
-        [Self::Dnsmasq, Self::Unbound, Self::Uci, Self::AdGuardHome, Self::PiHole, Self::Blocky];
+    pub const ALL: [Self; 8] = [
+        Self::Dnsmasq,
+        Self::Unbound,
+        Self::Uci,
+        Self::AdGuardHome,
+        Self::PiHole,
+        Self::Blocky,
+        Self::DnscryptProxy,
+        Self::SmartDns,
+    ];
 
     /// The word for it.
     pub fn name(self) -> &'static str {
@@ -71,6 +85,8 @@ impl Format {
             Self::AdGuardHome => "adguardhome",
             Self::PiHole => "pihole",
             Self::Blocky => "blocky",
+            Self::DnscryptProxy => "dnscrypt-proxy",
+            Self::SmartDns => "smartdns",
         }
     }
 }
@@ -200,6 +216,8 @@ fn read(format: Format, texts: &[(Arc<str>, &str)], files: &dyn Files) -> Result
         Format::AdGuardHome => adguardhome::read(texts, files, &mut draft)?,
         Format::PiHole => pihole::read(texts, files, &mut draft)?,
         Format::Blocky => blocky::read(texts, &mut draft)?,
+        Format::DnscryptProxy => dnscrypt::read(texts, files, &mut draft)?,
+        Format::SmartDns => smartdns::read(texts, &mut draft),
     }
     Ok(draft)
 }

@@ -6,11 +6,32 @@ use super::draft::{Draft, Later, Setting};
 use super::spelling;
 use super::tables::{BLOCKING, RECORDS};
 
+/// What lets a domain have the addresses that a rule blocks.
+pub(super) const EXCEPTION: &str = "rule with @@";
+
+/// How rules spell the inside addresses that no answer may have.
+const INSIDE: [&str; 6] = ["192\\.168", "192.168.", "10\\.", "172\\.", "127\\.", "||10."];
+
 /// One of `user_rules`.
 pub(super) fn rule(draft: &mut Draft, from: &Setting, rule: &str, is_off: bool) {
     let rule = rule.trim();
     if rule.is_empty() || rule.starts_with(['!', '#']) {
         return draft.needless(from, "a comment");
+    }
+    if let Some(domain) = rule.strip_prefix("@@||") {
+        let (domain, options) = domain.split_once('$').unwrap_or((domain, ""));
+        let domain = domain.trim_end_matches(['^', '|']);
+        if is_off || !matches!(options, "" | "important") || domain.contains(['*', '/']) {
+            return draft.leave(from, BLOCKING);
+        }
+        return draft.later(from, Later::Trusted { domain: spelling::name(domain) });
+    }
+    if (rule.starts_with('/') || rule.starts_with("||")) && INSIDE.iter().any(|inside| rule.contains(inside))
+    {
+        if !is_off {
+            draft.filter = Some(EXCEPTION);
+        }
+        return draft.needless(from, "always so: inside addresses are removed");
     }
     let names: Option<(&str, Vec<&str>)> = hosts_line(rule);
     if names.is_none() && rewritten(rule).is_none() {

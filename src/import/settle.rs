@@ -62,6 +62,7 @@ impl Zones {
 
 /// Decides what was put off.
 pub(super) fn settle(draft: &mut Draft) {
+    trusted(draft);
     kept_before_asked(draft);
     to_default(draft);
     exceptions(draft);
@@ -72,6 +73,18 @@ pub(super) fn settle(draft: &mut Draft) {
     unasked(draft);
     if draft.items.iter().any(|item| matches!(item.what, What::Exception { .. })) {
         draft.remarks.push(NETWORKS);
+    }
+}
+
+/// Rules that let a name pass are exceptions where there was a filter against rebinding; else they are about blocked names.
+fn trusted(draft: &mut Draft) {
+    let is_filtered = draft.filter.is_some();
+    for (from, later) in std::mem::take(&mut draft.later) {
+        match later {
+            Later::Trusted { domain } if is_filtered => draft.exception(&from, &domain),
+            Later::Trusted { .. } => draft.left.push(from.left(super::tables::BLOCKING)),
+            other => draft.later.push((from, other)),
+        }
     }
 }
 

@@ -74,6 +74,18 @@ pub(super) fn with_port(address: &str, port: Option<&str>) -> String {
     }
 }
 
+/// `9.9.9.9:53` and `[2620:fe::fe]:53` as a configuration has them; what is no address stays as it is.
+pub(super) fn host_port(text: &str) -> String {
+    let (host, port) = match text.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
+        Some((host, port)) => (host, port.strip_prefix(':')),
+        None => match text.rsplit_once(':') {
+            Some((host, port)) if !host.contains(':') => (host, Some(port)),
+            _ => (text, None),
+        },
+    };
+    if host.parse::<IpAddr>().is_ok() { with_port(host, port) } else { text.to_owned() }
+}
+
 /// The server's address, if it is a plain one.
 fn server_address(server: &str) -> Option<IpAddr> {
     let bare = server.trim_start_matches('[').trim_end_matches(']');

@@ -12,7 +12,7 @@ pub(super) const INTERFACES: &str =
     "stubborn listens on addresses: write those of the interface into `listen`";
 pub(super) const NOT_NEEDED: &str = "stubborn does without it";
 pub(super) const ALWAYS: &str = "always so";
-pub(super) const LOG: &str = "names that were asked are in the log with `level = \"debug\"` in [log]";
+pub(super) const LOG: &str = "the log has a line for each query where `queries` in [log] says so";
 pub(super) const DNSBL: &str = "dnsbl";
 
 /// What a setting comes to, whatever its value.

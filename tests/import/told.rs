@@ -381,6 +381,105 @@ fn blocky_is_told_whole() {
 }
 
 #[test]
+fn dnscrypt_proxy_is_told_whole() {
+    tell(
+        Format::DnscryptProxy,
+        &[
+            (
+                "server_names = ['quad9']\nlisten_addresses = [':5353']\n",
+                &[Lost(1), Has("servers = [\"system\"]"), Has("\"[::]:5353\"")],
+            ),
+            (
+                "listen_addresses = ['127.0.0.1:53']\n[sources.x]\nurls = []\n",
+                &[Lost(2), Has("servers = [\"system\"]")],
+            ),
+            ("listen_addresses = ['127.0.0.1:53']\nforwarding_rules = 'rules.txt'\n", &[Lost(2)]),
+            ("cache = false\ntimeout = 5000\n", &[Has("size = \"0\""), Has("timeout = \"5000ms\"")]),
+        ],
+    );
+}
+
+#[test]
+fn rules_beside_the_configuration_are_read() {
+    struct Rules;
+    impl config::Files for Rules {
+        fn read(&self, path: &Path) -> std::io::Result<Vec<u8>> {
+            match path.to_str() {
+                Some("etc/forward.txt") => {
+                    Ok(b"# x\nlan 192.168.1.1 # y\n*.Corp.Example. 10.0.0.53,10.0.0.54:5353\ncom 10.0.0.1\nx.example $DHCP\n".to_vec())
+                }
+                Some("etc/cloak.txt") => Ok(b"nas.lan 192.168.1.10\n=one.lan 192.168.1.11\nwww.google.* x.example\nalias.lan nas.lan\nlocalhost 127.0.0.1\n".to_vec()),
+                _ => Err(std::io::ErrorKind::NotFound.into()),
+            }
+        }
+        fn list(&self, _: &Path) -> std::io::Result<Vec<std::ffi::OsString>> {
+            Ok(Vec::new())
+        }
+    }
+    let text = "forwarding_rules = 'forward.txt'\ncloaking_rules = 'cloak.txt'\n";
+    let made = |text: &str| {
+        let source = Source { name: "etc/dnscrypt-proxy.toml".into(), octets: text.into() };
+        import(Format::DnscryptProxy, &[source], &Rules).unwrap()
+    };
+    let imported = made(text);
+    let loaded = config::from_text(Path::new("a"), &imported.toml, &Disk, 0).unwrap();
+    assert_eq!(
+        routes(&loaded.config),
+        ["lan 192.168.1.1", "corp.example 10.0.0.53 10.0.0.54:5353", "com 10.0.0.1"]
+    );
+    assert_eq!(
+        locals(&loaded.config),
+        [
+            "nas.lan 192.168.1.10",
+            "*.nas.lan 192.168.1.10",
+            "one.lan 192.168.1.11",
+            "alias.lan 192.168.1.10",
+            "*.alias.lan 192.168.1.10"
+        ]
+    );
+    let trusted: Vec<bool> =
+        loaded.config.routes.iter().map(|route| !route.trust.networks.is_empty()).collect();
+    assert_eq!(trusted, [true, true, false]);
+    // The file of blocked addresses is its filter.
+    let imported = made(&format!("{text}[blocked_ips]\nblocked_ips_file = 'x.txt'\n"));
+    assert!(!imported.toml.contains("networks = [\"10"), "{}", imported.toml);
+}
+
+#[test]
+fn smartdns_is_told_whole() {
+    tell(
+        Format::SmartDns,
+        &[
+            (
+                "server 9.9.9.9:5353\nserver-tls 1.1.1.1 -host-name one.one\n",
+                &[Has("\"9.9.9.9:5353\""), Lost(2)],
+            ),
+            ("server https://dns.example/dns-query\n", &[Lost(1), Has("\"system\"")]),
+            (
+                "server 10.0.0.53 -group x -exclude-default-group\nnameserver /corp.example/x\n",
+                &[Has("domain = \"corp.example\""), Has("networks = [\"10.0.0.0/8\""), Not("[upstream]")],
+            ),
+            (
+                "blacklist-ip 10.0.0.0/8\nserver 10.0.0.53 -group x -exclude-default-group\nnameserver /corp.example/x\n",
+                &[Has("networks = []"), Needless(1)],
+            ),
+            (
+                "bind :53\nbind [::]:5353@eth0\n",
+                &[Has("\"0.0.0.0:53\""), Has("\"[::]:5353\""), Left(2, "listen")],
+            ),
+            (
+                "address /x.example/#\naddress /y.example/10.0.0.1\n",
+                &[Left(1, "blocking"), Has("name = \"*.y.example\"")],
+            ),
+            (
+                "domain-rules /y.example/ -address 10.0.0.1 -no-cache\n",
+                &[Has("name = \"y.example\""), Left(1, "no-cache")],
+            ),
+        ],
+    );
+}
+
+#[test]
 fn what_is_alike_is_left_together() {
     let text: String = (0..3_000).map(|n| format!("address=/ads{n}.example/#\n")).collect();
     let imported = made(Format::Dnsmasq, &text).unwrap();

@@ -9,13 +9,15 @@ use stubborn::config::{self, Files};
 use stubborn::import::{Format, Source, import};
 
 /// Real files, of which parts are exchanged.
-const SAMPLES: [(&str, Format); 6] = [
+const SAMPLES: [(&str, Format); 8] = [
     (include_str!("../import/dnsmasq.conf"), Format::Dnsmasq),
     (include_str!("../import/unbound.conf"), Format::Unbound),
     (include_str!("../import/dhcp"), Format::Uci),
     (include_str!("../import/AdGuardHome.yaml"), Format::AdGuardHome),
     (include_str!("../import/pihole.in.toml"), Format::PiHole),
     (include_str!("../import/blocky.yml"), Format::Blocky),
+    (include_str!("../import/dnscrypt-proxy.in.toml"), Format::DnscryptProxy),
+    (include_str!("../import/smartdns.conf"), Format::SmartDns),
 ];
 
 /// No files.

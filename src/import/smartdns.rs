@@ -1,0 +1,377 @@
+//! smartdns.conf: `name value` a line, with options behind a dash.
+
+use std::collections::HashMap;
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use ipnet::IpNet;
+
+use super::draft::{Draft, Later, Setting};
+use super::spelling::{self, host_port};
+use super::tables::{BLOCKING, DNSSEC, Fate, INTERFACES, LOG, NOT_NEEDED, RECORDS, SERVICE, decide};
+use Fate::{Left, Needless};
+
+const UNGUARDED: &str = "There was no protection against rebinding (blacklist-ip, ignore-ip); here it is on. To see first what it would\n\
+     # remove, set mode = \"monitor\" in [guard].";
+
+/// What is only known when all lines were read.
+#[derive(Default)]
+struct Reader {
+    /// Servers by the group they are in; those for all names are in the group without a name.
+    groups: HashMap<String, Vec<String>>,
+    /// Domains with the group that knows them.
+    routes: Vec<(Setting, String, String)>,
+}
+
+/// A line: its words without options, and the options with their values.
+struct Line<'a> {
+    words: Vec<&'a str>,
+    options: Vec<(&'a str, Option<&'a str>)>,
+}
+
+type Take = fn(&mut Reader, &mut Draft, &Setting, &Line<'_>);
+
+/// The settings whose value matters.
+const TAKEN: &[(&str, Take)] = &[
+    ("bind", |_, draft, from, line| bind(draft, from, line)),
+    ("bind-tcp", |_, draft, from, line| bind(draft, from, line)),
+    ("server", |reader, draft, from, line| reader.server(draft, from, line, "")),
+    ("server-udp", |reader, draft, from, line| reader.server(draft, from, line, "")),
+    ("server-tcp", |reader, draft, from, line| reader.server(draft, from, line, "")),
+    ("server-tls", |reader, draft, from, line| reader.server(draft, from, line, "tls://")),
+    ("server-https", |reader, draft, from, line| reader.server(draft, from, line, "https://")),
+    ("server-h3", |reader, draft, from, line| reader.server(draft, from, line, "h3://")),
+    ("server-quic", |reader, draft, from, line| reader.server(draft, from, line, "quic://")),
+    ("nameserver", |reader, draft, from, line| {
+        let (domain, group) = domain(line.first());
+        reader.nameserver(draft, from, domain, group);
+    }),
+    ("address", |_, draft, from, line| {
+        let (domain, address_list) = domain(line.first());
+        address(draft, from, domain, address_list);
+    }),
+    ("cname", |_, draft, from, line| {
+        let (domain, target) = domain(line.first());
+        cname(draft, from, domain, target);
+    }),
+    ("domain-rules", |reader, draft, from, line| reader.domain_rules(draft, from, line)),
+    ("domain-rule", |reader, draft, from, line| reader.domain_rules(draft, from, line)),
+    ("hosts-file", |_, draft, from, line| draft.list(from, "names", "hosts-files", line.first())),
+    ("cache-size", |_, draft, from, line| match line.first() {
+        "0" => draft.text(from, "cache", "size", "0"),
+        _ => draft.leave(from, "the cache is measured in octets: `size` in [cache] is 16MiB by default"),
+    }),
+    ("prefetch-domain", |_, draft, from, line| {
+        draft.key(from, "cache", "prefetch", line.is_yes().to_string());
+    }),
+    ("serve-expired", |_, draft, from, line| match line.is_yes() {
+        true => {
+            draft.needless(from, "a stale answer is given where no server answers: `serve-stale` in [cache]")
+        }
+        false => draft.text(from, "cache", "serve-stale", "0"),
+    }),
+    ("rr-ttl-max", |_, draft, from, line| draft.seconds(from, "cache", "max-ttl", line.first())),
+    ("audit-enable", |_, draft, from, line| match line.is_yes() {
+        true => draft.text(from, "log", "queries", "with-names"),
+        false => draft.needless(from, "off, as here"),
+    }),
+    ("blacklist-ip", |_, draft, from, line| without(draft, from, line)),
+    ("ignore-ip", |_, draft, from, line| without(draft, from, line)),
+    ("bogus-nxdomain", |_, draft, from, line| without(draft, from, line)),
+    ("dns64", |_, draft, from, line| draft.list(from, "guard", "nat64", spelling::network(line.first()))),
+];
+
+/// The settings whose value does not matter.
+const OTHERS: &[(&str, Fate)] = &[
+    ("bind-*", Left("plain DNS is served only")),
+    ("tcp-idle-time", Needless(NOT_NEEDED)),
+    ("server-name", Needless("it says nothing of itself")),
+    ("speed-check-mode", Left("addresses are not tried out: records stay in the order of the server")),
+    ("response-mode", Left("servers are asked one after the other, the next as soon as one is slow")),
+    ("dualstack-ip-*", Left("records of a type are not filtered")),
+    ("force-*", Left("records of a type are not filtered")),
+    ("max-reply-ip-num", Left("records stay as the server gives them")),
+    ("edns-client-subnet", Left("nothing about the client is told to servers")),
+    ("cache-*", Needless(NOT_NEEDED)),
+    ("serve-expired-*", Left("a stale answer is given where no server answers: `serve-stale` in [cache]")),
+    ("rr-ttl*", Left("TTLs are cut, never stretched")),
+    ("local-ttl", Left("local names have one TTL for all")),
+    ("domain-set", Left("sets of domains are not followed: write a [[route]] or a [[local]] name for each")),
+    ("ip-set", Left("write the networks into `block` in [guard]")),
+    ("ip-rules", Left("addresses in answers are removed or left, never exchanged")),
+    ("ip-alias", Left("addresses in answers are removed or left, never exchanged")),
+    (
+        "whitelist-ip",
+        Left("write the domains that may answer with inside addresses as an [[exception]] each"),
+    ),
+    ("ipset*", Left("addresses in answers are not put into sets of the firewall")),
+    ("nftset*", Left("addresses in answers are not put into sets of the firewall")),
+    ("srv-record", Left(RECORDS)),
+    ("https-record", Left(RECORDS)),
+    ("ddns-domain", Left(RECORDS)),
+    ("local-domain", Left("names are not completed here; write the full names as [[local]] names")),
+    (
+        "expand-ptr-from-address",
+        Needless("the addresses of [[local]] names have their reverse names by themselves"),
+    ),
+    ("dnsmasq-lease-file", Left("names that DHCP gives are not followed: write [[local]] names")),
+    ("mdns-lookup", Left("mDNS stays with the system")),
+    ("resolv-file", Left("servers of the system are those of /etc/resolv.conf; write others into `servers`")),
+    ("resolv-hostname", Left("write the names of this machine as [[local]] names")),
+    ("conf-file", Left("other files are not followed: name them all after `stubborn import smartdns`")),
+    ("client-rules", Left("settings are the same for all clients, but the `clients` of an [[exception]]")),
+    ("acl-enable", Left("who may ask is in `allow-clients`")),
+    ("group-*", Left("settings are the same for all clients, but the `clients` of an [[exception]]")),
+    ("proxy-server", Left("servers are asked directly")),
+    ("ca-*", Left("plain DNS is asked only")),
+    ("log-*", Left(SERVICE)),
+    ("audit-*", Left(LOG)),
+    ("user", Left(SERVICE)),
+    ("plugin*", Left("there are no modules")),
+    ("data-dir", Left(SERVICE)),
+    ("restart-on-crash", Left(SERVICE)),
+    ("socket-buff-size", Needless(NOT_NEEDED)),
+    ("dnssec*", Left(DNSSEC)),
+    ("odhcpd-lease-file", Left("names that DHCP gives are not followed: write [[local]] names")),
+];
+
+pub(super) fn read(texts: &[(Arc<str>, &str)], draft: &mut Draft) {
+    let mut reader = Reader::default();
+    for (file, text) in texts {
+        for (index, line) in text.lines().enumerate() {
+            let line = line.trim();
+            if line.is_empty() || line.starts_with('#') {
+                continue;
+            }
+            let from = Setting::new(file, index + 1, line);
+            let (name, rest) = line.split_once(char::is_whitespace).unwrap_or((line, ""));
+            if let Some((_, take)) = TAKEN.iter().find(|(known, _)| *known == name) {
+                take(&mut reader, draft, &from, &Line::of(rest));
+            } else if !decide(OTHERS, name, &from, draft) {
+                draft.unknown(&from);
+            }
+        }
+    }
+    reader.finish(draft);
+}
+
+impl<'a> Line<'a> {
+    fn of(text: &'a str) -> Self {
+        let mut line = Self { words: Vec::new(), options: Vec::new() };
+        let mut words = text.split_whitespace().peekable();
+        while let Some(word) = words.next() {
+            let is_option = |word: &str| word.len() > 1 && word.starts_with('-');
+            if word.starts_with('#') {
+                break;
+            } else if is_option(word) {
+                let value = words.next_if(|next| !is_option(next));
+                line.options.push((word.trim_start_matches('-'), value.map(unquoted)));
+            } else {
+                line.words.push(unquoted(word));
+            }
+        }
+        line
+    }
+
+    fn first(&self) -> &'a str {
+        self.words.first().copied().unwrap_or_default()
+    }
+
+    fn is_yes(&self) -> bool {
+        matches!(self.first(), "yes" | "on" | "true" | "1")
+    }
+}
+
+fn unquoted(text: &str) -> &str {
+    text.trim_matches(['"', '\''])
+}
+
+impl Reader {
+    /// A server: of its groups, and of all names unless it says otherwise.
+    fn server(&mut self, draft: &mut Draft, from: &Setting, line: &Line<'_>, scheme: &str) {
+        let mut server = endpoint(line.first(), scheme);
+        let host = line.options.iter().find(|(option, _)| matches!(*option, "host-name" | "tls-host-verify"));
+        if let (true, Some((_, Some(host)))) = (server.starts_with("tls://"), host) {
+            server = format!("{server}#{host}");
+        }
+        if server.is_empty() {
+            return draft.leave(from, "it names no server");
+        }
+        draft.part();
+        let mut is_for_all = true;
+        for (option, value) in &line.options {
+            match (*option, value) {
+                ("group" | "g", Some(group)) => {
+                    self.groups.entry((*group).to_owned()).or_default().push(server.clone());
+                }
+                ("exclude-default-group" | "e", _) => is_for_all = false,
+                ("b" | "bootstrap-dns" | "host-name" | "tls-host-verify", _) => {}
+                (option, _) => draft.leave(from, format!("the server is carried over, but not -{option}")),
+            }
+        }
+        if is_for_all {
+            draft.list(from, "upstream", "servers", server);
+        }
+    }
+
+    /// `/lan/group`; the group `-` is that of all names.
+    fn nameserver(&mut self, draft: &mut Draft, from: &Setting, domain: &str, group: &str) {
+        match Pattern::of(domain) {
+            None => draft.leave(from, SETS),
+            Some(_) if group.is_empty() => draft.leave(from, "it names no group"),
+            Some(pattern) if group == "-" => draft.later(from, Later::ToDefault { domain: pattern.domain }),
+            Some(pattern) => {
+                draft.part();
+                if !pattern.is_whole() {
+                    draft.leave(from, "carried over for the domain and everything below");
+                }
+                self.routes.push((from.clone(), pattern.domain, group.to_owned()));
+            }
+        }
+    }
+
+    /// `/lan/ -nameserver group -address 192.168.1.1`
+    fn domain_rules(&mut self, draft: &mut Draft, from: &Setting, line: &Line<'_>) {
+        let (domain, _) = domain(line.first());
+        draft.part();
+        for (option, value) in &line.options {
+            match (*option, value) {
+                ("nameserver" | "n", Some(group)) => self.nameserver(draft, from, domain, group),
+                ("address" | "a", Some(list)) => address(draft, from, domain, list),
+                ("cname", Some(target)) => cname(draft, from, domain, target),
+                (option, _) => draft.leave(from, format!("-{option} has no meaning here")),
+            }
+        }
+    }
+
+    fn finish(self, draft: &mut Draft) {
+        for (from, domain, group) in &self.routes {
+            match self.groups.get(group) {
+                Some(servers) => {
+                    servers.iter().for_each(|server| draft.route(from, domain, server.clone()));
+                }
+                None => draft.leave(from, format!("no server is in the group {group}")),
+            }
+        }
+        if draft.filter.is_none() {
+            draft.remarks.push(UNGUARDED);
+        }
+    }
+}
+
+const SETS: &str = "sets of domains are not followed: write a [[route]] or a [[local]] name for each";
+
+/// A domain, and which of its names are meant.
+struct Pattern {
+    domain: String,
+    itself: bool,
+    below: bool,
+}
+
+impl Pattern {
+    fn of(text: &str) -> Option<Self> {
+        if text.is_empty() || text.contains(':') {
+            return None;
+        }
+        let (domain, itself, below) = if let Some(below) = text.strip_prefix("*.") {
+            (below, false, true)
+        } else if let Some(itself) = text.strip_prefix("-.") {
+            (itself, true, false)
+        } else {
+            (text, true, true)
+        };
+        (!domain.contains('*')).then(|| Self { domain: spelling::name(domain), itself, below })
+    }
+
+    fn is_whole(&self) -> bool {
+        self.itself && self.below
+    }
+
+    /// The local names that it stands for.
+    fn names(&self) -> impl Iterator<Item = String> {
+        let itself = self.itself.then(|| self.domain.clone());
+        let below = self.below.then(|| format!("*.{}", self.domain));
+        itself.into_iter().chain(below)
+    }
+}
+
+/// `/domain/rest`
+fn domain(text: &str) -> (&str, &str) {
+    text.strip_prefix('/').and_then(|text| text.split_once('/')).unwrap_or(("", text))
+}
+
+/// `/nas.lan/192.168.1.10,fd00::10`; `#` is for what is blocked, `-` for what is not.
+fn address(draft: &mut Draft, from: &Setting, domain: &str, list: &str) {
+    let Some(pattern) = Pattern::of(domain) else { return draft.leave(from, SETS) };
+    if list.starts_with('#') || list.is_empty() {
+        return draft.leave(from, BLOCKING);
+    }
+    if list.starts_with('-') {
+        return draft.needless(from, "its names are asked as all others");
+    }
+    for address in list.split(',').map(str::trim) {
+        pattern.names().for_each(|name| draft.local(from, &name, address));
+    }
+}
+
+fn cname(draft: &mut Draft, from: &Setting, domain: &str, target: &str) {
+    match Pattern::of(domain) {
+        None => draft.leave(from, SETS),
+        Some(_) if target.is_empty() => draft.leave(from, "it has no alias or no target"),
+        Some(pattern) => {
+            let target = spelling::name(target);
+            pattern.names().for_each(|name| {
+                draft.later(from, Later::Alias { name, target: target.clone() });
+            });
+        }
+    }
+}
+
+/// `[::]:53@eth0 -no-cache`
+fn bind(draft: &mut Draft, from: &Setting, line: &Line<'_>) {
+    let (text, interface) = line
+        .first()
+        .split_once('@')
+        .map_or((line.first(), None), |(text, interface)| (text, Some(interface)));
+    let text = text.strip_prefix('*').unwrap_or(text);
+    match text.strip_prefix(':').map(str::parse::<u16>) {
+        Some(Ok(port)) => draft.list(from, "server", "listen", format!("0.0.0.0:{port}")),
+        _ => draft.list(from, "server", "listen", text),
+    }
+    if text.starts_with("[::]") {
+        // It serves both families.
+        draft.list(from, "server", "listen", text.replace("[::]", "0.0.0.0"));
+    }
+    if interface.is_some() {
+        draft.leave(from, INTERFACES);
+    }
+    for (option, _) in &line.options {
+        draft.leave(
+            from,
+            format!("the address is carried over, but not -{option}: all clients are served alike"),
+        );
+    }
+}
+
+/// Addresses that no answer may have. Where these are inside, it is a filter against rebinding.
+fn without(draft: &mut Draft, from: &Setting, line: &Line<'_>) {
+    let network = spelling::network(line.first());
+    let parsed = network.parse::<IpNet>().or_else(|_| network.parse::<IpAddr>().map(IpNet::from));
+    match parsed {
+        Ok(network) if spelling::is_inside(&network.addr().to_string()) => {
+            draft.filter = Some("whitelist-ip");
+            draft.needless(from, "always so");
+        }
+        Ok(_) => draft.list(from, "guard", "block", network),
+        Err(_) => draft.leave(from, "write the networks into `block` in [guard]"),
+    }
+}
+
+/// `tls://9.9.9.9:853`, `9.9.9.9:53`, `[2620:fe::fe]:53`
+fn endpoint(text: &str, scheme: &str) -> String {
+    let bare = ["udp://", "tcp://"].iter().find_map(|plain| text.strip_prefix(plain)).unwrap_or(text);
+    if !scheme.is_empty() && !bare.is_empty() {
+        return if bare.contains("://") { bare.to_owned() } else { format!("{scheme}{bare}") };
+    }
+    host_port(bare)
+}
