@@ -17,7 +17,10 @@ pub(super) fn parse(file: &Arc<str>, text: &str) -> Result<Node, ImportError> {
     };
     let (table, errors) = DeTable::parse_recoverable(text);
     if let Some(error) = errors.first() {
-        return Err(wrong(error.span().map_or(0, |span| span.start), error.message()));
+        // What is shown is the place in the text, and last what is wrong with it.
+        let shown = error.to_string();
+        let why = shown.lines().rfind(|line| !line.trim().is_empty()).unwrap_or("no TOML");
+        return Err(wrong(error.span().map_or(0, |span| span.start), why));
     }
     let value = map(table.get_ref(), &lines, 0).ok_or_else(|| wrong(0, "nested too deep"))?;
     Ok(Node { line: 1, value })
