@@ -1,7 +1,7 @@
 //! M10–M13, M19, M26–M28: the message around the records: RCODE, TC, sections, streams, size.
 
 use super::addresses::numbered;
-use super::{Action, Asked, Case, Expect, Group, Kept, PUBLIC4, PUBLIC6, ip};
+use super::{Action, Asked, Case, Expect, Group, Kept, PUBLIC4, PUBLIC6, ZONE, ip};
 use crate::audit::wire::{self, Message, Record, code, flag, name, pointer};
 
 fn case(id: &'static str, title: &'static str) -> Case {
@@ -270,5 +270,16 @@ fn large() -> Vec<Case> {
                 Expect::Touched(public(200).map(Kept::from).collect()),
                 Expect::Safe,
             ])),
+        case("M28", "more proofs than any denial has")
+            .variant("65 NSEC, with DO")
+            .dnssec()
+            .reply(|asked| {
+                let nsec = |number: u8| {
+                    Record::new(code::NSEC, [&[1, number][..], &name(ZONE), &[0, 1, 0x40]].concat())
+                };
+                asked.nodata().authority((b'0'..b'0' + 65).map(nsec))
+            })
+            .hidden()
+            .expect(Expect::Rcode(code::SERVFAIL)),
     ]
 }

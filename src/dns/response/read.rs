@@ -18,6 +18,8 @@ use crate::dns::wire::{Malformed, NameBuf, Reader, name_at_is};
 /// Records that only aliases and signatures are: more than any honest answer has, few enough to be compared with each other.
 const MAX_ALIAS_RECORDS: usize = 64;
 const MAX_SIGNATURES: usize = 128;
+/// Records of a proof that there is nothing, with their signatures: more than the three NSEC3 of RFC 5155 §7.2 take.
+const MAX_PROOFS: usize = 64;
 
 /// A record as it stands in the upstream's message.
 #[derive(Clone, Copy)]
@@ -115,10 +117,13 @@ impl<'a> Parsed<'a> {
     }
 
     fn refuse_crowds(&self) -> Result<(), ResponseError> {
-        let count =
-            |wanted: &[RecordType]| self.answer().filter(|record| wanted.contains(&record.rtype)).count();
-        let fits = count(&[RecordType::CNAME, RecordType::DNAME]) <= MAX_ALIAS_RECORDS
-            && count(&[RecordType::RRSIG]) <= MAX_SIGNATURES;
+        let answers = |wanted: RecordType| self.answer().filter(|record| record.rtype == wanted).count();
+        let aliases = self.answer().filter(|record| record.rtype.is_alias()).count();
+        let proofs = [RecordType::NSEC, RecordType::NSEC3, RecordType::RRSIG];
+        let proofs = self.authority().filter(|record| proofs.contains(&record.rtype)).count();
+        let fits = aliases <= MAX_ALIAS_RECORDS
+            && answers(RecordType::RRSIG) <= MAX_SIGNATURES
+            && proofs <= MAX_PROOFS;
         if fits { Ok(()) } else { Err(ResponseError::TooMany) }
     }
 
