@@ -438,7 +438,10 @@ fn an_import_that_loses_a_server_says_so_first() {
     let output = with_input(&["import", "adguardhome", "-", "--output", path], text);
     let first = String::from_utf8_lossy(&output.stderr).lines().next().unwrap_or_default().to_owned();
     said(&output, 1);
-    assert!(first.starts_with("LOSS: one server is not carried over (standard input:3:"), "{first}");
+    assert!(
+        first.starts_with("LOSS: one setting that says who is asked is not carried over (standard input:3:"),
+        "{first}"
+    );
     assert!(first.contains("/etc/resolv.conf"), "{first}");
     assert!(fs::read_to_string(path).unwrap().starts_with(&format!("# {first}")));
     said(&stubborn(&["check", "--config", path]), 0);

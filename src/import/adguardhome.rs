@@ -9,7 +9,7 @@ use super::ImportError;
 use super::draft::{Draft, Later, Setting};
 use super::rules;
 use super::spelling::{self, Names, host_port, reverse_zones, with_port};
-use super::tables::{ADGUARD, ADGUARD_TABLES, BLOCKING, decide};
+use super::tables::{ADGUARD, ADGUARD_TABLES, BLOCKING, OFF, decide, off};
 use super::tree::{Node, setting};
 use super::yaml;
 use crate::config::Files;
@@ -19,6 +19,17 @@ const UNGUARDED: &str = "AdGuard Home has no protection of its own against rebin
 
 /// Networks whose reverse names are asked of `local_ptr_upstreams`.
 const PRIVATE: [&str; 4] = ["10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "fc00::/7"];
+
+/// The networks of clients that may ask by default, besides this machine.
+const CLIENTS: [&str; 7] = [
+    "10.0.0.0/8",
+    "172.16.0.0/12",
+    "192.168.0.0/16",
+    "100.64.0.0/10",
+    "169.254.0.0/16",
+    "fc00::/7",
+    "fe80::/10",
+];
 
 /// A setting below `dns`, with the whole of `dns` beside it.
 struct Dns<'a> {
@@ -54,6 +65,21 @@ const TAKEN: &[(&str, Take)] = &[
         }
         dns.each(node, |from, client| draft.list(from, "server", "allow-clients", spelling::network(client)));
     }),
+    ("hostsfile_enabled", |_, draft, from, node| match node.is_on() {
+        true => draft.needless(from, "/etc/hosts is read by default"),
+        false => draft.key(from, "names", "hosts-files", "[]"),
+    }),
+    ("cache_enabled", |_, draft, from, node| match node.is_on() {
+        true => draft.needless(from, "there is a cache by default"),
+        false => draft.text(from, "cache", "size", "0"),
+    }),
+    ("cache_optimistic", |_, draft, from, node| match node.is_on() {
+        true => {
+            draft.needless(from, "a stale answer is given where no server answers: `serve-stale` in [cache]")
+        }
+        false => draft.text(from, "cache", "serve-stale", "0"),
+    }),
+    ("disallowed_clients", |dns, draft, from, node| dns.disallowed(draft, from, node)),
     ("cache_size", |_, draft, from, node| {
         let octets = node.text().unwrap_or_default();
         draft.text(
@@ -150,7 +176,7 @@ fn is_filtering_off(top: &Node) -> bool {
 fn querylog(draft: &mut Draft, from: &Setting, node: &Node) {
     match node.text() {
         Some("true") => draft.text(from, "log", "queries", "with-names"),
-        _ => draft.needless(from, "off, as here"),
+        _ => draft.needless(from, OFF),
     }
 }
 
@@ -175,9 +201,11 @@ impl Dns<'_> {
             let from = setting(self.file, key, node);
             if let Some((_, take)) = TAKEN.iter().find(|(known, _)| known == key) {
                 take(self, draft, &from, node);
+            } else if node.text() == Some("false") {
+                off(ADGUARD, key, &from, draft);
             } else if node.is_nothing() {
-                // It writes all it knows: what is off or empty says nothing.
-                draft.needless(&from, "off, as here");
+                // It writes all it knows: what is empty says nothing.
+                draft.needless(&from, OFF);
             } else if !decide(ADGUARD, key, &from, draft) {
                 draft.unknown(&from);
             }
@@ -207,7 +235,7 @@ impl Dns<'_> {
 
     fn upstream_file(&self, draft: &mut Draft, from: &Setting, path: &str) {
         if path.is_empty() {
-            return draft.needless(from, "off, as here");
+            return draft.needless(from, OFF);
         }
         let octets = self.files.read(Path::new(path)).ok().filter(|octets| octets.len() <= super::LONGEST);
         let Some(text) = octets.and_then(|octets| String::from_utf8(octets).ok()) else {
@@ -230,9 +258,32 @@ impl Dns<'_> {
         }
     }
 
+    /// Who may not ask, taken out of the networks that may by default.
+    fn disallowed(&self, draft: &mut Draft, from: &Setting, node: &Node) {
+        if node.items().is_empty()
+            || self.all.get("allowed_clients").is_some_and(|allowed| !allowed.is_nothing())
+        {
+            return draft.needless(from, "others than `allow-clients` get REFUSED");
+        }
+        draft.part();
+        let mut denied = Vec::new();
+        self.each(node, |from, client| match spelling::parsed_network(client) {
+            Some(network) => denied.push(network),
+            None => draft.leave(from, "clients are told by their addresses: take it out of `allow-clients`"),
+        });
+        if denied.is_empty() {
+            return;
+        }
+        draft.list(from, "server", "allow-clients", "loopback");
+        let private = CLIENTS.iter().filter_map(|network| network.parse::<IpNet>().ok());
+        for part in private.flat_map(|network| spelling::without(network, &denied)) {
+            draft.list(from, "server", "allow-clients", part.to_string());
+        }
+    }
+
     fn reverse(&self, draft: &mut Draft, from: &Setting, node: &Node) {
         if self.all.get("use_private_ptr_resolvers").and_then(Node::text) == Some("false") {
-            return draft.needless(from, "off, as here");
+            return draft.needless(from, OFF);
         }
         self.each(node, |from, server| {
             let networks = PRIVATE.iter().filter_map(|network| network.parse::<IpNet>().ok());
@@ -299,7 +350,7 @@ fn filtering(file: &Arc<str>, draft: &mut Draft, node: &Node) {
         match key.as_str() {
             "rewrites" if are_on => rewrites(file, draft, node),
             "rewrites_enabled" => draft.needless(&from, "always so"),
-            _ if node.is_nothing() => draft.needless(&from, "off, as here"),
+            _ if node.is_nothing() => draft.needless(&from, OFF),
             "rewrites" => draft.leave(&from, "they were switched off"),
             _ => draft.leave(&from, BLOCKING),
         }

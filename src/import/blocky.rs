@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::ImportError;
 use super::draft::{Draft, Setting};
 use super::spelling::{Names, host_port, with_port};
-use super::tables::{BLOCKING, DNSSEC, Fate, LOG, NOT_NEEDED, RECORDS, SERVICE, decide};
+use super::tables::{BLOCKING, DNSSEC, Fate, LOG, NOT_NEEDED, OFF, RECORDS, SERVICE, decide, off};
 use super::tree::{Node, setting};
 use super::yaml;
 use Fate::{Left, Needless};
@@ -40,7 +40,7 @@ const TAKEN: &[(&str, Take)] = &[
         draft.key(from, "cache", "prefetch", node.is_on().to_string());
     }),
     ("queryLog.type", |_, draft, from, _, node| match node.text() {
-        None | Some("" | "none") => draft.needless(from, "off, as here"),
+        None | Some("" | "none") => draft.needless(from, OFF),
         Some(_) => draft.text(from, "log", "queries", "with-names"),
     }),
     ("log.level", |_, draft, from, _, node| {
@@ -141,7 +141,8 @@ impl Place<'_> {
         });
         match taken {
             Some((rest, take)) => take(self, draft, &from, rest, node),
-            None if node.is_nothing() => draft.needless(&from, "off, as here"),
+            None if node.text() == Some("false") => off(OTHERS, path, &from, draft),
+            None if node.is_nothing() => draft.needless(&from, OFF),
             None if decide(OTHERS, path, &from, draft) => {}
             None => draft.unknown(&from),
         }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use super::draft::{Draft, Later, Setting};
 use super::spelling::{self, host_port};
-use super::tables::{BLOCKING, DNSSEC, Fate, LOG, NOT_NEEDED, SERVICE, decide};
+use super::tables::{BLOCKING, DNSSEC, Fate, LOG, NOT_NEEDED, OFF, SERVICE, decide, off};
 use super::tree::{Node, setting};
 use super::{ImportError, LONGEST, toml_tree};
 use crate::config::Files;
@@ -52,7 +52,7 @@ const TAKEN: &[(&str, Take)] = &[
     ("cache_neg_max_ttl", negative),
     ("cache_neg_ttl", negative),
     ("query_log.file", |_, draft, from, node| match node.is_nothing() {
-        true => draft.needless(from, "off, as here"),
+        true => draft.needless(from, OFF),
         false => draft.text(from, "log", "queries", "with-names"),
     }),
     ("blocked_ips.blocked_ips_file", filter),
@@ -152,8 +152,10 @@ impl Proxy<'_> {
         } else if path.starts_with("static.") {
             // It is asked where server_names has it.
             draft.part();
+        } else if node.text() == Some("false") {
+            off(OTHERS, path, &from, draft);
         } else if node.is_nothing() {
-            draft.needless(&from, "off, as here");
+            draft.needless(&from, OFF);
         } else if !decide(OTHERS, path, &from, draft) {
             draft.unknown(&from);
         }
@@ -210,7 +212,7 @@ impl Proxy<'_> {
     ) {
         let named = node.text().unwrap_or_default();
         if named.is_empty() {
-            return draft.needless(from, "off, as here");
+            return draft.needless(from, OFF);
         }
         let beside = Path::new(&**self.file).parent().unwrap_or_else(|| Path::new(""));
         let path: PathBuf = beside.join(named);
@@ -281,7 +283,7 @@ fn negative(_: &Proxy<'_>, draft: &mut Draft, from: &Setting, node: &Node) {
 /// A list of addresses that no answer may have: those that are inside are in the table of ranges.
 fn filter(_: &Proxy<'_>, draft: &mut Draft, from: &Setting, node: &Node) {
     if node.is_nothing() {
-        return draft.needless(from, "off, as here");
+        return draft.needless(from, OFF);
     }
     draft.filter = Some("allowed_ips");
     draft.leave(

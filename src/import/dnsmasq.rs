@@ -8,7 +8,7 @@ use std::sync::Arc;
 use super::draft::{Draft, Later, Setting};
 use super::hosts;
 use super::spelling::{self, with_port};
-use super::tables::{ALWAYS, DNSMASQ, decide};
+use super::tables::{ALWAYS, DNSMASQ, DOTLESS, decide};
 use crate::config::Files;
 use lines::LATER;
 
@@ -24,6 +24,7 @@ pub(super) struct Reader {
     pub(super) exception: Option<&'static str>,
     /// Nobody but the servers that are named is asked.
     pub(super) is_alone: bool,
+    no_resolv: Option<Setting>,
     is_domain_needed: bool,
     /// Names without a dot may have inside addresses.
     dotless: Option<Setting>,
@@ -41,6 +42,8 @@ const EVERYWHERE: &str = "dnsmasq listens on all addresses unless it is told whi
 
 const OTHERS: &str = "dnsmasq also asked the servers of resolv.conf (there was no no-resolv); to ask them after the others, add \"system\" to\n\
      # `servers` in [upstream].";
+
+const NOBODY: &str = "no server is named for all names, so nobody was asked for them there";
 
 type Take = fn(&mut Reader, &mut Draft, &Setting, &str);
 
@@ -89,12 +92,13 @@ const TAKEN: &[(&str, Take)] = &[
     }),
     ("domain-needed", |reader, draft, from, _| {
         reader.is_domain_needed = true;
-        draft.needless(from, "always so: names without a dot are not asked outside");
+        draft.needless(from, DOTLESS);
     }),
     ("log-queries", |_, draft, from, _| draft.text(from, "log", "queries", "with-names")),
     ("no-resolv", |reader, draft, from, _| {
+        draft.part();
         reader.is_alone = true;
-        draft.needless(from, "servers that are named are the only ones");
+        reader.no_resolv = Some(from.clone());
     }),
     ("max-tcp-connections", |_, draft, from, value| draft.number(from, "server", "tcp-connections", value)),
     ("no-negcache", |_, draft, from, _| draft.text(from, "cache", "negative-max-ttl", "0")),
@@ -153,8 +157,14 @@ impl Reader {
         }
         self.dotless(draft);
         self.expand(files, draft);
-        if !self.is_alone && draft.servers().next().is_some() {
+        let has_server = draft.servers().next().is_some();
+        if !self.is_alone && has_server {
             draft.remarks.push(OTHERS);
+        }
+        match &self.no_resolv {
+            Some(from) if has_server => draft.needless(from, "servers that are named are the only ones"),
+            Some(from) => draft.lose(from, NOBODY),
+            None => {}
         }
         let port = self.port.as_ref().map(|(_, port)| port.as_str());
         if let (Some((from, _)), Some("0")) = (&self.port, port) {

@@ -196,7 +196,10 @@ pub fn import(format: Format, sources: &[Source], files: &dyn Files) -> Result<I
     };
     let foreign = |file, line, meant| ImportError::Foreign { file, line, format: format.name(), meant };
     let mut draft = read_as(format).map_err(|error| match (error, meant()) {
-        (ImportError::Syntax { file, line, .. }, meant @ Some(_)) => foreign(file, line, meant),
+        (ImportError::Syntax { file, line, column, why }, Some(meant)) => {
+            let why = format!("{why} (or {})", hint(Some(meant), &file));
+            ImportError::Syntax { file, line, column, why }
+        }
         (error, _) => error,
     })?;
     let (known, unknown) = draft.fit();

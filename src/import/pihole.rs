@@ -6,7 +6,7 @@ use super::ImportError;
 use super::dnsmasq::Reader;
 use super::draft::{Draft, Setting};
 use super::spelling;
-use super::tables::{BLOCKING, DHCP, DNSSEC, Fate, NOT_NEEDED, SERVICE, decide};
+use super::tables::{BLOCKING, DHCP, DNSMASQ, DNSSEC, Fate, NOT_NEEDED, OFF, SERVICE, decide, off};
 use super::toml_tree;
 use super::tree::{Node, setting};
 use crate::config::Files;
@@ -114,7 +114,7 @@ fn dns(file: &Arc<str>, dns: &Node, reader: &mut Reader, draft: &mut Draft) {
         } else if let Some(name) = known(SWITCHES) {
             match node.is_on() {
                 true => reader.setting(draft, &from, name, ""),
-                false => draft.needless(&from, "off, as here"),
+                false => off(DNSMASQ, name, &from, draft),
             }
         } else if path == "dns.hosts" {
             let suffix = Some(domain).filter(|domain| expands && !domain.is_empty());
@@ -124,7 +124,7 @@ fn dns(file: &Arc<str>, dns: &Node, reader: &mut Reader, draft: &mut Draft) {
         } else if path == "dns.domain.local" {
             match node.is_on() {
                 true => draft.keep(&from, domain),
-                false => draft.needless(&from, "off, as here"),
+                false => draft.needless(&from, OFF),
             }
         } else if node.is_nothing() || (path == "dns.listeningMode" && node.text() == Some("LOCAL")) {
             draft.needless(&from, "as here");
@@ -142,7 +142,7 @@ fn misc(file: &Arc<str>, misc: &Node, reader: &mut Reader, draft: &mut Draft) {
         let path = format!("misc.{path}");
         let from = setting(file, &path, node);
         if node.is_nothing() {
-            draft.needless(&from, "off, as here");
+            draft.needless(&from, OFF);
         } else if path == "misc.dnsmasq_lines" {
             each(file, &path, node, draft, |from, text, draft| reader.line(draft, from, text));
         } else if !decide(OTHERS, &path, &from, draft) {

@@ -56,9 +56,9 @@ pub(super) fn whole(
 /// What the losses come to, in a line: it is the first of the file, and of what is shown.
 pub(super) fn loss(losses: &[Left], falls_back: bool) -> Option<String> {
     let first = losses.first()?;
-    let (count, are) = match losses.len() {
-        1 => ("one server".to_owned(), "is"),
-        count => (format!("{count} servers"), "are"),
+    let count = match losses.len() {
+        1 => "one setting that says who is asked is".to_owned(),
+        count => format!("{count} settings that say who is asked are"),
     };
     let instead = match falls_back {
         true => {
@@ -67,7 +67,7 @@ pub(super) fn loss(losses: &[Left], falls_back: bool) -> Option<String> {
         false => "what was asked there is asked of other servers, in plain DNS, or of nobody",
     };
     let (file, text) = (printable(&first.file), printable(&first.text));
-    Some(format!("LOSS: {count} {are} not carried over ({file}:{}: {text}): {instead}.", first.line))
+    Some(format!("LOSS: {count} not carried over ({file}:{}: {text}): {instead}.", first.line))
 }
 
 /// What is alike, in one file and for one reason, stands together where there is much of it.

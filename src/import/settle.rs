@@ -214,9 +214,11 @@ fn trust(draft: &Draft, given: &HashMap<Name, Setting>, name: &Name, servers: &[
     if is_reverse(&name.to_string()) {
         return Trust::Withheld(String::new());
     }
-    let by = name.as_ref().ancestors().find_map(|ancestor| given.get(ancestor.as_wire()));
-    match (by, draft.filter) {
-        (Some(from), _) => Trust::Given(from.place.clone()),
+    // What lets everybody's names pass is no trust in one of them, but the lack of a filter.
+    let by = name.as_ref().ancestors().find_map(|ancestor| given.get_key_value(ancestor.as_wire()));
+    let filter = draft.filter.filter(|_| by.is_none());
+    match (by.filter(|(given, _)| !is_wide(given)), filter) {
+        (Some((_, from)), _) => Trust::Given(from.place.clone()),
         (None, Some(setting)) => Trust::Withheld(format!("No {setting} was for this domain: {HOW_TO}")),
         (None, None) if servers.iter().all(|server| is_inside(server)) => Trust::Unfiltered,
         (None, None) => Trust::Withheld(format!("Not every server is inside: {HOW_TO}")),

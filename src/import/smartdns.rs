@@ -8,7 +8,7 @@ use ipnet::IpNet;
 
 use super::draft::{Draft, Later, Setting};
 use super::spelling::{self, host_port};
-use super::tables::{BLOCKING, DNSSEC, Fate, INTERFACES, LOG, NOT_NEEDED, RECORDS, SERVICE, decide};
+use super::tables::{BLOCKING, DNSSEC, Fate, INTERFACES, LOG, NOT_NEEDED, OFF, RECORDS, SERVICE, decide};
 use Fate::{Left, Needless};
 
 const UNGUARDED: &str = "There was no protection against rebinding (blacklist-ip, ignore-ip); here it is on. To see first what it would\n\
@@ -73,7 +73,7 @@ const TAKEN: &[(&str, Take)] = &[
     ("rr-ttl-max", |_, draft, from, line| draft.seconds(from, "cache", "max-ttl", line.first())),
     ("audit-enable", |_, draft, from, line| match line.is_yes() {
         true => draft.text(from, "log", "queries", "with-names"),
-        false => draft.needless(from, "off, as here"),
+        false => draft.needless(from, OFF),
     }),
     ("blacklist-ip", |_, draft, from, line| without(draft, from, line)),
     ("ignore-ip", |_, draft, from, line| without(draft, from, line)),

@@ -58,6 +58,25 @@ pub(super) fn network(text: &str) -> String {
     }
 }
 
+/// The network, or the address as one, that a text is.
+pub(super) fn parsed_network(text: &str) -> Option<IpNet> {
+    let text = network(text);
+    text.parse::<IpNet>().or_else(|_| text.parse::<IpAddr>().map(IpNet::from)).ok()
+}
+
+/// What is left of a network without others: for each of these it is halved as often as its length says.
+pub(super) fn without(network: IpNet, others: &[IpNet]) -> Vec<IpNet> {
+    let inside: Vec<IpNet> = others.iter().copied().filter(|other| network.contains(other)).collect();
+    if inside.is_empty() {
+        return vec![network];
+    }
+    if inside.contains(&network) {
+        return Vec::new();
+    }
+    let halves = network.subnets(network.prefix_len() + 1).map(Iterator::collect::<Vec<_>>);
+    halves.unwrap_or_default().into_iter().flat_map(|half| without(half, &inside)).collect()
+}
+
 /// An address as Rust reads it; Unbound writes `::0` for `::`.
 fn address(text: &str) -> String {
     text.parse::<IpAddr>().map_or_else(|_| text.to_owned(), |address| address.to_string())
@@ -222,6 +241,21 @@ mod tests {
             ("nas.lan", None),
         ] {
             assert_eq!(reversed(text).map(|address| address.to_string()).as_deref(), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn what_is_taken_out_of_a_network_leaves_the_rest() {
+        let networks =
+            |texts: &[&str]| texts.iter().map(|text| text.parse().unwrap()).collect::<Vec<IpNet>>();
+        for (network, others, expected) in [
+            ("10.0.0.0/8", &[][..], &["10.0.0.0/8"][..]),
+            ("10.0.0.0/8", &["192.168.0.0/16"], &["10.0.0.0/8"]),
+            ("10.0.0.0/8", &["10.0.0.0/8"], &[]),
+            ("10.0.0.0/30", &["10.0.0.1/32"], &["10.0.0.0/32", "10.0.0.2/31"]),
+            ("10.0.0.0/30", &["10.0.0.1/32", "10.0.0.2/31"], &["10.0.0.0/32"]),
+        ] {
+            assert_eq!(without(network.parse().unwrap(), &networks(others)), networks(expected), "{network}");
         }
     }
 

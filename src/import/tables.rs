@@ -11,6 +11,8 @@ pub(super) const RECORDS: &str = "names are answered with addresses only";
 pub(super) const INTERFACES: &str =
     "stubborn listens on addresses: write those of the interface into `listen`";
 pub(super) const NOT_NEEDED: &str = "stubborn does without it";
+pub(super) const OFF: &str = "off, as here";
+pub(super) const DOTLESS: &str = "always so: names without a dot are not asked outside";
 pub(super) const ALWAYS: &str = "always so";
 pub(super) const LOG: &str = "the log has a line for each query where `queries` in [log] says so";
 pub(super) const DNSBL: &str = "dnsbl";
@@ -27,21 +29,37 @@ use Fate::{Left, Needless};
 
 /// Looks a setting up and says what comes of it; `false` where the table does not have it.
 pub(super) fn decide(table: &[(&str, Fate)], name: &str, from: &Setting, draft: &mut Draft) -> bool {
-    let matches = |(known, _): &&(&str, Fate)| match (known.strip_suffix('*'), known.strip_prefix('*')) {
-        (Some(start), _) => name.starts_with(start),
-        (None, Some(end)) => name.ends_with(end),
-        (None, None) => *known == name,
-    };
-    match table.iter().find(matches) {
-        Some((_, Needless(why))) => draft.needless(from, why),
-        Some((_, Left(why))) => draft.leave(from, *why),
+    match fate(table, name) {
+        Some(Needless(why)) => draft.needless(from, why),
+        Some(Left(why)) => draft.leave(from, why),
         None => return false,
     }
     true
 }
 
+/// A setting that is off. What needs nothing because it always is so here is otherwise then.
+pub(super) fn off(table: &[(&str, Fate)], name: &str, from: &Setting, draft: &mut Draft) {
+    match fate(table, name) {
+        Some(Needless(why)) if why != NOT_NEEDED => {
+            draft.leave(from, format!("it was off there. Here: {why}"))
+        }
+        _ => draft.needless(from, OFF),
+    }
+}
+
+/// What the table says of a setting.
+pub(super) fn fate(table: &[(&str, Fate)], name: &str) -> Option<Fate> {
+    let matches = |(known, _): &&(&str, Fate)| match (known.strip_suffix('*'), known.strip_prefix('*')) {
+        (Some(start), _) => name.starts_with(start),
+        (None, Some(end)) => name.ends_with(end),
+        (None, None) => *known == name,
+    };
+    table.iter().find(matches).map(|(_, fate)| *fate)
+}
+
 /// dnsmasq's settings whose value does not matter.
 pub(super) const DNSMASQ: &[(&str, Fate)] = &[
+    ("domain-needed", Needless(DOTLESS)),
     ("bogus-priv", Needless("always so: reverse names of inside addresses are not asked outside (RFC 6303)")),
     ("no-poll", Needless("files are watched")),
     ("strict-order", Needless("always so: servers are asked in their order")),
@@ -136,6 +154,8 @@ pub(super) const DNSMASQ: &[(&str, Fate)] = &[
 
 /// Unbound's settings of `server:` whose value does not matter.
 pub(super) const UNBOUND: &[(&str, Fate)] = &[
+    ("do-daemonize", Needless(NOT_NEEDED)),
+    ("do-not-query-*", Left("servers are asked as they are written: see that none is one that must not be")),
     ("do-*", Needless("it answers and asks over UDP and TCP, IPv4 and IPv6")),
     ("hide-*", Needless("it says nothing of itself")),
     ("identity", Needless("it says nothing of itself")),
@@ -236,16 +256,10 @@ pub(super) const UNBOUND: &[(&str, Fate)] = &[
 pub(super) const ADGUARD: &[(&str, Fate)] = &[
     ("bootstrap_*", Needless("servers are written as addresses, which nobody has to look up")),
     ("refuse_any", Needless("always so (RFC 8482)")),
-    ("hostsfile_enabled", Needless("/etc/hosts is read by default")),
-    (
-        "cache_optimistic",
-        Needless("a stale answer is given where no server answers: `serve-stale` in [cache]"),
-    ),
     (
         "cache_optimistic_*",
         Needless("a stale answer is given where no server answers: `serve-stale` in [cache]"),
     ),
-    ("cache_enabled", Needless("there is a cache by default")),
     ("cache_ttl_min", Left("TTLs are cut, never stretched")),
     ("upstream_mode", Left("servers are asked one after the other, the next as soon as one is slow")),
     ("all_servers", Left("servers are asked one after the other, the next as soon as one is slow")),
@@ -255,7 +269,6 @@ pub(super) const ADGUARD: &[(&str, Fate)] = &[
         Left("which addresses are inside is in the table of ranges; `block` in [guard] adds more"),
     ),
     ("use_private_ptr_resolvers", Needless("reverse names of inside addresses are not asked outside")),
-    ("disallowed_clients", Left("who may ask is in `allow-clients`; others get REFUSED")),
     ("blocked_hosts", Left(BLOCKING)),
     ("block*", Left(BLOCKING)),
     ("parental_block_host", Left(BLOCKING)),

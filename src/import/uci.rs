@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::dnsmasq::Reader;
 use super::draft::{Draft, Later, Setting};
 use super::spelling;
-use super::tables::DHCP;
+use super::tables::{DHCP, DNSMASQ, off};
 use crate::config::Files;
 
 /// Options of `config dnsmasq` that have another name at dnsmasq, and no dash in it.
@@ -190,7 +190,9 @@ fn dnsmasq(section: &Section, reader: &mut Reader, draft: &mut Draft) {
             _ if name == "rebind_protection" && is_off => {
                 draft.needless(from, "it was off there; here it is on")
             }
-            _ if is_off && SWITCHES.contains(&name.as_str()) => draft.needless(from, "off, as here"),
+            _ if is_off && SWITCHES.contains(&name.as_str()) => {
+                off(DNSMASQ, known.unwrap_or(name), from, draft);
+            }
             Some(known) => reader.setting(draft, from, known, value),
             None => draft.unknown(from),
         }

@@ -11,10 +11,10 @@ use ipnet::IpNet;
 
 use super::draft::{Draft, Later, Setting, What};
 use super::spelling::{self, with_port};
-use super::tables::{BLOCKING, Fate, SERVICE, UNBOUND, decide};
+use super::tables::{BLOCKING, Fate, OFF, SERVICE, UNBOUND, decide, fate, off};
 use crate::policy::{SPECIAL_RANGES, Treatment};
 use forward::{Forward, split_port};
-use words::{Attribute, attributes};
+use words::{Attribute, attributes, wanted};
 use zones::Zones;
 
 /// Clauses that are left with everything in them.
@@ -109,7 +109,10 @@ struct Reader {
     /// Every server is asked over TLS.
     is_tls: bool,
     is_guarded: bool,
-    has_clients: bool,
+    /// The first line that says who may ask.
+    clients: Option<Setting>,
+    allowed: Vec<(Setting, IpNet)>,
+    denied: Vec<(Setting, IpNet)>,
 }
 
 pub(super) fn read(texts: &[(Arc<str>, &str)], draft: &mut Draft) {
@@ -158,11 +161,18 @@ impl Reader {
     fn server_attribute(&mut self, draft: &mut Draft, attribute: &Attribute) {
         let Attribute { from, name, values } = attribute;
         self.is_guarded |= name == "private-address";
-        self.has_clients |= name == "access-control";
+        if name == "access-control" {
+            self.clients.get_or_insert_with(|| from.clone());
+        }
         if let Some((_, take)) = TAKEN.iter().find(|(known, _)| known == name) {
             if is_whole(attribute, draft) {
                 take(self, draft, from, values);
             }
+        } else if values.len() == 1
+            && text(values).eq_ignore_ascii_case("no")
+            && fate(UNBOUND, name).is_some()
+        {
+            off(UNBOUND, name, from, draft);
         } else if !decide(UNBOUND, name, from, draft) {
             draft.unknown(from);
         }
@@ -192,7 +202,7 @@ impl Reader {
                 match zone.is_tls {
                     // Each server stands with it, or is lost with it.
                     true => draft.part(),
-                    false => draft.needless(from, "off, as here"),
+                    false => draft.needless(from, OFF),
                 }
             }
             "forward-first" | "stub-first" => {
@@ -243,8 +253,24 @@ impl Reader {
             let (address, _) = split_port(address);
             address == "localhost" || address.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
         };
+        let denied: Vec<IpNet> = self.denied.iter().map(|(_, network)| *network).collect();
+        for (from, network) in &self.allowed {
+            for part in spelling::without(*network, &denied) {
+                draft.list(from, "server", "allow-clients", part.to_string());
+            }
+        }
+        for (from, network) in &self.denied {
+            let is_inside = self.allowed.iter().any(|(_, allowed)| allowed.contains(network));
+            draft.needless.push(from.left(match is_inside {
+                true => "it is taken out of the networks in `allow-clients`",
+                false => "always so: others get REFUSED",
+            }));
+        }
+        if let Some(from) = self.clients.as_ref().filter(|_| self.allowed.is_empty()) {
+            draft.list(from, "server", "allow-clients", "loopback");
+        }
         let open = self.listen.iter().find(|(_, address)| !is_loopback(address));
-        if let Some((from, _)) = open.filter(|_| !self.has_clients) {
+        if let Some((from, _)) = open.filter(|_| self.clients.is_none()) {
             draft.list(from, "server", "allow-clients", "loopback");
         }
     }
@@ -257,9 +283,8 @@ const UNGUARDED: &str = "There was no protection against rebinding (private-addr
 fn is_whole(attribute: &Attribute, draft: &mut Draft) -> bool {
     let Attribute { from, name, values } = attribute;
     let most = match name.as_str() {
-        "access-control" | "local-zone" => 2,
         "local-data" | "local-data-ptr" => usize::MAX,
-        _ => 1,
+        name => wanted(name),
     };
     match values.get(most..).unwrap_or_default() {
         _ if values.is_empty() => {
@@ -284,21 +309,24 @@ fn is_left(clause: &str) -> bool {
     CLAUSES.iter().any(|(known, _)| *known == clause)
 }
 
-fn access_control(_: &mut Reader, draft: &mut Draft, from: &Setting, values: &[String]) {
-    let network = spelling::network(text(values));
+/// Who may ask; what is narrower holds, wherever it stands.
+fn access_control(reader: &mut Reader, draft: &mut Draft, from: &Setting, values: &[String]) {
+    let Some(network) = spelling::parsed_network(text(values)) else {
+        return draft.leave(from, "its network is none");
+    };
     let action = values.get(1).map_or("", String::as_str).to_ascii_lowercase();
-    match (network.as_str(), action.as_str()) {
-        (network, "allow" | "allow_snoop" | "allow_setrd" | "allow_cookie") => {
+    draft.part();
+    match action.as_str() {
+        "allow" | "allow_snoop" | "allow_setrd" | "allow_cookie" => {
             // This machine always may, unless it is told otherwise.
             let own = What::InList { table: "server", key: "allow-clients", value: "loopback".to_owned() };
             draft.imply(from, own);
-            draft.list(from, "server", "allow-clients", network);
+            reader.allowed.push((from.clone(), network));
         }
-        ("0.0.0.0/0" | "::/0", _) => draft.needless(from, "always so: others get REFUSED"),
-        _ => draft.leave(
-            from,
-            "who is not in `allow-clients` gets REFUSED; parts of a network cannot be taken out",
-        ),
+        "refuse" | "deny" | "refuse_non_local" | "deny_non_local" => {
+            reader.denied.push((from.clone(), network))
+        }
+        _ => draft.leave(from, "neither allow nor deny nor refuse: others than `allow-clients` get REFUSED"),
     }
 }
 
@@ -315,7 +343,7 @@ fn private_address(_: &mut Reader, draft: &mut Draft, from: &Setting, values: &[
 fn log_queries(_: &mut Reader, draft: &mut Draft, from: &Setting, values: &[String]) {
     match is_yes(values) {
         true => draft.text(from, "log", "queries", "with-names"),
-        false => draft.needless(from, "off, as here"),
+        false => draft.needless(from, OFF),
     }
 }
 

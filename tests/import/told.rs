@@ -98,6 +98,8 @@ fn dnsmasq_loses_nothing_silently() {
                 &[Lost(1), Has("domain = \"corp.example\"\n# Its server"), Has("servers = []")],
             ),
             ("server=192.168.1.1", &[Left(1, "lan, local"), Kept]),
+            ("no-resolv\nserver=9.9.9.9", &[Needless(1), Kept]),
+            ("no-resolv\nserver=/lan/192.168.1.1", &[Lost(1)]),
             (
                 "server=9.9.9.9\nrebind-domain-ok=/lan/",
                 &[Has("domain = \"lan\"\nservers = [\"9.9.9.9\"]"), Has("networks = [\"10.0.0.0/8\"")],
@@ -201,6 +203,18 @@ fn unbound_is_read_in_every_spelling() {
             ("server:\n access-control: 192.168.1.1/24 allow", &[Has("\"192.168.1.0/24\"")]),
             ("server:\n access-control: ::0/0 allow", &[Has("\"::/0\"")]),
             ("server:\n access-control: fd00::1/64 ALLOW", &[Has("\"fd00::/64\"")]),
+            (
+                "server:\n access-control: 10.0.0.0/30 allow\n access-control: 10.0.0.1/32 refuse\n access-control: 0.0.0.0/0 deny",
+                &[Has("\"10.0.0.0/32\""), Has("\"10.0.0.2/31\""), Not("10.0.0.1"), Needless(3), Needless(4)],
+            ),
+            (
+                "server:\n hide-identity: no\n do-daemonize: no\n do-ip6: yes",
+                &[Left(2, "off there"), Needless(3), Needless(4)],
+            ),
+            (
+                "forward-zone:\n name: .\n forward-addr: 9.9.9.9#dns.quad9.net",
+                &[Has("\"9.9.9.9\""), Left(3, "TLS")],
+            ),
             ("server:\n interface: ::0", &[Has("listen = [\"::\"]"), Has("allow-clients = [\"loopback\"]")]),
             ("server:\n interface: 127.0.0.1", &[Not("allow-clients")]),
             ("server:\n private-address: 203.0.114.9/24", &[Has("\"203.0.114.0/24\"")]),
@@ -229,7 +243,15 @@ fn unbound_is_read_in_every_spelling() {
                 "forward-zone:\n name: corp.example\nforward-zone:\n name: .\n forward-addr: 9.9.9.9",
                 &[Kept, Needless(1)],
             ),
-            ("server:\n access-control:\n 10.0.0.0/8\n allow", &[Left(2, "who is not")]),
+            ("server:\n access-control:\n 10.0.0.0/8\n allow", &[Has("\"10.0.0.0/8\"")]),
+            (
+                "server:\n interface: 0.0.0.0\n access-control: 0.0.0.0/0 refuse",
+                &[Has("allow-clients = [\"loopback\"]")],
+            ),
+            (
+                "server:\n interface: 0.0.0.0\n access-control: lan allow",
+                &[Has("allow-clients = [\"loopback\"]")],
+            ),
             ("forward-zone:\n name:\n .\n forward-addr:\n 9.9.9.9", &[Has("\"9.9.9.9\"")]),
             ("forward-zone:\n name: .\n forward-addr: 9.9.9.9\n forward-addr:", &[Left(4, "no value")]),
             ("server:\n interface: 10.0.0.1 10.0.0.2", &[Has("\"10.0.0.1\""), Left(2, "10.0.0.2")]),
@@ -245,7 +267,25 @@ fn adguard_home_is_told_whole() {
         &[
             (
                 "dns:\n  upstream_dns:\n    - https://dns.quad9.net/dns-query\n    - tls://dns.quad9.net\n",
-                &[Lost(3), Lost(4), Has("# LOSS: 2 servers"), Has("servers = [\"system\"]")],
+                &[Lost(3), Lost(4), Has("# LOSS: 2 settings"), Has("servers = [\"system\"]")],
+            ),
+            (
+                "dns:\n  disallowed_clients:\n    - 192.168.0.0/17\n    - my-phone\n",
+                &[
+                    Has("\"192.168.128.0/17\""),
+                    Has("\"10.0.0.0/8\""),
+                    Not("192.168.0.0"),
+                    Left(4, "by their addresses"),
+                ],
+            ),
+            (
+                "dns:\n  hostsfile_enabled: false\n  cache_enabled: false\n  cache_optimistic: false\n  refuse_any: false\n",
+                &[
+                    Has("hosts-files = []"),
+                    Has("size = \"0\""),
+                    Has("serve-stale = \"0\""),
+                    Left(5, "off there"),
+                ],
             ),
             ("dns:\n  upstream_dns: []\n", &[Lost(2), Has("servers = [\"system\"]")]),
             (
@@ -306,6 +346,10 @@ fn openwrt_is_told_whole() {
             (
                 "config cname\n\toption cname 'www.lan'\n\toption target 'nas.lan'\nconfig domain\n\toption name 'nas.lan'\n\tlist ip '10.0.0.1'\n\tlist ip '10.0.0.2'\n",
                 &[Has("name = \"www.lan\""), Has("\"10.0.0.2\"")],
+            ),
+            (
+                "config dnsmasq\n\toption domainneeded '0'\n\toption boguspriv '0'\n\toption nohosts '0'\n",
+                &[Left(2, "off there"), Left(3, "off there"), Needless(4)],
             ),
             ("config cname\n\toption cname 'www.lan'\n", &[Left(1, "no target")]),
             (

@@ -149,6 +149,28 @@ const ROWS: &[Row] = &[
         true,
     ),
     row("unbound", "forward-zone:\n name: net\n forward-addr: 10.0.0.53\n", "evil.net", "10.0.0.1", false),
+    // What lets everybody's names pass is the lack of a filter, not trust in one of them.
+    row(
+        "unbound",
+        "server:\n private-address: 10.0.0.0/8\n private-domain: \"org\"\nforward-zone:\n name: evil.org\n forward-addr: 1.2.3.4\n",
+        "www.evil.org",
+        "10.0.0.1",
+        false,
+    ),
+    row(
+        "unbound",
+        "server:\n private-address: 10.0.0.0/8\n private-domain: \".\"\nforward-zone:\n name: evil.org\n forward-addr: 1.2.3.4\n",
+        "www.evil.org",
+        "10.0.0.1",
+        false,
+    ),
+    row(
+        "unbound",
+        "server:\n private-address: 10.0.0.0/8\n private-domain: \"org\"\nforward-zone:\n name: corp.org\n forward-addr: 10.0.0.53\n",
+        "www.corp.org",
+        "10.0.0.1",
+        true,
+    ),
     // OpenWrt filters unless it is told not to.
     row(
         "uci",

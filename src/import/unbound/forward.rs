@@ -35,6 +35,15 @@ impl Forward {
             self.servers.iter().map(|(from, server)| (from, endpoint(server, is_tls || self.is_tls)));
         // A name is refused by the configuration's reader, in its words.
         let hosts = self.hosts.iter().map(|(from, host)| (from, host.clone()));
+        let is_tls = is_tls || self.is_tls;
+        for (from, server) in self.servers.iter().filter(|(_, server)| !is_tls && server.contains('#')) {
+            draft.leave(
+                from,
+                format!(
+                    "the name of {server} is for TLS, which is off: it is asked in plain DNS, there as here"
+                ),
+            );
+        }
         for (from, server) in servers.chain(hosts) {
             match (self.is_root(), self.is_stub) {
                 (true, true) => {

@@ -11,8 +11,8 @@ pub(super) struct Attribute {
     pub(super) values: Vec<String>,
 }
 
-/// The attributes of a file: a name that ends with a colon, and the words up to the next one, on the same line or the first of
-/// the next.
+/// The attributes of a file: a name that ends with a colon, and the words up to the next one, on the same line or, where
+/// some are missing, on the next.
 pub(super) fn attributes(file: &Arc<str>, text: &str) -> Vec<Attribute> {
     let mut attributes: Vec<Attribute> = Vec::new();
     for (index, line) in text.lines().enumerate() {
@@ -24,7 +24,7 @@ pub(super) fn attributes(file: &Arc<str>, text: &str) -> Vec<Attribute> {
             });
             let open = attributes
                 .last_mut()
-                .filter(|last| last.from.place.line == index + 1 || last.values.is_empty());
+                .filter(|last| last.from.place.line == index + 1 || last.values.len() < wanted(&last.name));
             match (name, open) {
                 (None, Some(attribute)) => attribute.values.push(word),
                 (name, _) => {
@@ -35,6 +35,14 @@ pub(super) fn attributes(file: &Arc<str>, text: &str) -> Vec<Attribute> {
         }
     }
     attributes
+}
+
+/// How many values an attribute has at least.
+pub(super) fn wanted(name: &str) -> usize {
+    match name {
+        "access-control" | "local-zone" => 2,
+        _ => 1,
+    }
 }
 
 /// The words of a line, and whether each was in quotes.
