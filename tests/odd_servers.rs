@@ -152,6 +152,27 @@ fn a_server_that_is_silent_to_one_type_is_not_avoided() {
     }
 }
 
+/// A name that no server can find, asked of a router that knows addresses only.
+#[test]
+fn a_server_that_is_silent_to_one_name_is_not_avoided() {
+    let upstream = ScriptedUpstream::start(|call| match call.qtype() {
+        code::A if !call.name().to_ascii_lowercase().starts_with("slow") => call.address("1.1.1.1"),
+        code::AAAA => call.send(&call.asked().nodata()),
+        _ => Vec::new(),
+    });
+    let daemon = TestDaemon::start(upstream.address(), "[upstream]\ntimeout = \"300ms\"\n");
+    let mut numbers = 0..;
+    support_more::until("it is found out if the server is there", || {
+        let reply = ask(daemon.udp(), &format!("slow{}.example", numbers.next()?));
+        assert_eq!(reply.rcode(), code::SERVFAIL, "{reply:?}");
+        (upstream.asked("a.root-servers.net") > 0).then_some(())
+    });
+    for number in 0..3 {
+        ask(daemon.udp(), &format!("n{number}.example")).assert_addresses(&["1.1.1.1"]);
+    }
+    assert!(!daemon.log().contains("server avoided"), "{}", daemon.log());
+}
+
 /// Who asks meanwhile does not wait for a server that may be gone.
 #[test]
 fn while_it_is_found_out_if_a_silent_server_is_there_the_others_are_asked() {

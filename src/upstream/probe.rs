@@ -44,7 +44,7 @@ impl Exchanger {
         }
     }
 
-    /// Asks avoided servers, whose turn it is, for the root's name servers.
+    /// Probes avoided servers, whose turn it is.
     pub(super) fn probe_avoided(self: &Rc<Self>, group: &ServerGroup) {
         for server in group.servers.iter().filter(|server| !server.is_up()) {
             self.probe(server);
@@ -58,7 +58,7 @@ impl Exchanger {
         }
         let (exchanger, server) = (Rc::clone(self), Arc::clone(server));
         tokio::task::spawn_local(async move {
-            let found = exchanger.find_out(&server, ask(Question::new(NameRef::ROOT, RecordType::NS))).await;
+            let found = exchanger.find_out(&server, known_address()).await;
             let (_, millis) = exchanger.times();
             match found {
                 Found::Answer => exchanger.note_answer(&server, millis),
@@ -76,16 +76,14 @@ impl Exchanger {
             return;
         }
         tracing::debug!(server = %server.endpoint, "no answer in time: server avoided unless it answers a probe");
-        let root = Question::new(NameRef::ROOT, RecordType::NS);
-        // Some routers know addresses only. Where it was one that was asked for, it may be a name that nobody can find.
-        let address = Question::new(asked.question.name(), RecordType::A);
-        let other = (asked.question.rtype != RecordType::A).then_some(address);
+        // Where it was no address that was asked for, the name's address is what any server can find.
+        let address = match asked.question.rtype {
+            RecordType::A => known_address(),
+            _ => Question::new(asked.question.name(), RecordType::A),
+        };
         let (exchanger, server) = (Rc::clone(self), Arc::clone(server));
         tokio::task::spawn_local(async move {
-            let found = match other {
-                Some(other) => exchanger.find_out_by_either(&server, ask(root), ask(other)).await,
-                None => exchanger.find_out(&server, ask(root)).await,
-            };
+            let found = exchanger.find_out(&server, address).await;
             let (_, millis) = exchanger.times();
             match found {
                 Found::Answer => exchanger.note_answer(&server, millis),
@@ -98,10 +96,11 @@ impl Exchanger {
         });
     }
 
-    /// The same by two questions, of which one answer is enough.
-    async fn find_out_by_either(self: &Rc<Self>, server: &Arc<ServerState>, one: Ask, other: Ask) -> Found {
-        let (one, other) = (self.find_out(server, one), self.find_out(server, other));
-        let (mut one, mut other) = (pin!(one), pin!(other));
+    /// Asks for the root's name servers, and, since some routers know addresses only, for `address`. One answer is enough.
+    async fn find_out(self: &Rc<Self>, server: &Arc<ServerState>, address: Question) -> Found {
+        let root = Question::new(NameRef::ROOT, RecordType::NS);
+        let (mut one, mut other) =
+            (pin!(self.find_out_by(server, root)), pin!(self.find_out_by(server, address)));
         let (first, second) = tokio::select! {
             found = one.as_mut() => (found, other),
             found = other.as_mut() => (found, one),
@@ -112,7 +111,8 @@ impl Exchanger {
         }
     }
 
-    async fn find_out(self: &Rc<Self>, server: &Arc<ServerState>, ask: Ask) -> Found {
+    async fn find_out_by(self: &Rc<Self>, server: &Arc<ServerState>, question: Question) -> Found {
+        let ask = Ask { question, dnssec_ok: false, checking_disabled: false };
         let (now, _) = self.times();
         let link = self.link(server, now);
         match self.converse(&link, server, &ask, TIMEOUT, None).await {
@@ -161,6 +161,8 @@ impl Exchanger {
     }
 }
 
-fn ask(question: Question) -> Ask {
-    Ask { question, dnssec_ok: false, checking_disabled: false }
+/// The address of one of the root's name servers: any resolver finds it.
+fn known_address() -> Question {
+    let name = NameRef::from_wire(b"\x01a\x0croot-servers\x03net\x00").unwrap_or(NameRef::ROOT);
+    Question::new(name, RecordType::A)
 }
