@@ -52,7 +52,7 @@ const ENDS_IN_NAME: &[(RecordType, Leads, usize)] = &[
 const NAME_GATEWAY: u8 = 3;
 
 /// Calls `found` with every name that RDATA of `rtype` sends a client on to. Names that a sender may compress are
-/// uncompressed here (see [`rdata`](super::rdata)). RDATA that breaks its type's format gives what could be read before the fault.
+/// uncompressed here. RDATA that breaks its type's format gives what could be read before the fault.
 pub fn each_target(rtype: RecordType, rdata: &[u8], mut found: impl FnMut(Leads, Target<'_>)) {
     if let Some((_, leads, before)) = ENDS_IN_NAME.iter().find(|(listed, ..)| *listed == rtype) {
         let name = rdata.get(*before..).and_then(|wire| NameRef::from_wire(wire).ok());
