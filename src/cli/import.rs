@@ -40,6 +40,7 @@ pub(super) fn import(arguments: &Import) -> u8 {
     };
     let code = if imported.losses.is_empty() || arguments.accept_losses { FINE } else { NO };
     if arguments.json {
+        losses(&imported);
         say_json(&as_json(&imported));
         return code;
     }

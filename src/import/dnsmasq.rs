@@ -5,7 +5,7 @@ mod lines;
 use std::path::Path;
 use std::sync::Arc;
 
-use super::draft::{Draft, Later, Setting};
+use super::draft::{Draft, Later, Setting, What};
 use super::hosts;
 use super::spelling::{self, with_port};
 use super::tables::{ALWAYS, DNSMASQ, DOTLESS, decide};
@@ -31,7 +31,7 @@ pub(super) struct Reader {
     domain: Option<(Setting, String)>,
     expands: Option<Setting>,
     /// There is no /etc/hosts.
-    has_no_hosts: bool,
+    no_hosts: Option<Setting>,
     hosts: Vec<(Setting, String)>,
 }
 
@@ -42,6 +42,9 @@ const EVERYWHERE: &str = "dnsmasq listens on all addresses unless it is told whi
 
 const OTHERS: &str = "dnsmasq also asked the servers of resolv.conf (there was no no-resolv); to ask them after the others, add \"system\" to\n\
      # `servers` in [upstream].";
+
+const UNASKED: &str = "dnsmasq asked the servers of resolv.conf for every name; so does stubborn, but for those of lan, local, home.arpa and the like\n\
+     # and those without a dot. If these servers know some, write a [[route]] for the domain.";
 
 const NOBODY: &str = "no server is named for all names, so nobody was asked for them there";
 
@@ -79,16 +82,14 @@ const TAKEN: &[(&str, Take)] = &[
     }),
     ("domain", |reader, draft, from, value| lines::domain(reader, draft, from, value)),
     ("expand-hosts", |reader, draft, from, _| {
-        draft.part();
-        reader.expands = Some(from.clone());
+        note(&mut reader.expands, draft, from);
     }),
     ("addn-hosts", |reader, draft, from, value| {
+        draft.part();
         reader.hosts.push((from.clone(), value.to_owned()));
-        lines::hosts_file(draft, from, value);
     }),
     ("no-hosts", |reader, draft, from, _| {
-        reader.has_no_hosts = true;
-        draft.key(from, "names", "hosts-files", "[]");
+        note(&mut reader.no_hosts, draft, from);
     }),
     ("domain-needed", |reader, draft, from, _| {
         reader.is_domain_needed = true;
@@ -96,9 +97,8 @@ const TAKEN: &[(&str, Take)] = &[
     }),
     ("log-queries", |_, draft, from, _| draft.text(from, "log", "queries", "with-names")),
     ("no-resolv", |reader, draft, from, _| {
-        draft.part();
         reader.is_alone = true;
-        reader.no_resolv = Some(from.clone());
+        note(&mut reader.no_resolv, draft, from);
     }),
     ("max-tcp-connections", |_, draft, from, value| draft.number(from, "server", "tcp-connections", value)),
     ("no-negcache", |_, draft, from, _| draft.text(from, "cache", "negative-max-ttl", "0")),
@@ -118,6 +118,14 @@ pub(super) fn read(texts: &[(Arc<str>, &str)], files: &dyn Files, draft: &mut Dr
         }
     }
     reader.finish(files, draft);
+}
+
+/// Notes where a switch stands, for when all lines were read.
+fn note(slot: &mut Option<Setting>, draft: &mut Draft, from: &Setting) {
+    draft.part();
+    if let Some(before) = slot.replace(from.clone()) {
+        draft.needless(&before, "the same stands further below");
+    }
 }
 
 impl Reader {
@@ -156,10 +164,14 @@ impl Reader {
             draft.remarks.push(UNGUARDED);
         }
         self.dotless(draft);
+        self.hosts_files(draft);
         self.expand(files, draft);
         let has_server = draft.servers().next().is_some();
         if !self.is_alone && has_server {
             draft.remarks.push(OTHERS);
+        }
+        if !self.is_alone && !has_server {
+            draft.remarks.push(UNASKED);
         }
         match &self.no_resolv {
             Some(from) if has_server => draft.needless(from, "servers that are named are the only ones"),
@@ -176,7 +188,11 @@ impl Reader {
         for (from, address) in &self.listen {
             draft.list(from, "server", "listen", with_port(address, port));
         }
-        let from = self.everywhere.or_else(|| self.port.as_ref().map(|(from, _)| from.clone()));
+        let port_from = self.port.as_ref().map(|(from, _)| from.clone());
+        if let (Some(from), true) = (&port_from, self.everywhere.is_some() && self.listen.is_empty()) {
+            draft.needless(from, "it stands with the addresses of `listen`");
+        }
+        let from = self.everywhere.or(port_from);
         match (self.listen.is_empty(), from) {
             (true, Some(from)) => {
                 for any in ["0.0.0.0", "::"] {
@@ -206,6 +222,22 @@ impl Reader {
         );
     }
 
+    fn hosts_files(&self, draft: &mut Draft) {
+        match &self.no_hosts {
+            Some(from) if self.hosts.is_empty() => draft.key(from, "names", "hosts-files", "[]"),
+            Some(from) => draft.needless(from, "hosts files that are named are the only ones"),
+            None => {}
+        }
+        for (from, path) in &self.hosts {
+            if self.no_hosts.is_none() {
+                // What is written replaces the default, which dnsmasq reads as well.
+                let own = What::InList { table: "names", key: "hosts-files", value: "/etc/hosts".to_owned() };
+                draft.imply(from, own);
+            }
+            draft.list(from, "names", "hosts-files", path.clone());
+        }
+    }
+
     /// `expand-hosts` adds the domain to the names without a dot of hosts files.
     fn expand(&mut self, files: &dyn Files, draft: &mut Draft) {
         let Some(from) = self.expands.take() else {
@@ -222,7 +254,7 @@ impl Reader {
             draft.left.push(from.left(why));
             return;
         };
-        let own = (!self.has_no_hosts).then(|| "/etc/hosts".to_owned());
+        let own = (self.no_hosts.is_none()).then(|| "/etc/hosts".to_owned());
         let paths = own.into_iter().chain(self.hosts.iter().map(|(_, path)| path.clone()));
         let mut unread = Vec::new();
         for path in paths {

@@ -136,11 +136,16 @@ fn route_to_default(draft: &mut Draft, from: &Setting, domain: &str) -> bool {
         draft.left.push(from.left(NO_SERVER));
         return false;
     }
+    let mut is_new = false;
     for server in servers {
         let what = What::Route { domain: domain.to_owned(), server };
         if draft.seen.insert(what.clone()) {
+            is_new = true;
             draft.items.push(Item { from: from.clone(), what });
         }
+    }
+    if !is_new {
+        draft.needless.push(from.left("the same as before"));
     }
     true
 }

@@ -19,6 +19,8 @@ const UNGUARDED: &str = "There was no protection against rebinding (blacklist-ip
 struct Reader {
     /// Servers by the group they are in; those for all names are in the group without a name.
     groups: HashMap<String, Vec<String>>,
+    /// Servers that are for the domains of a group only.
+    grouped: Vec<(Setting, Vec<String>)>,
     /// Domains with the group that knows them.
     routes: Vec<(Setting, String, String)>,
 }
@@ -198,19 +200,21 @@ impl Reader {
             return draft.leave(from, "it names no server");
         }
         draft.part();
-        let mut is_for_all = true;
+        let (mut is_for_all, mut groups) = (true, Vec::new());
         for (option, value) in &line.options {
             match (*option, value) {
                 ("group" | "g", Some(group)) => {
                     self.groups.entry((*group).to_owned()).or_default().push(server.clone());
+                    groups.push((*group).to_owned());
                 }
                 ("exclude-default-group" | "e", _) => is_for_all = false,
                 ("b" | "bootstrap-dns" | "host-name" | "tls-host-verify", _) => {}
                 (option, _) => draft.leave(from, format!("the server is carried over, but not -{option}")),
             }
         }
-        if is_for_all {
-            draft.list(from, "upstream", "servers", server);
+        match is_for_all {
+            true => draft.list(from, "upstream", "servers", server),
+            false => self.grouped.push((from.clone(), groups)),
         }
     }
 
@@ -251,6 +255,12 @@ impl Reader {
                     servers.iter().for_each(|server| draft.route(from, domain, server.clone()));
                 }
                 None => draft.leave(from, format!("no server is in the group {group}")),
+            }
+        }
+        for (from, groups) in &self.grouped {
+            match self.routes.iter().any(|(_, _, group)| groups.contains(group)) {
+                true => draft.needless(from, "it stands with the domains of its group"),
+                false => draft.lose(from, "no domain is sent to its group"),
             }
         }
         if draft.filter.is_none() {

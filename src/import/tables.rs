@@ -4,7 +4,7 @@ use super::draft::{Draft, Setting};
 
 pub(super) const BLOCKING: &str =
     "blocking names is not what stubborn does: keep the program that does it, and let one ask the other";
-pub(super) const DHCP: &str = "DHCP stays with the program that serves it";
+pub(super) const DHCP: &str = "DHCP stays with the program that serves it; a [[route]] for the domain sends the names that it gave there";
 pub(super) const SERVICE: &str = "how the service runs is its unit's to say";
 pub(super) const DNSSEC: &str = "stubborn does not validate; it passes signatures on to those who do";
 pub(super) const RECORDS: &str = "names are answered with addresses only";

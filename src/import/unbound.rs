@@ -44,7 +44,12 @@ const TAKEN: &[(&str, Take)] = &[
             reader.listen.extend(any);
         }
     }),
-    ("port", |reader, _, from, values| reader.port = first(values).map(|port| (from.clone(), port))),
+    ("port", |reader, draft, from, values| {
+        draft.part();
+        if let Some((before, _)) = reader.port.replace((from.clone(), text(values).to_owned())) {
+            draft.needless(&before, "a later line says otherwise");
+        }
+    }),
     ("access-control", access_control),
     ("private-address", private_address),
     ("private-domain", |_, draft, from, values| each(values, |domain| draft.exception(from, domain))),

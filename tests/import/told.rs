@@ -28,7 +28,10 @@ fn tell(format: Format, rows: &[(&str, &[Told])]) {
         for told in *told {
             let (is_so, what) = match told {
                 Has(part) => (settings.contains(part), format!("has {part}")),
-                Not(part) => (!settings.contains(part), format!("has not {part}")),
+                Not(part) => {
+                    let mut lines = settings.lines().filter(|line| !line.starts_with('#'));
+                    (!lines.any(|line| line.contains(part)), format!("has not {part}"))
+                }
                 Left(line, why) => {
                     let is_it = |left: &stubborn::import::Left| left.line == *line && left.why.contains(why);
                     (imported.left.iter().any(is_it), format!("leaves line {line}: {why}"))

@@ -3,6 +3,8 @@
 use std::fs;
 use std::process::{Command, Output};
 
+use super::*;
+
 /// A file, a name, an address, and whether the configuration made of the file lets the name answer with it.
 struct Row {
     format: &'static str,
@@ -247,4 +249,199 @@ fn fine(arguments: &[&str], text: &str) -> String {
     let complained = String::from_utf8_lossy(&stderr);
     assert_eq!(status.code(), Some(0), "{arguments:?}\n{text}\n{said}\n{complained}");
     said
+}
+
+/// The lines of a file that are mentioned in what was made of it.
+fn mentioned(toml: &str) -> std::collections::BTreeSet<usize> {
+    let number = |text: &str| {
+        let digits: String = text.chars().take_while(char::is_ascii_digit).collect();
+        digits.parse::<usize>().unwrap_or(0)
+    };
+    let mut lines: std::collections::BTreeSet<usize> =
+        toml.match_indices("a:").map(|(at, found)| number(&toml[at + found.len()..])).collect();
+    for (at, found) in toml.match_indices("line ") {
+        lines.insert(number(&toml[at + found.len()..]));
+    }
+    for (at, found) in toml.match_indices("lines ") {
+        let first = &toml[at + found.len()..];
+        let last = first.split_once('-').map_or(0, |(_, last)| number(last));
+        lines.extend(number(first)..=last);
+    }
+    lines
+}
+
+/// Lines whose file, whatever stands beside them, has to account for each.
+const LINES: [(Format, &str, &[&str]); 4] = [
+    (
+        Format::Dnsmasq,
+        "",
+        &[
+            "server=/com/1.2.3.4",
+            "server=/corp.example/10.0.0.53",
+            "server=/.Corp.Example./10.0.0.54@eth0",
+            "server=/a.corp.example/",
+            "server=/a.corp.example/#",
+            "server=/lan/fd00::53",
+            "server=//10.0.0.1",
+            "server=9.9.9.9",
+            "server=192.168.1.1",
+            "server=dns.example",
+            "local=/lan/",
+            "local=/corp.example/",
+            "local=/kept.example/",
+            "address=/corp.example/10.0.0.1",
+            "address=/x.kept.example/10.0.0.2",
+            "address=/ads.example/#",
+            "rebind-domain-ok=/corp.example/",
+            "rebind-domain-ok=/lan/",
+            "rebind-domain-ok=/com/",
+            "rebind-domain-ok=//",
+            "rebind-domain-ok=nas.example",
+            "rebind-localhost-ok",
+            "stop-dns-rebind",
+            "domain-needed",
+            "no-resolv",
+            "cname=www.lan,corp.example",
+            "cname=www.lan,gone.lan,60",
+            "ptr-record=1.0.0.10.in-addr.arpa,corp.example",
+            "rev-server=10.0.0.1/8,10.0.0.53",
+            "host-record=nas.lan,10.0.0.3,60",
+            "domain=home.lab",
+            "domain=home.lab,10.0.0.0/8,local",
+            "expand-hosts",
+            "port=5353",
+            "listen-address=127.0.0.1",
+            "interface=lo",
+            "no-hosts",
+            "addn-hosts=/etc/more",
+        ],
+    ),
+    (
+        Format::SmartDns,
+        "",
+        &[
+            "bind [::]:53",
+            "server 9.9.9.9",
+            "server 10.0.0.53 -group corp -exclude-default-group",
+            "server-tls 1.1.1.1",
+            "nameserver /corp.example/corp",
+            "nameserver /www.corp.example/-",
+            "nameserver /x.example/none",
+            "address /nas.lan/10.0.0.1",
+            "address /ads.example/#",
+            "address /ok.example/-",
+            "cname /www.lan/nas.lan",
+            "domain-rules /y.example/ -nameserver corp -no-cache",
+            "blacklist-ip 10.0.0.0/8",
+            "frobnicate yes",
+        ],
+    ),
+    (
+        Format::Unbound,
+        "server:",
+        &[
+            "interface: 0.0.0.0",
+            "interface: ::1@5353",
+            "port: 5354",
+            "access-control: 192.168.1.1/24 allow",
+            "access-control: 192.168.1.7 refuse",
+            "access-control: 10.0.0.0/8 deny",
+            "access-control: nonsense allow",
+            "private-address: 10.0.0.0/8",
+            "private-address: 203.0.114.0/24",
+            "private-domain: \"corp.example\"",
+            "private-domain: LOCAL.",
+            "private-domain: org",
+            "local-zone: \"corp.example.\" static",
+            "local-zone: \"lan\" transparent",
+            "local-zone: x.example redirect",
+            "local-zone: y.example always_nxdomain",
+            "local-zone: z.example always_null",
+            "local-zone: z.example frobnicate",
+            "local-data: \"nas.corp.example 300 IN A 10.0.0.1\"",
+            "local-data: 'x.example A 10.0.0.2'",
+            "local-data: 'a.y.example A 10.0.0.2'",
+            "local-data: 'w.example CNAME x.example'",
+            "local-data: 'w.example MX 10 x.example'",
+            "local-data-ptr: \"10.0.0.1 nas.corp.example\"",
+            "hide-identity: no",
+            "log-queries: yes",
+            "serve-expired: no",
+            "prefetch: yes",
+            "do-ip6: no",
+            "frobnicate: 1",
+        ],
+    ),
+    (
+        Format::Uci,
+        "config dnsmasq",
+        &[
+            "\tlist server '/corp.example/10.0.0.53'",
+            "\tlist server '9.9.9.9'",
+            "\tlist server '/lan/'",
+            "\tlist rebind_domain 'corp.example'",
+            "\toption rebind_protection '0'",
+            "\toption rebind_localhost '1'",
+            "\toption domain 'lan'",
+            "\toption expandhosts '1'",
+            "\toption domainneeded '0'",
+            "\toption noresolv '1'",
+            "\toption nohosts '1'",
+            "\toption port '5353'",
+            "\tlist address '/nas.lan/10.0.0.1'",
+            "\tlist cname 'www.lan,nas.lan'",
+            "\toption logqueries '1'",
+            "\toption frobnicate '1'",
+        ],
+    ),
+];
+
+/// A route with inside addresses, where there was a filter, has an exception around it; without one, inside servers.
+fn trusts_what_was_trusted(text: &str, config: &Config) {
+    let is_within = |name: &Name, domain: &str| {
+        name.as_ref().is_within(Name::from_text(domain.trim_matches('/')).unwrap().as_ref())
+    };
+    let is_guarded = text.contains("stop-dns-rebind");
+    let oks: Vec<&str> = text
+        .lines()
+        .filter_map(|line| line.strip_prefix("rebind-domain-ok="))
+        .filter(|ok| ok.len() > 2 && *ok != "/com/")
+        .collect();
+    for route in
+        config.routes.iter().filter(|route| !route.servers.is_empty() && !route.trust.networks.is_empty())
+    {
+        let name = &route.trust.domain;
+        let is_trusted = oks.iter().any(|ok| is_within(name, ok));
+        let is_public = |server: &&str| text.contains(&format!("server=/{name}/{server}"));
+        assert!(name.to_string() != "com", "{text}");
+        assert!(
+            is_trusted || (!is_guarded && !["1.2.3.4", "9.9.9.9"].iter().any(|server| is_public(&server))),
+            "{name}\n{text}"
+        );
+    }
+    for exception in config.guard.exceptions.iter().filter(|exception| exception.preset.is_none()) {
+        assert!(oks.iter().any(|ok| is_within(&exception.domain, ok)), "{}\n{text}", exception.domain);
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 400, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn no_line_is_lost_and_no_trust_is_made_up(format in 0..LINES.len(), choices in vec(any::<usize>(), 1..14)) {
+        let (format, first, lines) = LINES[format];
+        let mut lines: Vec<&str> = choices.iter().map(|choice| lines[choice % lines.len()]).collect();
+        lines.insert(0, first);
+        let text = lines.join("\n");
+        let Ok(imported) = made(format, &text) else { return Ok(()) };
+        let found = mentioned(&imported.toml);
+        for (index, line) in lines.iter().enumerate().skip(1) {
+            prop_assert!(found.contains(&(index + 1)), "{line} of\n{text}\n{}", imported.toml);
+        }
+        let loaded = config::from_text(Path::new("a"), &imported.toml, &Disk, 0);
+        let config = loaded.unwrap_or_else(|errors| panic!("{}\n{errors}", imported.toml)).config;
+        if format == Format::Dnsmasq {
+            trusts_what_was_trusted(&text, &config);
+        }
+    }
 }

@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use ipnet::IpNet;
 
-use super::Reader;
+use super::{Reader, note};
 use crate::import::draft::{Draft, Later, Setting, What};
 use crate::import::spelling::{self, Names, reverse_zones, with_port};
 use crate::import::tables::{BLOCKING, DNSBL};
@@ -35,8 +35,7 @@ pub(super) fn rebind_domain(reader: &mut Reader, draft: &mut Draft, from: &Setti
     for names in named {
         match names {
             Names::Dotless => {
-                draft.part();
-                reader.dotless = Some(from.clone());
+                note(&mut reader.dotless, draft, from);
             }
             Names::All => draft.leave(from, EVERY_NAME),
             Names::Of(domain) => draft.exception(from, &domain),
@@ -224,11 +223,4 @@ pub(super) fn domain(reader: &mut Reader, draft: &mut Draft, from: &Setting, val
             "a domain for some addresses only: names are not completed here; write the full names as [[local]] names",
         );
     }
-}
-
-pub(super) fn hosts_file(draft: &mut Draft, from: &Setting, value: &str) {
-    // What is written replaces the default, which dnsmasq reads as well.
-    let own = What::InList { table: "names", key: "hosts-files", value: "/etc/hosts".to_owned() };
-    draft.imply(from, own);
-    draft.list(from, "names", "hosts-files", value);
 }
