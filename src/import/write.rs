@@ -29,7 +29,7 @@ pub(super) fn write(format: Format, texts: &[(Arc<str>, &str)], mut draft: Draft
             let body = page.text();
             let by_place =
                 |left: &super::Left| (texts.iter().position(|(name, _)| *name == left.file), left.line);
-            for list in [&mut draft.left, &mut draft.losses] {
+            for list in [&mut draft.left, &mut draft.losses, &mut draft.needless] {
                 list.sort_by_key(by_place);
                 // A setting for several domains is left once.
                 list.dedup();
