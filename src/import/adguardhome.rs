@@ -237,8 +237,7 @@ impl Dns<'_> {
         if path.is_empty() {
             return draft.needless(from, OFF);
         }
-        let octets = self.files.read(Path::new(path)).ok().filter(|octets| octets.len() <= super::LONGEST);
-        let Some(text) = octets.and_then(|octets| String::from_utf8(octets).ok()) else {
+        let Some(text) = super::named::read(self.files, Path::new(path)) else {
             draft.list(from, "upstream", "servers", "system");
             return draft.lose(from, "the file cannot be read here: write its servers into [upstream]");
         };

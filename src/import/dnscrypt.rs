@@ -8,7 +8,7 @@ use super::draft::{Draft, Later, Setting};
 use super::spelling::{self, host_port};
 use super::tables::{BLOCKING, DNSSEC, Fate, LOG, NOT_NEEDED, OFF, SERVICE, decide, off};
 use super::tree::{Node, setting};
-use super::{ImportError, LONGEST, toml_tree};
+use super::{ImportError, toml_tree};
 use crate::config::Files;
 use Fate::{Left, Needless};
 
@@ -216,8 +216,7 @@ impl Proxy<'_> {
         }
         let beside = Path::new(&**self.file).parent().unwrap_or_else(|| Path::new(""));
         let path: PathBuf = beside.join(named);
-        let octets = self.files.read(&path).ok().filter(|octets| octets.len() <= LONGEST);
-        let Some(text) = octets.and_then(|octets| String::from_utf8(octets).ok()) else {
+        let Some(text) = super::named::read(self.files, &path) else {
             return draft.lose(
                 from,
                 format!("{} cannot be read here: write its rules as [[route]] and [[local]]", path.display()),

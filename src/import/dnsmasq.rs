@@ -6,7 +6,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::draft::{Draft, Later, Setting, What};
-use super::hosts;
+use super::named;
 use super::spelling::{self, with_port};
 use super::tables::{ALWAYS, DNSMASQ, DOTLESS, decide};
 use crate::config::Files;
@@ -25,6 +25,9 @@ pub(super) struct Reader {
     /// Nobody but the servers that are named is asked.
     pub(super) is_alone: bool,
     no_resolv: Option<Setting>,
+    resolv_files: Vec<(Setting, String)>,
+    /// Another file is read in place of resolv.conf.
+    is_replaced: bool,
     is_domain_needed: bool,
     /// Names without a dot may have inside addresses.
     dotless: Option<Setting>,
@@ -96,6 +99,10 @@ const TAKEN: &[(&str, Take)] = &[
         draft.needless(from, DOTLESS);
     }),
     ("log-queries", |_, draft, from, _| draft.text(from, "log", "queries", "with-names")),
+    ("resolv-file", |reader, draft, from, value| {
+        draft.part();
+        reader.resolv_files.push((from.clone(), value.to_owned()));
+    }),
     ("no-resolv", |reader, draft, from, _| {
         reader.is_alone = true;
         note(&mut reader.no_resolv, draft, from);
@@ -166,8 +173,9 @@ impl Reader {
         self.dotless(draft);
         self.hosts_files(draft);
         self.expand(files, draft);
+        self.resolv_files(files, draft);
         let has_server = draft.servers().next().is_some();
-        if !self.is_alone && has_server {
+        if !self.is_alone && !self.is_replaced && has_server {
             draft.remarks.push(OTHERS);
         }
         if !self.is_alone && !has_server {
@@ -238,6 +246,32 @@ impl Reader {
         }
     }
 
+    /// Files in the form of resolv.conf: one that the network writes changes with it, others are servers as good as named ones.
+    fn resolv_files(&mut self, files: &dyn Files, draft: &mut Draft) {
+        for (from, path) in &self.resolv_files {
+            let is_of_network = ["/tmp/", "/run/", "/var/run/"].iter().any(|start| path.starts_with(start));
+            if self.is_alone {
+                draft.needless(from, "no-resolv says that it is not read");
+            } else if path == "/etc/resolv.conf" {
+                draft.needless(
+                    from,
+                    "\"system\" in [upstream], the default, is the servers of /etc/resolv.conf",
+                );
+            } else if is_of_network {
+                draft.leave(from, "the network writes it: \"system\" in [upstream], the default, is the servers of /etc/resolv.conf");
+            } else if named::servers(files, Path::new(path), draft) {
+                draft.needless(from, "its servers are those of [upstream]");
+                // It was read in place of /etc/resolv.conf.
+                self.is_replaced = true;
+            } else {
+                draft.lose(from, "it cannot be read here: write its servers into [upstream]");
+                if draft.servers().next().is_none() {
+                    draft.list(from, "upstream", "servers", "system");
+                }
+            }
+        }
+    }
+
     /// `expand-hosts` adds the domain to the names without a dot of hosts files.
     fn expand(&mut self, files: &dyn Files, draft: &mut Draft) {
         let Some(from) = self.expands.take() else {
@@ -258,7 +292,7 @@ impl Reader {
         let paths = own.into_iter().chain(self.hosts.iter().map(|(_, path)| path.clone()));
         let mut unread = Vec::new();
         for path in paths {
-            if !hosts::expand(files, Path::new(&path), domain, draft) {
+            if !named::expand(files, Path::new(&path), domain, draft) {
                 unread.push(path);
             }
         }

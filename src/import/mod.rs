@@ -18,7 +18,7 @@ mod blocky;
 mod dnscrypt;
 mod dnsmasq;
 mod draft;
-mod hosts;
+mod named;
 mod pihole;
 mod report;
 mod rules;

@@ -145,7 +145,6 @@ pub(super) const DNSMASQ: &[(&str, Fate)] = &[
     ("use-stale-cache", Needless("`serve-stale` in [cache] is an hour by default")),
     ("port-limit", Needless("ports are drawn by the kernel")),
     ("clear-on-reload", Needless("a reload holds for what is cached too")),
-    ("resolv-file", Left("servers of the system are those of /etc/resolv.conf; write others into `servers`")),
     ("hostsdir", Left("hosts files are named one by one: `hosts-files` in [names]")),
     ("conf-*", Left("other files are not followed: name them all after `stubborn import dnsmasq`")),
     ("servers-file", Left("other files are not followed: name them all after `stubborn import dnsmasq`")),

@@ -536,11 +536,12 @@ fn what_is_alike_is_left_together() {
 }
 
 #[test]
-fn hosts_files_get_the_domain_that_was_added() {
+fn files_that_are_named_are_read() {
     struct Hosts;
     impl config::Files for Hosts {
         fn read(&self, path: &Path) -> std::io::Result<Vec<u8>> {
             match path.to_str() {
+                Some("/etc/resolv.dnsmasq") => Ok(b"# x\nnameserver 9.9.9.9\nsearch lan\n".to_vec()),
                 Some("/etc/hosts") => Ok(b"127.0.0.1 localhost\n192.168.1.5 nas nas2.example # x\n".to_vec()),
                 _ => Err(std::io::ErrorKind::NotFound.into()),
             }
@@ -560,6 +561,19 @@ fn hosts_files_get_the_domain_that_was_added() {
         assert_eq!(imported.toml.contains(local), has, "{}", imported.toml);
         assert!(!imported.toml.contains("localhost"), "{}", imported.toml);
         assert_eq!(imported.left.len(), left, "{}", imported.toml);
+    }
+    // The same for servers in a file like resolv.conf.
+    for (text, servers, is_lost) in [
+        ("resolv-file=/etc/resolv.dnsmasq", "servers = [\"9.9.9.9\"]", false),
+        ("resolv-file=/etc/nowhere", "servers = [\"system\"]", true),
+        ("server=1.1.1.1\nresolv-file=/etc/nowhere", "servers = [\"1.1.1.1\"]", true),
+        ("server=1.1.1.1\nno-resolv\nresolv-file=/etc/nowhere", "servers = [\"1.1.1.1\"]", false),
+        ("server=1.1.1.1\nresolv-file=/run/resolv.conf", "servers = [\"1.1.1.1\"]", false),
+    ] {
+        let source = Source { name: "a".into(), octets: text.into() };
+        let imported = import(Format::Dnsmasq, &[source], &Hosts).unwrap();
+        assert!(imported.toml.contains(servers), "{}", imported.toml);
+        assert_eq!(!imported.losses.is_empty(), is_lost, "{}", imported.toml);
     }
 }
 

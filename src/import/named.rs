@@ -1,4 +1,4 @@
-//! Hosts files whose names get a domain: the one thing that an import reads besides what it is given.
+//! Files that a configuration names: hosts files whose names get a domain, and those in the form of resolv.conf.
 
 use std::net::IpAddr;
 use std::path::Path;
@@ -10,8 +10,7 @@ use crate::config::Files;
 
 /// Carries the names without a dot over with the domain; false where the file cannot be read.
 pub(super) fn expand(files: &dyn Files, path: &Path, domain: &str, draft: &mut Draft) -> bool {
-    let octets = files.read(path).ok().filter(|octets| octets.len() <= LONGEST);
-    let Some(text) = octets.and_then(|octets| String::from_utf8(octets).ok()) else { return false };
+    let Some(text) = read(files, path) else { return false };
     let file: Arc<str> = path.display().to_string().into();
     for (index, line) in text.lines().enumerate() {
         let words = line.split('#').next().unwrap_or_default();
@@ -25,6 +24,27 @@ pub(super) fn expand(files: &dyn Files, path: &Path, domain: &str, draft: &mut D
         }
     }
     true
+}
+
+/// Carries the servers of a file like resolv.conf over; false where it cannot be read, or has none.
+pub(super) fn servers(files: &dyn Files, path: &Path, draft: &mut Draft) -> bool {
+    let Some(text) = read(files, path) else { return false };
+    let file: Arc<str> = path.display().to_string().into();
+    let mut has_any = false;
+    for (index, line) in text.lines().enumerate() {
+        let mut words = line.split_whitespace();
+        if let (Some("nameserver"), Some(server)) = (words.next(), words.next()) {
+            has_any = true;
+            draft.list(&Setting::new(&file, index + 1, line.trim()), "upstream", "servers", server);
+        }
+    }
+    has_any
+}
+
+/// A file's text, unless it is none or too long.
+pub(super) fn read(files: &dyn Files, path: &Path) -> Option<String> {
+    let octets = files.read(path).ok().filter(|octets| octets.len() <= LONGEST)?;
+    String::from_utf8(octets).ok()
 }
 
 /// Names that every hosts file has for the machine itself.
