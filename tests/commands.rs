@@ -447,7 +447,9 @@ fn an_import_that_loses_a_server_says_so_first() {
     said(&stubborn(&["check", "--config", path]), 0);
     said(&with_input(&["import", "adguardhome", "-", "--accept-losses"], text), 0);
     let output = with_input(&["import", "adguardhome", "-", "--json"], text);
-    assert_eq!(json(&said(&output, 1))["losses"][0]["line"], 3);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(String::from_utf8_lossy(&output.stderr).starts_with("LOSS: "));
+    assert_eq!(json(&String::from_utf8_lossy(&output.stdout))["losses"][0]["line"], 3);
 }
 
 #[test]
