@@ -183,7 +183,10 @@ impl Reader {
         }
         match &self.no_resolv {
             Some(from) if has_server => draft.needless(from, "servers that are named are the only ones"),
-            Some(from) => draft.lose(from, NOBODY),
+            Some(from) => {
+                draft.lose(from, NOBODY);
+                draft.list(from, "upstream", "servers", "system");
+            }
             None => {}
         }
         let port = self.port.as_ref().map(|(_, port)| port.as_str());

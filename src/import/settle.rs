@@ -343,8 +343,8 @@ fn unasked(draft: &mut Draft) {
     let domains: Vec<&str> = INSIDE_DOMAINS.into_iter().filter(is_unasked).collect();
     if let Some(first) = domains.first() {
         draft.left.push(from.left(format!(
-            "its names of {}, names without a dot and reverse names of inside addresses: nobody is asked for them here. If it knows \
-             some, write a [[route]] for their domain, such as domain = \"{first}\" and servers = [\"{server}\"]",
+            "nobody is asked here for names of {}, for names without a dot or for reverse names of inside addresses. If this server \
+             knows some, write a [[route]] for their domain, such as domain = \"{first}\" and servers = [\"{server}\"]",
             domains.join(", ")
         )));
     }

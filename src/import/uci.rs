@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::dnsmasq::Reader;
 use super::draft::{Draft, Later, Setting};
 use super::spelling;
-use super::tables::{DHCP, DNSMASQ, off};
+use super::tables::{DHCP, DNSMASQ, OFF, off};
 use crate::config::Files;
 
 /// Options of `config dnsmasq` that have another name at dnsmasq, and no dash in it.
@@ -76,6 +76,19 @@ const NAMES: &[(&str, &str)] = &[
     ("enable_tftp", "enable-tftp"),
     ("tftp_root", "tftp-root"),
     ("dhcp_boot", "dhcp-boot"),
+];
+
+/// Options with several values, in one option or in many.
+const LISTS: &[&str] = &[
+    "rebind_domain",
+    "server",
+    "rev_server",
+    "address",
+    "local",
+    "listen_address",
+    "interface",
+    "addnhosts",
+    "cname",
 ];
 
 /// Options that are on or off; off is how stubborn is without them.
@@ -192,6 +205,10 @@ fn dnsmasq(section: &Section, reader: &mut Reader, draft: &mut Draft) {
             }
             _ if is_off && SWITCHES.contains(&name.as_str()) => {
                 off(DNSMASQ, known.unwrap_or(name), from, draft);
+            }
+            Some(_) if value.trim().is_empty() => draft.needless(from, OFF),
+            Some(known) if LISTS.contains(&name.as_str()) => {
+                value.split_whitespace().for_each(|word| reader.setting(draft, from, known, word));
             }
             Some(known) => reader.setting(draft, from, known, value),
             None => draft.unknown(from),

@@ -40,9 +40,11 @@ pub(super) fn write(format: Format, texts: &[(Arc<str>, &str)], mut draft: Draft
             });
             let carried = draft.items.iter().map(|item| &item.from.place).chain(given);
             let places: HashSet<_> = carried.map(|place| (&place.file, place.line)).collect();
-            let has_server = draft.servers().any(|(_, server)| server != "system");
+            // No other program has that word: it stands in for servers that were lost.
+            let falls_back =
+                draft.servers().all(|(_, server)| server == "system") && draft.servers().next().is_some();
             let mut imported = Imported {
-                loss: report::loss(&draft.losses, !has_server),
+                loss: report::loss(&draft.losses, falls_back),
                 toml: String::new(),
                 carried: places.len(),
                 needless: draft.needless.len(),

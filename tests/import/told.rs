@@ -354,6 +354,10 @@ fn openwrt_is_told_whole() {
                 "config dnsmasq\n\toption domainneeded '0'\n\toption boguspriv '0'\n\toption nohosts '0'\n",
                 &[Left(2, "off there"), Left(3, "off there"), Needless(4)],
             ),
+            (
+                "config dnsmasq\n\toption rebind_domain 'x.example /y.example/'\n",
+                &[Has("\"x.example\""), Has("\"y.example\"")],
+            ),
             ("config cname\n\toption cname 'www.lan'\n", &[Left(1, "no target")]),
             (
                 "config dnsmasq\n\tlist server '/corp.example/10.0.0.53@eth1'\n",
