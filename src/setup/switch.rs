@@ -1,15 +1,16 @@
 //! The order of things: look, plan, keep the originals, have stubborn answer, switch, ask as programs do; or undo it all.
 
 use std::fs::{self, File};
+use std::future::poll_fn;
 use std::io;
 use std::net::SocketAddr;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::thread;
+use std::task::Poll;
 
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::runtime::Runtime;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::task::yield_now;
 
 use super::journal::{Journal, JournalError, Undone, lock};
 use super::survey::{Ours, survey};
@@ -130,14 +131,14 @@ fn carry_out(
     let socket = ours.config.control.socket.as_deref();
     let socket =
         socket.ok_or("the control socket is off, and without it nobody can tell that stubborn answers")?;
-    let stop = Stop::watch().map_err(|error| error.to_string())?;
-    take(journal, &plan.prepare, &stop, tell)?;
+    let mut stop = Stop::watch().map_err(|error| error.to_string())?;
+    take(journal, &plan.prepare, &mut stop, tell)?;
     if ours.running.is_some() {
         proof::reload(socket)?;
     }
     proof::answers(socket, plan.listen, name)?;
     tell(&format!("stubborn answers at {}", plan.listen));
-    take(journal, &plan.switch, &stop, tell)?;
+    take(journal, &plan.switch, &mut stop, tell)?;
     // The servers it follows are elsewhere now.
     proof::reload(socket)?;
     works(plan, socket, name)?;
@@ -146,7 +147,12 @@ fn carry_out(
     Ok(())
 }
 
-fn take(journal: &Journal, steps: &[Step], stop: &Stop, tell: &mut dyn FnMut(&str)) -> Result<(), String> {
+fn take(
+    journal: &Journal,
+    steps: &[Step],
+    stop: &mut Stop,
+    tell: &mut dyn FnMut(&str),
+) -> Result<(), String> {
     for step in steps {
         stop.check()?;
         tell(&step.to_string());
@@ -156,7 +162,13 @@ fn take(journal: &Journal, steps: &[Step], stop: &Stop, tell: &mut dyn FnMut(&st
 }
 
 /// Signals that would end the program half-way, such as Ctrl-C or a terminal that goes away: what was begun is undone first.
-struct Stop(Arc<AtomicBool>);
+///
+/// They are looked for between the steps, on this thread: a signal that came during a step is seen at its end.
+struct Stop {
+    runtime: Runtime,
+    signals: [Signal; 3],
+    came: bool,
+}
 
 impl Stop {
     fn watch() -> io::Result<Self> {
@@ -165,27 +177,23 @@ impl Stop {
             let _inside = runtime.enter();
             [SignalKind::interrupt(), SignalKind::terminate(), SignalKind::hangup()].map(signal)
         };
-        let [mut interrupt, mut terminate, mut hangup] = match signals {
-            [Ok(interrupt), Ok(terminate), Ok(hangup)] => [interrupt, terminate, hangup],
-            [Err(error), ..] | [_, Err(error), _] | [.., Err(error)] => return Err(error),
+        let [Ok(interrupt), Ok(terminate), Ok(hangup)] = signals else {
+            return Err(io::Error::other("signals cannot be caught"));
         };
-        let came = Arc::new(AtomicBool::new(false));
-        let note = Arc::clone(&came);
-        thread::spawn(move || {
-            runtime.block_on(async {
-                tokio::select! {
-                    _ = interrupt.recv() => {}
-                    _ = terminate.recv() => {}
-                    _ = hangup.recv() => {}
-                }
-            });
-            note.store(true, Ordering::Relaxed);
-        });
-        Ok(Self(came))
+        Ok(Self { runtime, signals: [interrupt, terminate, hangup], came: false })
     }
 
-    fn check(&self) -> Result<(), String> {
-        if self.0.load(Ordering::Relaxed) { Err("interrupted".to_owned()) } else { Ok(()) }
+    fn check(&mut self) -> Result<(), String> {
+        let Self { runtime, signals, came } = self;
+        *came |= runtime.block_on(async {
+            // The runtime takes note of signals while this task gives way.
+            yield_now().await;
+            poll_fn(|context| {
+                Poll::Ready(signals.iter_mut().any(|signal| signal.poll_recv(context).is_ready()))
+            })
+            .await
+        });
+        if *came { Err("interrupted".to_owned()) } else { Ok(()) }
     }
 }
 
