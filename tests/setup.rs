@@ -438,8 +438,20 @@ fn what_somebody_else_has_changed_since_is_left_and_said() {
     let said = machine.does(&["setup"]);
     assert!(said.contains("begun anew"), "{said}");
     assert!(fs::read_to_string(RESOLV_CONF).unwrap().contains("nameserver 127.0.0.1\n"));
-    machine.does(&["restore"]);
+    for (arguments, said) in [
+        (&["restore", "--dry-run"][..], "would keep what /etc/resolv.conf was before an earlier setup"),
+        (&["restore"], "before the last `stubborn setup`"),
+        (
+            &["restore"],
+            "somebody else after an earlier setup; what was there before is in /var/lib/stubborn/setup/",
+        ),
+    ] {
+        let found = machine.does(arguments);
+        assert!(found.contains(said), "{arguments:?}: {found}");
+    }
     assert_eq!(fs::read_to_string(RESOLV_CONF).unwrap(), theirs);
+    machine.does(&["restore", "--force"]);
+    assert_eq!(tree(), before);
 }
 
 #[test]

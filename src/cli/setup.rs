@@ -1,5 +1,7 @@
 //! `stubborn setup` and `stubborn restore`: the machine pointed at stubborn, and put back.
 
+use std::path::PathBuf;
+
 use serde_json::{Value, json};
 
 use super::args::{Restore, Setup};
@@ -39,15 +41,17 @@ pub(super) fn restore(arguments: &Restore) -> u8 {
         Err(error) => return failed(&error, arguments.json),
     };
     let empty = Undone::default();
-    let Undone { back, left, trouble } = undone.as_ref().unwrap_or(&empty);
+    let Undone { back, left, older, trouble } = undone.as_ref().unwrap_or(&empty);
     if arguments.json {
-        let left_files: Vec<Value> =
-            left.iter().map(|(path, copy)| json!({ "file": path, "original": copy })).collect();
+        let files = |files: &[(PathBuf, Option<PathBuf>)]| -> Vec<Value> {
+            files.iter().map(|(path, copy)| json!({ "file": path, "original": copy })).collect()
+        };
         let report = json!({
             "changed": undone.is_some() && !arguments.dry_run,
             "dry_run": arguments.dry_run,
             "back": back,
-            "left": left_files,
+            "left": files(left),
+            "older": files(older),
             "warnings": trouble,
         });
         say_json(&report);
@@ -58,8 +62,15 @@ pub(super) fn restore(arguments: &Restore) -> u8 {
         left.iter().for_each(|(path, _)| {
             say(&format!("would leave {}: somebody else changed it since", path.display()))
         });
+        older.iter().for_each(|(path, _)| {
+            say(&format!("would keep what {} was before an earlier setup", path.display()))
+        });
     } else if left.is_empty() && trouble.is_empty() {
-        say("everything is as it was before `stubborn setup`");
+        say(if older.is_empty() {
+            "everything is as it was before `stubborn setup`"
+        } else {
+            "everything is as it was before the last `stubborn setup`; `stubborn restore --force` goes back to before the first"
+        });
     } else {
         complain(
             "not everything is as it was; `stubborn restore --force` also puts back what somebody else changed since",
@@ -102,7 +113,7 @@ fn text(outcome: &Outcome) -> String {
     }
 }
 
-fn planned(plan: &Plan, stale: &[std::path::PathBuf]) -> String {
+fn planned(plan: &Plan, stale: &[PathBuf]) -> String {
     let mut lines = vec![visible(&plan.machine)];
     if !stale.is_empty() {
         let stale: Vec<String> = stale.iter().map(|path| visible(&path.to_string_lossy())).collect();

@@ -3,24 +3,26 @@
 //! The journal holds the originals of all files of a plan at once, beside what they are to become. So it does not matter how
 //! far a plan got: of each file it can be told whether it is the original, ours, or somebody else's.
 
-use std::fs::{self, DirBuilder, File, OpenOptions, Permissions};
-use std::io::{self, Write};
-use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt, fchown, symlink};
+mod saved;
+#[cfg(test)]
+mod tests;
+
+use std::fs::{self, DirBuilder, File};
+use std::io;
+use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 
 use rustix::fs::{FlockOperation, flock};
 use serde::{Deserialize, Serialize};
 
+use super::Step;
 use super::command::run;
-use super::{SAVED_SERVERS, Step};
-use crate::machine::RESOLV_CONF;
+use saved::{Now, Saved, real, replace, sync_directory};
 
 /// The file among the originals that tells whose they are.
 const INDEX: &str = "journal.json";
 /// The version of its form.
 const VERSION: u32 = 1;
-/// The mode of a file that was not there.
-const NEW_FILE: u32 = 0o644;
 
 /// What a plan changes, with what was there before.
 #[derive(Debug, Serialize, Deserialize)]
@@ -29,6 +31,9 @@ pub struct Journal {
     /// The plan was carried out, and proved.
     done: bool,
     files: Vec<Saved>,
+    /// What earlier plans found, of files that somebody else had changed before the next plan: the oldest first.
+    #[serde(default)]
+    older: Vec<Saved>,
     /// Directories that were not there.
     directories: Vec<PathBuf>,
     /// What is run once the files are as they were.
@@ -38,29 +43,6 @@ pub struct Journal {
     place: PathBuf,
 }
 
-#[derive(Debug, Serialize, Deserialize)]
-struct Saved {
-    path: PathBuf,
-    before: Before,
-    /// What the plan writes.
-    after: String,
-}
-
-#[derive(Debug, Serialize, Deserialize)]
-enum Before {
-    Absent,
-    Link(PathBuf),
-    File { copy: String, mode: u32, uid: u32, gid: u32 },
-}
-
-/// Whose a file is now.
-#[derive(Debug, PartialEq, Eq)]
-enum Now {
-    Original,
-    Ours,
-    Foreign,
-}
-
 /// What was put back.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Undone {
@@ -68,6 +50,9 @@ pub struct Undone {
     pub back: Vec<PathBuf>,
     /// The files that somebody else has changed, and where the original of each is kept, if there was one.
     pub left: Vec<(PathBuf, Option<PathBuf>)>,
+    /// The files that are as the last plan found them, and as somebody else had made them after an earlier one; and where
+    /// what that one found is kept.
+    pub older: Vec<(PathBuf, Option<PathBuf>)>,
     /// What went wrong besides, a line each.
     pub trouble: Vec<String>,
 }
@@ -137,7 +122,8 @@ impl Journal {
         Ok(Some(journal))
     }
 
-    /// Keeps the originals of all that `steps` change. When it returns they are on the disk.
+    /// Keeps the originals of all that `steps` change. When it returns they are on the disk. What is kept there already
+    /// stays kept.
     ///
     /// # Errors
     /// They cannot be read or kept; nothing has been changed.
@@ -148,22 +134,27 @@ impl Journal {
         for made in place.ancestors().take(2) {
             sync_directory(made).map_err(failed(made))?;
         }
-        let mut journal = Self {
+        let mut journal = Self::open(place)?.unwrap_or_else(|| Self {
             version: VERSION,
             done: false,
             files: Vec::new(),
+            older: Vec::new(),
             directories: Vec::new(),
             undo: Vec::new(),
             place: place.to_owned(),
-        };
+        });
+        journal.done = false;
+        journal.older.append(&mut journal.files);
+        let mut undo = Vec::new();
         for step in steps {
             match step {
                 Step::Write { path, text, .. } => journal.save(path, text)?,
-                Step::Run { undo, .. } if undo.is_empty() => {}
-                Step::Run { undo, .. } => journal.undo.push(undo.clone()),
+                Step::Run { undo: words, .. } if words.is_empty() => {}
+                Step::Run { undo: words, .. } => undo.push(words.clone()),
             }
         }
-        journal.undo.reverse();
+        undo.reverse();
+        journal.undo.splice(..0, undo);
         journal.write()?;
         Ok(journal)
     }
@@ -175,22 +166,28 @@ impl Journal {
             text.clone_into(&mut saved.after);
             return Ok(());
         }
-        let before = match path.symlink_metadata() {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Before::Absent,
-            Err(error) => return Err(failed(&path)(error)),
-            Ok(found) if found.is_symlink() => Before::Link(fs::read_link(&path).map_err(failed(&path))?),
-            Ok(found) => {
-                let copy = self.files.len().to_string();
-                let octets = fs::read(&path).map_err(failed(&path))?;
-                replace(&self.place.join(&copy), &octets, 0o600, None)?;
-                Before::File { copy, mode: found.mode() & 0o7777, uid: found.uid(), gid: found.gid() }
-            }
+        // So has a file that nobody else has changed since its original was kept.
+        let known = self.older.iter().rposition(|saved| saved.path == path);
+        let known = known.filter(|at| self.older.get(*at).is_some_and(|saved| saved.is_known(&self.place)));
+        let mut saved = match known {
+            Some(at) => self.older.remove(at),
+            None => Saved::keep(&path, &self.place, &self.free_name(&path))?,
         };
+        text.clone_into(&mut saved.after);
         let missing = path.ancestors().skip(1).take_while(|above| !above.exists());
         let missing: Vec<PathBuf> = missing.map(Path::to_owned).collect();
         self.directories.extend(missing.into_iter().rev());
-        self.files.push(Saved { path, before, after: text.to_owned() });
+        self.files.push(saved);
         Ok(())
+    }
+
+    /// A name for the copy of a file: it tells whose copy it is, and is that of no copy which is still needed.
+    fn free_name(&self, path: &Path) -> String {
+        let name: String = path.file_name().unwrap_or_default().to_string_lossy().chars().take(60).collect();
+        let is_taken =
+            |copy: &str| self.older.iter().chain(&self.files).any(|saved| saved.copy() == Some(copy));
+        let mut names = (1_u32..).map(|number| format!("{number}-{name}"));
+        names.find(|copy| !is_taken(copy)).unwrap_or(name)
     }
 
     fn write(&self) -> Result<(), JournalError> {
@@ -202,6 +199,11 @@ impl Journal {
     /// Whether the plan was carried out to its end.
     pub fn is_done(&self) -> bool {
         self.done
+    }
+
+    /// Whether the plan was put back, and only what earlier ones found is kept.
+    pub fn is_put_back(&self) -> bool {
+        self.files.is_empty()
     }
 
     /// Notes that the plan was carried out to its end.
@@ -230,11 +232,8 @@ impl Journal {
                 let above = path.parent().unwrap_or(&path);
                 let mut directories = DirBuilder::new();
                 let made = directories.recursive(true).mode(0o755).create(above).map_err(failed(above));
-                let before = self.files.iter().find(|saved| saved.path == path).map(|saved| &saved.before);
-                let (mode, owner) = match before {
-                    Some(Before::File { mode, uid, gid, .. }) => (*mode, Some((*uid, *gid))),
-                    _ => (NEW_FILE, None),
-                };
+                let saved = self.files.iter().find(|saved| saved.path == path);
+                let (mode, owner) = Saved::permissions(saved);
                 made.and_then(|()| replace(&path, text.as_bytes(), mode, owner))
                     .map_err(|error| error.to_string())
             }
@@ -244,39 +243,43 @@ impl Journal {
     /// Puts everything back: files from the last to the first, then what programs have to be told. What somebody else has
     /// changed since stays as it is, unless `force` is set. Then the journal goes, but for what was left.
     ///
+    /// Where somebody else had changed a file before the plan, that is what is put back; `force` goes on to what was there
+    /// before the first plan.
+    ///
     /// # Errors
     /// The journal cannot be changed; whatever could be put back was.
     pub fn undo(mut self, force: bool) -> Result<Undone, JournalError> {
         let mut undone = Undone::default();
         let mut kept = Vec::new();
         for file in std::mem::take(&mut self.files).into_iter().rev() {
-            match file.now(&self.place) {
-                Now::Original => undone.back.push(file.path),
-                Now::Foreign if !force => {
-                    let copy = match &file.before {
-                        Before::File { copy, .. } => Some(self.place.join(copy)),
-                        Before::Absent | Before::Link(_) => None,
-                    };
-                    undone.left.push((file.path.clone(), copy));
+            match self.undo_file(&file, force, &mut undone) {
+                Some(Now::Foreign) => {
+                    undone.left.push((file.path.clone(), self.copy_of(&file)));
                     kept.push(file);
                 }
-                Now::Ours | Now::Foreign => match file.put_back(&self.place) {
-                    Ok(()) => undone.back.push(file.path),
-                    Err(error) => {
-                        undone.trouble.push(error.to_string());
-                        kept.push(file);
-                    }
-                },
+                Some(Now::Original | Now::Ours) => kept.push(file),
+                None => {}
+            }
+        }
+        let mut kept_older: Vec<Saved> = Vec::new();
+        for file in std::mem::take(&mut self.older).into_iter().rev() {
+            // What is older is reached by what is newer only.
+            let is_held = kept.iter().chain(&kept_older).any(|newer| newer.path == file.path);
+            if is_held || self.undo_file(&file, force, &mut undone).is_some() {
+                undone.older.push((file.path.clone(), self.copy_of(&file)));
+                kept_older.push(file);
             }
         }
         // Those with something in them stay.
         for directory in self.directories.iter().rev() {
             let _ = fs::remove_dir(directory);
         }
+        self.directories.retain(|directory| directory.exists());
         undone.trouble.extend(self.undo.iter().filter_map(|words| run(words).err()));
         kept.reverse();
-        self.files = kept;
-        if self.files.is_empty() {
+        kept_older.reverse();
+        (self.files, self.older) = (kept, kept_older);
+        if self.files.is_empty() && self.older.is_empty() {
             self.forget()?;
         } else {
             self.undo.clear();
@@ -284,6 +287,31 @@ impl Journal {
             self.write()?;
         }
         Ok(undone)
+    }
+
+    /// Puts back one file; else says whose it is, so that it is kept.
+    fn undo_file(&self, file: &Saved, force: bool, undone: &mut Undone) -> Option<Now> {
+        let now = file.now(&self.place);
+        let put_back = match now {
+            Now::Original => Ok(()),
+            Now::Foreign if !force => return Some(Now::Foreign),
+            Now::Ours | Now::Foreign => file.put_back(&self.place),
+        };
+        match put_back {
+            Ok(()) if undone.back.contains(&file.path) => None,
+            Ok(()) => {
+                undone.back.push(file.path.clone());
+                None
+            }
+            Err(error) => {
+                undone.trouble.push(error.to_string());
+                Some(Now::Ours)
+            }
+        }
+    }
+
+    fn copy_of(&self, file: &Saved) -> Option<PathBuf> {
+        file.copy().map(|copy| self.place.join(copy))
     }
 
     fn forget(&self) -> Result<(), JournalError> {
@@ -297,98 +325,23 @@ impl Journal {
         Ok(())
     }
 
-    /// What putting back would put back, and what not.
-    pub fn files(&self) -> impl Iterator<Item = (&Path, bool)> {
-        self.files.iter().rev().map(|file| (&*file.path, file.now(&self.place) != Now::Foreign))
-    }
-}
-
-impl Saved {
-    fn now(&self, place: &Path) -> Now {
-        let Ok(found) = self.path.symlink_metadata() else {
-            // Nobody needs it as little as that: what was there is put back.
-            return if matches!(self.before, Before::Absent) { Now::Original } else { Now::Ours };
-        };
-        if found.is_symlink() {
-            let is_original = matches!(&self.before, Before::Link(target) if fs::read_link(&self.path).is_ok_and(|now| now == *target));
-            return if is_original { Now::Original } else { Now::Foreign };
-        }
-        let Ok(octets) = fs::read(&self.path) else { return Now::Foreign };
-        // A hook of ours writes there.
-        if self.path == Path::new(SAVED_SERVERS) {
-            return Now::Ours;
-        }
-        match &self.before {
-            Before::File { copy, .. } if fs::read(place.join(copy)).is_ok_and(|copy| copy == octets) => {
-                Now::Original
-            }
-            _ if octets == self.after.as_bytes() => Now::Ours,
-            _ => Now::Foreign,
-        }
-    }
-
-    fn put_back(&self, place: &Path) -> Result<(), JournalError> {
-        match &self.before {
-            Before::Absent => match fs::remove_file(&self.path) {
-                Err(error) if error.kind() != io::ErrorKind::NotFound => Err(failed(&self.path)(error)),
-                _ => Ok(()),
-            },
-            Before::Link(target) => {
-                let beside = beside(&self.path);
-                let _ = fs::remove_file(&beside);
-                symlink(target, &beside)
-                    .and_then(|()| fs::rename(&beside, &self.path))
-                    .and_then(|()| sync_directory(&self.path))
-                    .map_err(failed(&self.path))
-            }
-            Before::File { copy, mode, uid, gid } => {
-                let copy = place.join(copy);
-                let octets = fs::read(&copy).map_err(failed(&copy))?;
-                replace(&self.path, &octets, *mode, Some((*uid, *gid)))
+    /// What [`Self::undo`] would come to, but for trouble.
+    pub fn forecast(&self, force: bool) -> Undone {
+        let mut undone = Undone::default();
+        for file in self.files.iter().rev() {
+            match force || file.is_known(&self.place) {
+                true => undone.back.push(file.path.clone()),
+                false => undone.left.push((file.path.clone(), self.copy_of(file))),
             }
         }
-    }
-}
-
-/// The file behind a link, which is changed in the link's place; but a link at `/etc/resolv.conf` is itself what is changed.
-fn real(path: &Path) -> PathBuf {
-    if path == Path::new(RESOLV_CONF) {
-        return path.to_owned();
-    }
-    path.canonicalize().unwrap_or_else(|_| path.to_owned())
-}
-
-/// Writes a file beside and renames it: who reads finds the one or the other, and so does the next start.
-fn replace(path: &Path, octets: &[u8], mode: u32, owner: Option<(u32, u32)>) -> Result<(), JournalError> {
-    let beside = beside(path);
-    // Left by one that was killed.
-    let _ = fs::remove_file(&beside);
-    let written = (|| {
-        let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&beside)?;
-        if let Some((uid, gid)) = owner {
-            fchown(&file, Some(uid), Some(gid))?;
+        for file in self.older.iter().rev() {
+            let is_under = self.files.iter().any(|newer| newer.path == file.path);
+            match force || (!is_under && file.is_known(&self.place)) {
+                true if undone.back.contains(&file.path) => {}
+                true => undone.back.push(file.path.clone()),
+                false => undone.older.push((file.path.clone(), self.copy_of(file))),
+            }
         }
-        file.set_permissions(Permissions::from_mode(mode))?;
-        file.write_all(octets)?;
-        file.sync_all()?;
-        fs::rename(&beside, path)?;
-        sync_directory(path)
-    })();
-    written.map_err(|error| {
-        let _ = fs::remove_file(&beside);
-        failed(path)(error)
-    })
+        undone
+    }
 }
-
-fn sync_directory(path: &Path) -> io::Result<()> {
-    path.parent().map_or(Ok(()), |above| File::open(above)?.sync_all())
-}
-
-/// A name that programs which read all of a directory pass over.
-fn beside(path: &Path) -> PathBuf {
-    let name = path.file_name().unwrap_or_default().to_string_lossy();
-    path.with_file_name(format!(".{name}.stubborn-new"))
-}
-
-#[cfg(test)]
-mod tests;

@@ -52,15 +52,16 @@ pub fn setup(options: &Options, tell: &mut dyn FnMut(&str)) -> Result<Outcome, S
     let mut stale = Vec::new();
     if let Some(journal) = opened(place)? {
         stale = journal.changed().into_iter().map(Path::to_owned).collect();
-        if journal.is_done() && stale.is_empty() && is_as_wanted(options)? {
+        let is_over = journal.is_put_back();
+        if journal.is_done() && !is_over && stale.is_empty() && is_as_wanted(options)? {
             return already(options);
         }
         if !options.dry_run {
-            tell(if journal.is_done() {
-                "files were changed since the last setup: begun anew"
-            } else {
-                "an interrupted setup is undone first"
-            });
+            match journal.is_done() {
+                true if is_over => {}
+                true => tell("files were changed since the last setup: begun anew"),
+                false => tell("an interrupted setup is undone first"),
+            }
             told(&journal.undo(false)?, tell);
         }
     }
@@ -225,11 +226,17 @@ fn told(undone: &Undone, tell: &mut dyn FnMut(&str)) {
     for path in &undone.back {
         tell(&format!("{} is as it was", path.display()));
     }
+    let is_in = |copy: &Option<PathBuf>| {
+        copy.as_ref()
+            .map_or(String::new(), |copy| format!("; what was there before is in {}", copy.display()))
+    };
     for (path, copy) in &undone.left {
-        let copy = copy
-            .as_ref()
-            .map_or(String::new(), |copy| format!("; what was there before is in {}", copy.display()));
+        let copy = is_in(copy);
         tell(&format!("{} was changed by somebody else since, and is left so{copy}", path.display()));
+    }
+    for (path, copy) in &undone.older {
+        let copy = is_in(copy);
+        tell(&format!("{} was changed by somebody else after an earlier setup{copy}", path.display()));
     }
     for line in &undone.trouble {
         tell(&format!("warning: {line}"));
@@ -244,15 +251,7 @@ fn told(undone: &Undone, tell: &mut dyn FnMut(&str)) {
 pub fn restore(force: bool, dry_run: bool, tell: &mut dyn FnMut(&str)) -> Result<Option<Undone>, SetupError> {
     let place = Path::new(JOURNAL);
     if dry_run {
-        let Some(journal) = opened(place)? else { return Ok(None) };
-        let mut undone = Undone::default();
-        for (path, is_known) in journal.files() {
-            match is_known || force {
-                true => undone.back.push(path.to_owned()),
-                false => undone.left.push((path.to_owned(), None)),
-            }
-        }
-        return Ok(Some(undone));
+        return Ok(opened(place)?.map(|journal| journal.forecast(force)));
     }
     // Where there never was a setup, nothing is left behind by looking.
     if !place.exists() {

@@ -55,7 +55,7 @@ pub(crate) struct Restore {
     /// Show what would be put back, and do nothing
     #[arg(long)]
     pub(crate) dry_run: bool,
-    /// Put back also what somebody else has changed since
+    /// Put back also what somebody else has changed since, as it was before the first setup
     #[arg(long)]
     pub(crate) force: bool,
     /// Print JSON

@@ -1,3 +1,6 @@
+use std::fs::Permissions;
+use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
+
 use super::*;
 
 /// A machine of three files, and a plan for them: one is changed, one is made, and a link is replaced.
@@ -130,6 +133,79 @@ fn what_somebody_else_has_changed_is_left_until_it_is_forced() {
     assert_eq!(forced.undo(true).unwrap().back, [machine.at("etc/a.conf")]);
     assert_eq!(machine.tree(), before);
     assert!(!machine.at("lib/stubborn").exists());
+}
+
+#[test]
+fn a_second_plan_keeps_what_the_first_one_found() {
+    let machine = Machine::new();
+    let before = machine.tree();
+    let path = machine.at("etc/a.conf");
+    let done = || {
+        let mut journal = machine.record();
+        machine.steps.iter().for_each(|step| journal.apply(step).unwrap());
+        journal.finish().unwrap();
+    };
+    let opened = || Journal::open(&machine.place()).unwrap().unwrap();
+    done();
+    fs::write(&path, "theirs\n").unwrap();
+    let left = opened().undo(false).unwrap().left;
+    let [(_, Some(first))] = left.as_slice() else { panic!("{left:?}") };
+    assert!(first.ends_with("1-a.conf"), "{first:?} tells what it is");
+    // The next setup begins with what was left, and again with what it put back itself.
+    for _ in 0..2 {
+        done();
+        assert!(opened().changed().is_empty(), "what is older is none of this plan's");
+        assert_eq!(fs::read(first).unwrap(), b"caf\xe9\n", "a record overwrites no copy");
+        let forecast = opened().forecast(false);
+        let undone = opened().undo(false).unwrap();
+        assert_eq!(undone, forecast);
+        assert_eq!((undone.left.len(), undone.trouble.len(), undone.back.len()), (0, 0, 3));
+        assert_eq!(undone.older, left);
+        assert_eq!(fs::read(&path).unwrap(), b"theirs\n");
+        assert_eq!(fs::read(first).unwrap(), b"caf\xe9\n");
+        assert!(opened().is_put_back());
+    }
+    // The same where it is the newest that is left.
+    done();
+    fs::write(&path, "theirs, again\n").unwrap();
+    let forecast = opened().forecast(false);
+    let undone = opened().undo(false).unwrap();
+    assert_eq!(undone, forecast);
+    let [(_, Some(second))] = undone.left.as_slice() else { panic!("{undone:?}") };
+    assert_eq!(fs::read(second).unwrap(), b"theirs\n");
+    done();
+    let undone = opened().undo(false).unwrap();
+    assert_eq!(fs::read(&path).unwrap(), b"theirs, again\n");
+    let kept: Vec<_> =
+        undone.older.iter().map(|(_, copy)| fs::read(copy.as_ref().unwrap()).unwrap()).collect();
+    assert_eq!(kept, [&b"theirs\n"[..], b"caf\xe9\n"], "the newest first");
+
+    assert_eq!(opened().forecast(true).back, [&*path]);
+    let forced = opened().undo(true).unwrap();
+    assert_eq!((forced.back, forced.older), (vec![path], vec![]));
+    assert_eq!(machine.tree(), before);
+    assert!(!machine.at("lib/stubborn").exists());
+}
+
+#[test]
+fn a_plan_that_fails_over_an_older_one_undoes_only_itself() {
+    let machine = Machine::new();
+    let path = machine.at("etc/a.conf");
+    let journal = machine.record();
+    machine.steps.iter().for_each(|step| journal.apply(step).unwrap());
+    fs::write(&path, "theirs\n").unwrap();
+    journal.undo(false).unwrap();
+    // What it would have written is there already, made by the one before or by hand.
+    for (content, put_back) in [("theirs\n", "theirs\n"), ("ours\n", "caf\u{e9}\n")] {
+        fs::write(&path, content).unwrap();
+        let journal = machine.record();
+        assert!(!journal.is_done());
+        journal.apply(&machine.steps[0]).unwrap();
+        assert_eq!(journal.undo(false).unwrap().left, []);
+        let now = fs::read(&path).unwrap();
+        assert_eq!(now.iter().map(|octet| char::from(*octet)).collect::<String>(), put_back);
+    }
+    assert!(!machine.place().exists(), "everything is as it was before the first");
 }
 
 #[test]
