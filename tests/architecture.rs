@@ -75,7 +75,7 @@ const EDGES: &[(&str, &[(&str, Use)])] = &[
             ),
             ("cache", Only(&["CacheSettings"])),
             ("control", Only(&["ControlSettings", "LONGEST_SOCKET"])),
-            ("upstream", Only(&["Endpoint", "Server", "UpstreamSettings"])),
+            ("upstream", Only(&["Endpoint", "Server", "UpstreamSettings", "may_be_docker"])),
             ("resolve", Only(&["LocalName", "NamesSettings", "Route", "Types"])),
             ("listen", Only(&["ListenSettings", "group"])),
             ("metrics", Only(&["MetricsSettings"])),

@@ -306,6 +306,29 @@ fn with_nobody_to_ask_it_says_where_it_looked() {
     }
 }
 
+/// Docker's own server is another program, whose address belongs to a daemon that listens everywhere. Here there is no
+/// Docker, so the questions come back; that is noticed.
+#[test]
+fn in_a_container_docker_s_server_is_asked_by_a_daemon_that_listens_everywhere() {
+    if !isolated() {
+        return;
+    }
+    let etc = etc(Some("nameserver 127.0.0.11\n"));
+    let words = ["env", "container=docker", env!("CARGO_BIN_EXE_stubborn")];
+    let daemon = Start::new().program(words).listen("0.0.0.0:53").start();
+    daemon.said(0, &["upstream=127.0.0.11", "upstream_from=/etc/resolv.conf"]);
+    let reply = ask("127.0.0.1:53".parse().unwrap(), "a.example");
+    assert_eq!(reply.rcode(), code::SERVFAIL, "{reply:?}");
+    daemon.said(0, &["127.0.0.11", "leads back to this daemon"]);
+    drop(daemon);
+
+    // A server that is written down is one like any other; and one that is listened on by name is ours.
+    let path = write(&etc.path().join("stubborn"), "[upstream]\nservers = [\"127.0.0.11\"]\n");
+    drop(Start::new().program(words).config(&path).listen("0.0.0.0:53").start());
+    let ended = Start::new().program(words).config(&path).listen("127.0.0.11:53").fail();
+    assert!(ended.code == Some(2) && ended.said.contains("127.0.0.11 is this daemon itself"), "{ended:?}");
+}
+
 /// A laptop that goes from one network to the next.
 #[test]
 fn the_system_s_servers_are_followed() {

@@ -12,7 +12,7 @@ use crate::config::{self, Config, Disk};
 use crate::daemon::{BuildError, Built, Environment, Inside, Source, own_addresses};
 use crate::dns::Name;
 use crate::resolve::{Ingredients, Route};
-use crate::upstream::{Endpoint, Server};
+use crate::upstream::{Endpoint, Server, in_container};
 
 /// Routes that are played at, each of them with an attacker's threads.
 const MOST_ROUTES: usize = 32;
@@ -54,7 +54,8 @@ fn try_audit(arguments: &Audit) -> Result<Report, Trouble> {
     let placeholder = Server::At(Endpoint::Do53(([192, 0, 2, 1], 53).into()));
     let source =
         Source { config: arguments.config.clone(), upstream: vec![placeholder], ..Source::default() };
-    let environment = Environment { own: own.clone(), ..Environment::default() };
+    let environment =
+        Environment { own: own.clone(), in_container: in_container(), ..Environment::default() };
     let mut built = source.build(&environment).map_err(|error| match error {
         BuildError::Config(_) => Trouble::Config(error.to_string()),
         other => Trouble::System(other.to_string()),

@@ -6,12 +6,14 @@ use super::args::Check;
 use super::{FINE, NO, complain, say, say_json};
 use crate::config::ConfigError;
 use crate::daemon::{BuildError, Environment, Source};
+use crate::upstream::in_container;
 
 /// Checks as start and reload do. That no upstream is to be found on this machine is worth a warning only: the file may be
 /// meant for another.
 pub(super) fn check(arguments: &Check) -> u8 {
     let source = Source { config: arguments.config.clone(), ..Source::default() };
-    let (errors, warnings) = match source.build(&Environment::default()) {
+    let environment = Environment { in_container: in_container(), ..Environment::default() };
+    let (errors, warnings) = match source.build(&environment) {
         Ok(built) => (Vec::new(), built.warnings),
         Err(BuildError::Config(errors)) => {
             (errors.errors, errors.warnings.iter().map(ConfigError::one_line).collect())

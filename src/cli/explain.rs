@@ -16,7 +16,7 @@ use crate::daemon::{BuildError, Environment, Source, own_addresses};
 use crate::dns::{Asker, Query, Question, RecordType, UpstreamResponse, write_addresses_reply};
 use crate::policy::{Action, Category, Circumstances, ClientResponse, Finding, Subject, Verdict, enforce};
 use crate::resolve::{ChosenRoute, Now, Outcome, Resolver, Snapshot, Source as From, Step};
-use crate::upstream::{Exchanger, Servers};
+use crate::upstream::{Exchanger, Servers, in_container};
 
 /// What `--json` prints.
 #[derive(Debug, Serialize)]
@@ -109,7 +109,7 @@ fn explain_one(arguments: &Explain, mut source: Source) -> Result<Explanation, B
             .upstream
             .push(crate::upstream::Server::At(crate::upstream::Endpoint::Do53(([192, 0, 2, 1], 53).into())));
     }
-    let built = source.build(&Environment { own, ..Environment::default() })?;
+    let built = source.build(&Environment { own, in_container: in_container(), ..Environment::default() })?;
     let snapshot = Snapshot::new(1, &built.ingredients, &Servers::default());
     let query = query(arguments);
     let resolver = Arc::new(Resolver::new(snapshot, &CacheSettings { size: 0, ..CacheSettings::default() }));

@@ -19,7 +19,7 @@ use crate::metrics::MetricsSettings;
 use crate::policy::{GuardSettings, Mode, OnBlock, Origin, Profile};
 use crate::resolve::NamesSettings;
 use crate::telemetry::{Format, Level, LogSettings, QueryLog};
-use crate::upstream::{Endpoint, Server, UpstreamSettings};
+use crate::upstream::{Endpoint, Server, UpstreamSettings, may_be_docker};
 
 const SECOND: Duration = Duration::from_secs(1);
 const HOUR: Duration = Duration::from_secs(3_600);
@@ -116,11 +116,11 @@ pub(super) fn upstream(table: &Table<'_>, listen: &[SocketAddr]) -> UpstreamSett
     settings
 }
 
-/// A server at an address listened on is ourselves.
+/// A server at an address listened on is ourselves. What only the machine can tell is found out when its servers are.
 pub(super) fn refuse_loop(server: Endpoint, listen: &[SocketAddr]) -> Result<(), Wrong> {
     let address = server.address();
     let own = listen.iter().find(|own| {
-        let any = own.ip().is_unspecified() && address.ip().is_loopback();
+        let any = own.ip().is_unspecified() && address.ip().is_loopback() && !may_be_docker(address);
         own.port() == address.port() && (own.ip() == address.ip() || any)
     });
     match own {

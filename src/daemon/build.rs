@@ -16,7 +16,9 @@ use crate::dns::Name;
 use crate::files;
 use crate::policy::Origin;
 use crate::resolve::{Ingredients, LocalName, is_made_by_search};
-use crate::upstream::{Endpoint, Server, SystemError, SystemServers, loops, system_files, system_servers};
+use crate::upstream::{
+    Endpoint, Here, Server, SystemError, SystemServers, loops, system_files, system_servers,
+};
 
 /// Where the settings come from: the command line.
 #[derive(Debug, Clone, Default)]
@@ -47,6 +49,8 @@ pub struct Environment {
     /// A service manager has started this, perhaps before there is a network: where the machine names no server yet, that
     /// is no error but waited for.
     pub waits: bool,
+    /// This is a container.
+    pub in_container: bool,
 }
 
 /// Why settings cannot be put to use.
@@ -237,17 +241,18 @@ impl Source {
             [] => config.server.listen.as_slice(),
             bound => bound,
         };
+        let here = Here { listening, own: &environment.own, in_container: environment.in_container };
         let mut watch: Vec<PathBuf> = files.into_iter().chain(directories).collect();
         if config.upstream.servers.contains(&Server::System) {
             watch.extend(system_files().iter().map(|path| path.to_path_buf()));
         }
         watch.extend(config.names.hosts_files.iter().cloned());
-        let Found { servers, system, missing } = find_servers(&config, listening, environment, &watch)?;
+        let Found { servers, system, missing } = find_servers(&config, here, environment, &watch)?;
         warnings.extend(missing);
         warnings.extend(system.iter().flat_map(|system| system.notes.iter().cloned()));
         warnings.extend(system.iter().flat_map(|system| searched(&config.locals, &system.search)));
         for route in &config.routes {
-            if let Some(server) = loops(&route.servers, listening, &environment.own) {
+            if let Some(server) = loops(&route.servers, here) {
                 return Err(BuildError::Loop { server, watch });
             }
         }
@@ -311,19 +316,18 @@ struct Found {
 
 fn find_servers(
     config: &Config,
-    listening: &[SocketAddr],
+    here: Here<'_>,
     environment: &Environment,
     watch: &[PathBuf],
 ) -> Result<Found, BuildError> {
-    let own = &environment.own;
     let mut found = Found::default();
     for server in &config.upstream.servers {
         match server {
-            Server::At(endpoint) => match loops(&[*endpoint], listening, own) {
+            Server::At(endpoint) => match loops(&[*endpoint], here) {
                 Some(server) => return Err(BuildError::Loop { server, watch: watch.to_vec() }),
                 None => found.servers.push(*endpoint),
             },
-            Server::System => match system_servers(listening, own, &system_files()) {
+            Server::System => match system_servers(here, &system_files()) {
                 Ok(system) => {
                     add(&mut found.servers, &system.endpoints);
                     found.system = Some(system);
@@ -331,8 +335,7 @@ fn find_servers(
                 // An interface that is down has its servers taken out of resolv.conf, and perhaps only for a moment.
                 Err(error) => {
                     let last = || environment.system.iter().copied();
-                    let last: Vec<Endpoint> =
-                        last().filter(|s| loops(&[*s], listening, own).is_none()).collect();
+                    let last: Vec<Endpoint> = last().filter(|s| loops(&[*s], here).is_none()).collect();
                     let names: Vec<String> = last.iter().map(Endpoint::to_string).collect();
                     found.missing = Some(match names.as_slice() {
                         [] if !environment.waits => {

@@ -31,7 +31,7 @@ use crate::listen::{BindError, Bound, Connections, Drained, Passed, Service, bin
 use crate::metrics;
 use crate::resolve::{Ingredients, Resolver, Snapshot};
 use crate::telemetry::{Level, LogError, LogHandle, Logging, Telemetry};
-use crate::upstream::Servers;
+use crate::upstream::{Servers, in_container};
 
 /// The most workers `workers = "auto"` takes: a resolver of one household is never short of more.
 const AUTO_WORKERS: usize = 4;
@@ -144,8 +144,12 @@ impl Daemon {
         source.hold_stream();
         let user = options.user.as_deref().map(User::find).transpose()?;
         let own = OwnAddresses::start();
-        let mut environment =
-            Environment { listening: passed.addresses(), waits: is_service(), ..Environment::default() };
+        let mut environment = Environment {
+            listening: passed.addresses(),
+            waits: is_service(),
+            in_container: in_container(),
+            ..Environment::default()
+        };
         if let Ok(own) = &own {
             environment.own = own.current().iter().copied().collect();
         }

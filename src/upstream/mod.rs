@@ -22,5 +22,6 @@ pub use loops::read_mark;
 pub use server::{ServerCounts, ServerGroup, ServerState, ServerTotals, Servers};
 pub use settings::{Endpoint, Server, UpstreamSettings};
 pub use system::{
-    Found, SYSTEM_FILES, Skip, SystemError, SystemServers, loops, system_files, system_servers,
+    Found, Here, SYSTEM_FILES, Skip, SystemError, SystemServers, in_container, loops, may_be_docker,
+    system_files, system_servers,
 };

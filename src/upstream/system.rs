@@ -2,16 +2,18 @@
 //! follows it asks itself until the last socket is used up.
 
 mod conf;
+mod here;
 #[cfg(test)]
 mod tests;
 
 use std::fmt;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 
 use super::Endpoint;
 use crate::dns::Name;
 use conf::Parsed;
+pub use here::{Here, in_container, may_be_docker};
 
 /// Where the system's servers are looked for, in this order, and what each file is.
 #[cfg(all(unix, not(any(target_os = "android", target_vendor = "apple"))))]
@@ -132,27 +134,22 @@ fn list(items: impl Iterator<Item = String>) -> String {
 
 /// The servers of the first of `files` that has one which is not this daemon.
 ///
-/// `listening` are the sockets we answer on, `own` the addresses of this host; both decide what is "this daemon". Reads
-/// the files (at most 64 KiB each) and, for a scoped address, asks the system for the interface's number; it asks no
+/// Reads the files (at most 64 KiB each) and, for a scoped address, asks the system for the interface's number; it asks no
 /// server.
 ///
 /// # Errors
 ///
 /// No file has such a server: the error names every file and why each of its servers was not taken.
-pub fn system_servers(
-    listening: &[SocketAddr],
-    own: &[IpAddr],
-    files: &[&Path],
-) -> Result<SystemServers, SystemError> {
+pub fn system_servers(here: Here<'_>, files: &[&Path]) -> Result<SystemServers, SystemError> {
     let read: Vec<(&Path, Result<Parsed, Found>)> =
         files.iter().map(|path| (*path, conf::read(path))).collect();
     // The stub itself is another program; whom it asks stands in its own file.
     let stub_asks_us = read.iter().any(|(path, parsed)| {
-        let ours = |parsed: &Parsed| parsed.servers.iter().any(|server| is_ours(server.0, listening, own));
+        let ours = |parsed: &Parsed| parsed.servers.iter().any(|server| here.is_ours(server.0));
         path.ends_with(RESOLVED.trim_start_matches('/')) && parsed.as_ref().is_ok_and(ours)
     });
     let verdict = |address: SocketAddr, unfit: Option<Skip>| match address.ip() {
-        _ if is_ours(address, listening, own) => Some(Skip::ThisDaemon),
+        _ if here.is_ours(address) => Some(Skip::ThisDaemon),
         ip if stub_asks_us && RESOLVED_STUBS.contains(&ip) => Some(Skip::StubOfThisDaemon),
         _ => unfit,
     };
@@ -198,43 +195,6 @@ pub fn system_servers(
 }
 
 /// The first of the explicitly configured `servers` that is this daemon itself.
-pub fn loops(servers: &[Endpoint], listening: &[SocketAddr], own: &[IpAddr]) -> Option<Endpoint> {
-    servers.iter().copied().find(|server| is_ours(server.address(), listening, own))
-}
-
-/// Whether what is sent to `server` arrives at one of our sockets.
-fn is_ours(server: SocketAddr, listening: &[SocketAddr], own: &[IpAddr]) -> bool {
-    let ip = reached(server.ip());
-    listening.iter().filter(|socket| socket.port() == server.port()).any(|socket| {
-        match socket.ip().to_canonical() {
-            IpAddr::V4(Ipv4Addr::UNSPECIFIED) => ip.is_ipv4() && (ip.is_loopback() || has(own, ip)),
-            // A wildcard of IPv6 takes IPv4 as well unless IPV6_V6ONLY is set (ipv6(7)). Where it is, calling an IPv4
-            // server ours costs a server; the other way round it costs a loop.
-            IpAddr::V6(Ipv6Addr::UNSPECIFIED) => ip.is_loopback() || has(own, ip),
-            exact => exact == ip && same_link(*socket, server),
-        }
-    })
-}
-
-fn has(own: &[IpAddr], ip: IpAddr) -> bool {
-    own.iter().any(|own| own.to_canonical() == ip)
-}
-
-/// Where a packet to `ip` arrives: one to the unspecified address goes to loopback.
-fn reached(ip: IpAddr) -> IpAddr {
-    match ip.to_canonical() {
-        IpAddr::V4(Ipv4Addr::UNSPECIFIED) => Ipv4Addr::LOCALHOST.into(),
-        IpAddr::V6(Ipv6Addr::UNSPECIFIED) => Ipv6Addr::LOCALHOST.into(),
-        other => other,
-    }
-}
-
-/// fe80::1 of one link is another host than fe80::1 of the next; a missing scope may be any.
-fn same_link(a: SocketAddr, b: SocketAddr) -> bool {
-    match (a, b) {
-        (SocketAddr::V6(a), SocketAddr::V6(b)) => {
-            a.scope_id() == b.scope_id() || a.scope_id() == 0 || b.scope_id() == 0
-        }
-        _ => true,
-    }
+pub fn loops(servers: &[Endpoint], here: Here<'_>) -> Option<Endpoint> {
+    servers.iter().copied().find(|server| here.is_ours(server.address()))
 }

@@ -20,7 +20,7 @@ impl Root {
         let files: Vec<PathBuf> =
             system_files().iter().map(|p| self.0.path().join(p.strip_prefix("/").unwrap())).collect();
         let files: Vec<&Path> = files.iter().map(PathBuf::as_path).collect();
-        system_servers(&sockets(listening), &addresses(own), &files)
+        system_servers(here(&sockets(listening), &addresses(own)), &files)
     }
 }
 
@@ -30,6 +30,10 @@ fn sockets(texts: &[&str]) -> Vec<SocketAddr> {
 
 fn addresses(texts: &[&str]) -> Vec<IpAddr> {
     texts.iter().map(|text| text.parse().unwrap()).collect()
+}
+
+fn here<'a>(listening: &'a [SocketAddr], own: &'a [IpAddr]) -> Here<'a> {
+    Here { listening, own, in_container: false }
 }
 
 const ETC: &str = "/etc/resolv.conf";
@@ -210,7 +214,7 @@ fn a_configured_server_that_is_ourselves_is_found() {
     ] {
         let server = Endpoint::Do53(server.parse().unwrap());
         let quad9 = Endpoint::Do53("9.9.9.9:53".parse().unwrap());
-        let found = loops(&[quad9, server], &sockets(listening), &addresses(own));
+        let found = loops(&[quad9, server], here(&sockets(listening), &addresses(own)));
         assert_eq!(found, ours.then_some(server), "{server} {listening:?} {own:?}");
     }
 }
