@@ -130,9 +130,12 @@ pub(super) fn read_options(rdata: &[u8]) -> Result<Vec<Ede>, Malformed> {
     Ok(errors)
 }
 
+/// The octets of an OPT record without options (RFC 6891 §6.1.2).
+pub(super) const BARE_OPT: usize = 11;
+
 /// The octets [`write_opt`] takes.
 pub(super) fn opt_length(errors: &[Ede]) -> usize {
-    11 + errors.iter().map(|error| 6 + error.text.len()).sum::<usize>()
+    BARE_OPT + errors.iter().map(|error| 6 + error.text.len()).sum::<usize>()
 }
 
 /// Appends our OPT record.

@@ -1,6 +1,6 @@
 //! A reply as this program builds it: the records after the question, in wire form, ready to be copied.
 
-use super::edns::{Ede, opt_length, write_opt};
+use super::edns::{BARE_OPT, Ede, opt_length, write_opt};
 use super::kind::{Class, Rcode, RecordType};
 use super::name::NameRef;
 use super::pointers::Pointers;
@@ -15,8 +15,9 @@ const FLAG_RA: u16 = 0x0080;
 const FLAG_AD: u16 = 0x0020;
 const FLAG_CD: u16 = 0x0010;
 
-/// The most octets of a message (RFC 1035 §4.2.2), less room for the OPT record.
-const MAX_MESSAGE: usize = 65_535 - 1024;
+/// The most octets of a message (RFC 1035 §4.2.2), less room for an OPT record. [`Message::write`] leaves extended errors
+/// out where they do not fit.
+const MAX_MESSAGE: usize = 65_535 - BARE_OPT;
 
 /// The section a record stands in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
