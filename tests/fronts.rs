@@ -24,10 +24,10 @@ use stubborn::audit::run;
 use stubborn::audit::wire::{Query, code};
 use support::{Reply, TestDaemon};
 use support_more::upstream::free_address;
-use support_more::{ScriptedUpstream, ip, isolated, query, tcp, udp, until};
+use support_more::{ScriptedUpstream, installed, ip, isolated, query, tcp, udp, until};
 
 use attacks::{ATTACKS, Fate, HONEST};
-use programs::{Program, installed, resolved};
+use programs::{Program, resolved};
 
 /// The daemon, its upstream, and a name that means something inside in every way there is.
 struct Stage {
@@ -93,7 +93,7 @@ fn play(front: SocketAddr) {
 }
 
 fn play_behind(program: Program) {
-    if !installed(&program) {
+    if !installed(&[program.name]) {
         return;
     }
     let stage = stage();

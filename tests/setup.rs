@@ -26,7 +26,7 @@ use stubborn::audit::cases::Action;
 use stubborn::audit::run::ask_udp;
 use stubborn::audit::wire::code;
 use support_more::process::PROGRAM;
-use support_more::{Call, Process, ScriptedUpstream, Start, ask, ip, isolated, run, until};
+use support_more::{Call, Process, ScriptedUpstream, Start, ask, find, installed, ip, isolated, run, until};
 use tempfile::TempDir;
 
 const RESOLV_CONF: &str = "/etc/resolv.conf";
@@ -513,7 +513,7 @@ fn a_resolv_conf_that_cannot_be_replaced_stays_and_so_does_all_else() {
 /// The real dnsmasq, with a service manager that is one in these two respects.
 #[test]
 fn dnsmasq_keeps_port_53_and_asks_stubborn() {
-    if !isolated() {
+    if !installed(&["dnsmasq"]) || !isolated() {
         return;
     }
     let machine = Machine::new();
@@ -524,7 +524,7 @@ fn dnsmasq_keeps_port_53_and_asks_stubborn() {
     make("/etc/dnsmasq.d/lan.conf", "server=/corp.example/192.0.2.2\n");
     make("/run/systemd/system/mark", "");
     make("/etc/systemd/system/stubborn.service", "");
-    let dnsmasq = "dnsmasq -x /run/dnsmasq.pid -7 /etc/dnsmasq.d";
+    let dnsmasq = format!("{} -x /run/dnsmasq.pid -7 /etc/dnsmasq.d", find("dnsmasq").unwrap().display());
     let stubborn = format!("{PROGRAM} run --pid-file /run/stubborn.pid >/run/stubborn.log 2>&1 &");
     machine.imitation(
         "systemctl",
@@ -536,8 +536,8 @@ fn dnsmasq_keeps_port_53_and_asks_stubborn() {
              esac"
         ),
     );
-    let started = Command::new("sh").args(["-c", dnsmasq]).status().unwrap();
-    assert!(started.success(), "dnsmasq, of the package dnsmasq-base");
+    let started = Command::new("sh").args(["-c", &dnsmasq]).status().unwrap();
+    assert!(started.success());
     let before = tree();
     let answers = |name: &str| ask(local(), name).assert_addresses(&["1.1.1.1"]);
     answers("before.example");
@@ -563,7 +563,7 @@ fn dnsmasq_keeps_port_53_and_asks_stubborn() {
 /// dnsmasq in the part of Pi-hole, which is made of it, and a program that writes its settings as Pi-hole's own does.
 #[test]
 fn pi_hole_is_told_to_ask_stubborn_and_told_back() {
-    if !isolated() {
+    if !installed(&["dnsmasq"]) || !isolated() {
         return;
     }
     let machine = Machine::new();
@@ -577,9 +577,7 @@ fn pi_hole_is_told_to_ask_stubborn_and_told_back() {
     let directory = machine.directory.path().join("opt");
     fs::create_dir(&directory).unwrap();
     let program = directory.join("pihole-FTL");
-    let found = Command::new("sh").args(["-c", "PATH=$PATH:/usr/sbin command -v dnsmasq"]).output().unwrap();
-    let dnsmasq = String::from_utf8(found.stdout).unwrap();
-    fs::copy(dnsmasq.trim(), &program).expect("dnsmasq, of the package dnsmasq-base");
+    fs::copy(find("dnsmasq").unwrap(), &program).unwrap();
     let start = format!("{} -x /run/dnsmasq.pid -C /run/pihole.conf", program.display());
     machine.imitation(
         "service",

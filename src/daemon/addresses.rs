@@ -190,6 +190,10 @@ mod tests {
             eprintln!("SKIPPED: not root, and no network namespace to be had without being so");
             return;
         }
+        if Command::new("ip").arg("-V").output().is_err() {
+            eprintln!("SKIPPED: ip is not installed: apt-get install iproute2");
+            return;
+        }
         let this_test = module_path!().split_once("::").unwrap().1.to_owned() + "::inside_a_namespace";
         let output = namespace(&std::env::current_exe().unwrap())
             .args(["--exact", &this_test, "--ignored", "--nocapture"])

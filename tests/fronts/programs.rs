@@ -4,15 +4,16 @@
 
 use std::fs;
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 
 use tempfile::TempDir;
 
+use crate::support_more::find;
+
 /// A resolver that a configuration file tells everything.
 pub struct Program {
-    name: &'static str,
-    package: &'static str,
+    pub name: &'static str,
     /// `{dir}`, `{ip}`, `{port}`, `{to}` and `{to_port}` are filled in.
     config: &'static str,
     /// The same.
@@ -21,7 +22,6 @@ pub struct Program {
 
 pub const BIND: Program = Program {
     name: "named",
-    package: "bind9",
     config: r#"options {
     directory "{dir}"; pid-file "{dir}/pid"; session-keyfile "{dir}/session";
     listen-on port {port} { {ip}; }; listen-on-v6 { none; };
@@ -35,7 +35,6 @@ controls { };
 
 pub const UNBOUND: Program = Program {
     name: "unbound",
-    package: "unbound",
     config: r#"server:
     interface: {ip}@{port}
     username: ""
@@ -56,7 +55,6 @@ forward-zone:
 
 pub const KNOT_RESOLVER: Program = Program {
     name: "kresd",
-    package: "knot-resolver",
     config: r#"net.listen('{ip}', {port}, { kind = 'dns' })
 modules.unload('ta_update')
 modules.unload('ta_signal_query')
@@ -79,22 +77,6 @@ impl Drop for Front {
         let _killed = self.child.kill();
         let _status = self.child.wait();
     }
-}
-
-/// Servers stand in sbin, which is not in everybody's PATH.
-fn find(name: &str) -> Option<PathBuf> {
-    let path = std::env::var("PATH").unwrap_or_default();
-    let places = path.split(':').chain(["/usr/sbin", "/sbin", "/usr/bin"]);
-    places.map(|place| Path::new(place).join(name)).find(|path| path.is_file())
-}
-
-/// Whether the program is there; says so if not.
-pub fn installed(program: &Program) -> bool {
-    let found = find(program.name).is_some();
-    if !found {
-        eprintln!("SKIPPED: {} is not installed: apt-get install {}", program.name, program.package);
-    }
-    found
 }
 
 impl Program {
@@ -137,7 +119,12 @@ pub mod resolved {
             ["lib/systemd", "usr/lib/systemd"].map(|place| unpacked.join(place).join("systemd-resolved"));
         let found = places.into_iter().find(|path| path.is_file());
         if found.is_none() {
-            eprintln!("SKIPPED: there is no systemd-resolved; {UNPACKED} may name a directory with it");
+            let test = std::thread::current();
+            eprintln!(
+                "SKIPPED {}: systemd-resolved is not installed: apt-get download systemd-resolved, dpkg-deb -x it into a \
+                 directory, and name that in {UNPACKED}",
+                test.name().unwrap()
+            );
         }
         found
     }

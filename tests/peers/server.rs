@@ -10,25 +10,12 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::thread;
 use std::time::Instant;
 
-use crate::support_more::DEADLINE;
+use crate::support_more::{DEADLINE, find};
 
-/// The Debian package of each program.
-const PACKAGES: &[(&str, &str)] = &[
-    ("dig", "bind9-dnsutils"),
-    ("delv", "bind9-dnsutils"),
-    ("kdig", "knot-dnsutils"),
-    ("unbound", "unbound"),
-    ("nsd", "nsd"),
-];
-
-/// Where it is, wherever PATH leads.
+/// Where a program is that [`installed`](crate::support_more::installed) has found.
 #[track_caller]
 pub fn program(name: &str) -> PathBuf {
-    let path = std::env::var("PATH").unwrap_or_default();
-    let places = path.split(':').chain(["/usr/bin", "/usr/sbin", "/usr/local/sbin"]);
-    let found = places.map(|place| PathBuf::from(place).join(name)).find(|path| path.is_file());
-    let package = PACKAGES.iter().find(|(program, _)| *program == name).unwrap().1;
-    found.unwrap_or_else(|| panic!("{name} is not installed: apt-get install {package}"))
+    find(name).unwrap_or_else(|| panic!("{name} is not installed, and was not asked for"))
 }
 
 /// A server under test's hand; ended when dropped.

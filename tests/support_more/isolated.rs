@@ -4,6 +4,8 @@ use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::process::Command;
 
+use super::{find, installed};
+
 /// Set in the run within the namespaces.
 const INSIDE: &str = "STUBBORN_TEST_IN_NAMESPACES";
 
@@ -18,6 +20,9 @@ pub fn isolated() -> bool {
         eprintln!("SKIPPED {test}: only root may make network and mount namespaces");
         return false;
     }
+    if !installed(&["ip"]) {
+        return false;
+    }
     let mut command = Command::new("unshare");
     command.args(["--net", "--mount", "--"]).arg(std::env::current_exe().unwrap());
     command.args(["--exact", &test, "--nocapture"]).env(INSIDE, "1");
@@ -30,7 +35,7 @@ pub fn isolated() -> bool {
 /// Runs ip(8) within this namespace.
 #[track_caller]
 pub fn ip(arguments: &str) {
-    let status = Command::new("ip").args(arguments.split(' ')).status().expect("ip, of the package iproute2");
+    let status = Command::new(find("ip").unwrap()).args(arguments.split(' ')).status().unwrap();
     assert!(status.success(), "ip {arguments}");
 }
 

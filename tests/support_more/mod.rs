@@ -8,11 +8,13 @@ pub mod gate;
 pub mod isolated;
 pub mod namespace;
 pub mod process;
+pub mod programs;
 pub mod upstream;
 
 pub use gate::Gate;
 pub use isolated::{ip, isolated, run};
 pub use process::{Ended, Process, Start};
+pub use programs::{find, installed};
 pub use upstream::{Call, ScriptedUpstream};
 
 use std::net::SocketAddr;
