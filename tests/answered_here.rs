@@ -350,11 +350,11 @@ fn a_route_that_is_trusted_with_nothing_has_no_inside_answers() {
 }
 
 #[test]
-fn a_route_whose_server_is_outside_is_told_by_check_and_shown_with_what_it_has() {
+fn check_warns_of_a_route_whose_server_is_outside_and_config_show_has_its_networks() {
     let config = TempConfig::new("\n[[route]]\ndomain = \"corp.example\"\nservers = [\"9.9.9.9\"]\n");
     let (text, code) = on(&config, &["check"]);
     assert_eq!(code, Some(0), "{text}");
-    for part in ["stubborn.toml:3:", "9.9.9.9 is no inside address", "networks = ["] {
+    for part in ["stubborn.toml:3:", "9.9.9.9 is not an inside address", "networks = ["] {
         assert!(text.contains(part), "no {part:?} in {text}");
     }
     let (text, _) = on(&config, &["config", "show"]);
@@ -363,9 +363,9 @@ fn a_route_whose_server_is_outside_is_told_by_check_and_shown_with_what_it_has()
     assert!(text.contains("removed"), "{text}");
 }
 
-/// The servers of routes are attackers' then: what passes below each route is what it is trusted with.
+/// The audit's attackers act as the routes' servers: below each route, only the addresses that it is trusted with pass.
 #[test]
-fn an_audit_plays_below_every_route() {
+fn an_audit_tests_every_route() {
     let corp =
         "[[route]]\ndomain = \"corp.example.org\"\nservers = [\"10.0.0.53\"]\nnetworks = [\"10.0.0.0/8\"]\n";
     let lab = "[[route]]\ndomain = \"lab.example.org\"\nservers = [\"9.9.9.9\"]\n";
@@ -388,15 +388,19 @@ fn an_audit_plays_below_every_route() {
 // --------------------------------------------------------------------------------------------- search lists
 
 #[test]
-fn a_name_that_a_search_list_may_have_made_is_told_which_line_decides() {
+fn the_refusal_of_a_name_that_a_search_list_may_have_made_says_which_line_decides() {
     let text = "[[local]]\nname = \"*.example.org\"\naddresses = [\"192.168.1.5\"]\n";
     let upstream = Zone::new().serve();
     let daemon = TestDaemon::start(upstream.address(), &format!("{text}[log]\nlevel = \"debug\"\n"));
     let from = daemon.lines();
     let reply = daemon.ask("grafana.dev.example.org", A);
     assert_eq!(reply.rcode(), NXDOMAIN, "{reply:?}");
-    let parts =
-        ["search list", "of grafana.dev;", "stubborn.toml:1", "[[local]] name = \"grafana.dev.example.org\""];
+    let parts = [
+        "search list",
+        "from the public name grafana.dev;",
+        "stubborn.toml:1",
+        "[[local]] name = \"grafana.dev.example.org\"",
+    ];
     let told = reply.errors();
     for part in parts.iter().chain(&["\"*.dev.example.org\""]) {
         assert!(told[0].1.contains(part), "no {part:?} in {told:?}");

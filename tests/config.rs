@@ -155,14 +155,14 @@ fn what_hands_over_more_than_it_says_is_warned_of() {
     let networks = "networks = [\"192.168.0.0/16\"]";
     for (text, warned) in [
         (route("corp.example", inside, ""), None),
-        (route("corp.example", outside, ""), Some("9.9.9.9 is no inside address")),
-        (route("corp.example", "\"10.0.0.1\", \"9.9.9.9\"", ""), Some("may have no inside address")),
+        (route("corp.example", outside, ""), Some("9.9.9.9 is not an inside address")),
+        (route("corp.example", "\"10.0.0.1\", \"9.9.9.9\"", ""), Some("may not have inside addresses")),
         (route("corp.example", outside, networks), None),
         (route("corp.example", outside, "networks = []"), None),
         (route("corp.example", "", ""), None),
         (route("com", inside, ""), Some("\"com\" is a public suffix")),
         (route("com", inside, "networks = []"), Some("\"com\" is a public suffix")),
-        (route("com", "", ""), Some("asks nobody")),
+        (route("com", "", ""), Some("asks no server for any of them")),
         (route("duckdns.org", inside, networks), Some("they may answer with 192.168.0.0/16")),
         (route("nip.io", outside, networks), Some("they may answer with 192.168.0.0/16")),
         (route("me.duckdns.org", inside, ""), None),

@@ -48,7 +48,7 @@ pub struct Loaded {
 
 /// Where included files come from.
 pub trait Files {
-    /// All of a regular file.
+    /// Reads a whole regular file.
     fn read(&self, path: &Path) -> io::Result<Vec<u8>>;
     /// The names of the files in a directory.
     fn list(&self, directory: &Path) -> io::Result<Vec<OsString>>;
@@ -76,7 +76,7 @@ impl Files for Disk {
     }
 }
 
-/// The file system for a single reading: the configuration may come out of a pipe.
+/// The file system, for a command that reads the configuration once: it may come from a pipe.
 #[derive(Debug, Clone, Copy)]
 struct Once;
 
@@ -90,10 +90,10 @@ impl Files for Once {
     }
 }
 
-/// What a file holds, or what comes out of a pipe or a device: nothing more does, so there is no reading it again.
+/// Reads a file, a pipe or a device to its end. A pipe or a device gives its content only once.
 ///
 /// # Errors
-/// What the system says; it is too long, or nothing comes.
+/// The error of the system; the file is too long; or the pipe stays silent.
 pub fn read_once(path: &Path) -> io::Result<Vec<u8>> {
     files::read_once(path, LONGEST_FILE)
 }

@@ -109,7 +109,7 @@ pub fn domain_name(text: &str) -> Result<Name, Wrong> {
     values::domain(text)
 }
 
-/// Others than one owner have names in this domain: it is a public suffix, or gives names to everybody.
+/// Whether several owners have names in this domain: it is a public suffix, or gives names to anybody.
 pub fn is_shared_domain(domain: &Name) -> bool {
     domain.as_ref().label_count() == 0 || trust::strangers_in(domain).is_some()
 }

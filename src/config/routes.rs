@@ -33,7 +33,7 @@ const PRESETS: &[RoutePreset] = &[RoutePreset {
     networks: &["100.64.0.0/10", "fd7a:115c:a1e0::/48"],
 }];
 
-/// What `types` may be.
+/// The values of `types`.
 pub(super) const TYPES: &[(&str, Types)] = &[("addresses", Types::Addresses), ("all", Types::All)];
 
 /// The route preset of that name.
@@ -64,7 +64,7 @@ impl Seen {
     }
 }
 
-/// A route's domain is that of a preset, or below it.
+/// Whether a route's domain is a preset's domain or below it.
 pub(super) fn is_preset_domain(domain: &Name) -> bool {
     PRESETS.iter().any(|preset| preset.covers(domain))
 }
@@ -112,7 +112,7 @@ pub(super) fn route(table: &Table<'_>, listen: &[SocketAddr], seen: &mut Seen) -
         (None, None) => return None,
     };
     if servers.is_empty() && !table.get("servers").is_some_and(|value| value.is_empty_list()) {
-        // Each of those that are written is wrong, which was told.
+        // Servers are written, and each was reported as wrong.
         return None;
     }
     let (networks, none_implied) = match (written, preset) {
@@ -138,8 +138,8 @@ pub(super) fn route(table: &Table<'_>, listen: &[SocketAddr], seen: &mut Seen) -
 fn refuse_networks(table: &Table<'_>) {
     if let Some(value) = table.get("networks") {
         value.wrong(
-            Wrong::new("without servers nothing is asked that could answer with these networks")
-                .help("leave networks out, or write the domain's own servers"),
+            Wrong::new("without servers, nothing can answer with these networks")
+                .help("leave out networks, or list the domain's servers"),
         );
     }
 }

@@ -1,4 +1,4 @@
-//! Whom to ask, as it is written in `servers`.
+//! Reads the values of `servers`.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
@@ -12,7 +12,7 @@ pub(super) fn server(text: &str) -> Result<Server, Wrong> {
     if text == "system" { Ok(Server::System) } else { endpoint(text).map(Server::At) }
 }
 
-/// A server of a route, which has to be named.
+/// A server of a route: an address, never `system`.
 pub(super) fn route_server(text: &str) -> Result<Endpoint, Wrong> {
     if text == "system" {
         return Err(Wrong::new("a route cannot ask \"system\"").help(
@@ -26,17 +26,17 @@ fn endpoint(text: &str) -> Result<Endpoint, Wrong> {
     if let Some((scheme, rest)) = text.split_once("://") {
         return Err(match scheme {
             "tls" | "https" | "quic" | "h3" => {
-                Wrong::new(format!("{}: {scheme}:// is not spoken by this version", quoted(text)))
+                Wrong::new(format!("{}: {scheme}:// is not supported by this version", quoted(text)))
                     .help("this version asks in plain DNS only; encrypted servers are planned")
             }
             "udp" | "tcp" | "dns" => Wrong::new(format!("{} needs no {scheme}://", quoted(text)))
-                .help(format!("write {}: plain DNS uses UDP, and TCP where that does not do", quoted(rest))),
-            other => Wrong::new(format!("{}: {} is no way to ask", quoted(text), quoted(other)))
+                .help(format!("write {}: plain DNS uses UDP, and TCP if UDP is not enough", quoted(rest))),
+            other => Wrong::new(format!("{}: {} is not a known scheme", quoted(text), quoted(other)))
                 .help("write an address, such as \"9.9.9.9\" or \"127.0.0.1:5300\""),
         });
     }
     if nearest(text, ["system"]).is_some() {
-        return Err(Wrong::new(format!("{} is no server", quoted(text))).help("did you mean \"system\"?"));
+        return Err(Wrong::new(format!("{} is not a server", quoted(text))).help("did you mean \"system\"?"));
     }
     if text.contains('%') && text.parse::<SocketAddr>().is_err() {
         return on_interface(text);
@@ -47,13 +47,12 @@ fn endpoint(text: &str) -> Result<Endpoint, Wrong> {
         && v6.ip().is_unicast_link_local()
         && v6.scope_id() == 0
     {
-        return Err(Wrong::new(format!("{} does not say on which interface", quoted(text))).help(format!(
-            "a link-local address means something on one interface only: write \"{ip}%eth0\""
-        )));
+        return Err(Wrong::new(format!("{} does not name its interface", quoted(text)))
+            .help(format!("a link-local address is valid on one interface only: write \"{ip}%eth0\"")));
     }
     let multicast_or_none = ip.is_unspecified() || ip.is_multicast() || ip == IpAddr::V4(Ipv4Addr::BROADCAST);
     if multicast_or_none {
-        return Err(Wrong::new(format!("{} is no address of a server", quoted(text)))
+        return Err(Wrong::new(format!("{} is not the address of a server", quoted(text)))
             .help("write the address of one machine, such as \"9.9.9.9\""));
     }
     if address.port() == 0 {
@@ -65,7 +64,7 @@ fn endpoint(text: &str) -> Result<Endpoint, Wrong> {
 /// A link-local server: `fe80::1%eth0`, `[fe80::1%eth0]:5353`.
 fn on_interface(text: &str) -> Result<Endpoint, Wrong> {
     let wrong = || {
-        Wrong::new(format!("{} is no address", quoted(text))).help(
+        Wrong::new(format!("{} is not an address", quoted(text))).help(
             "write a link-local address with its interface: \"fe80::1%eth0\" or \"[fe80::1%eth0]:5353\"",
         )
     };
@@ -79,8 +78,8 @@ fn on_interface(text: &str) -> Result<Endpoint, Wrong> {
         None => return Err(wrong()),
     };
     Endpoint::on_interface(address, port).map_err(|error| match error.is_unknown_interface() {
-        true => Wrong::new(format!("{} is on an interface that does not exist here", quoted(text)))
-            .help("`ip link` lists those there are; it has to exist when the configuration is read"),
+        true => Wrong::new(format!("{} is on an interface that does not exist", quoted(text)))
+            .help("`ip link` lists the interfaces; this one must exist when the configuration is read"),
         false => wrong(),
     })
 }
@@ -90,7 +89,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_server_is_the_system_s_or_an_address_with_its_interface_where_it_needs_one() {
+    fn a_server_is_system_or_an_address_and_a_link_local_address_names_its_interface() {
         assert_eq!(server("system"), Ok(Server::System));
         for (text, expected) in [
             ("fe80::1%lo", Some("[fe80::1%1]:53")),

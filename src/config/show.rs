@@ -222,7 +222,7 @@ fn exception(exception: &Exception) -> Vec<Row> {
 fn route(route: &Route) -> Vec<Row> {
     let Route { servers, trust } = route;
     let mut rows = vec![("domain", trust.domain.to_string().into()), ("servers", texts(servers))];
-    // Without servers there is no answer that could have an address.
+    // Without servers, no answer can have an inside address.
     if !servers.is_empty() {
         rows.push(("networks", texts(&trust.networks)));
     }

@@ -232,7 +232,7 @@ impl<'a> Value<'a> {
         self.value.is_array()
     }
 
-    /// It is a list without values.
+    /// Whether the value is an empty list.
     pub(super) fn is_empty_list(&self) -> bool {
         self.value.as_array().is_some_and(|items| items.is_empty())
     }

@@ -1,8 +1,8 @@
-//! What a `[[route]]` may answer where its `networks` are not written, and domains that strangers have names in.
+//! The inside addresses that a `[[route]]` without `networks` may answer with, and domains in which strangers have names.
 //!
-//! A route opens the guard. That is asked for with `networks`, or follows from what is trusted already: servers inside, and a
-//! domain of one owner. A server on the Internet is nobody's to trust only because a name is sent to it, and below `com` or
-//! `duckdns.org` an inside server passes on what strangers say.
+//! A route opens the guard. The operator asks for that with `networks`; or it follows if all servers are inside and the domain
+//! has one owner. A server on the Internet is not trusted only because a route sends names to it. Below `com` or `duckdns.org`,
+//! an inside server passes on what strangers say.
 
 use std::net::IpAddr;
 use std::sync::LazyLock;
@@ -18,16 +18,16 @@ use crate::policy;
 use crate::resolve::{LocalName, Route};
 use crate::upstream::Endpoint;
 
-/// The ranges of the guard's table in which a server is inside.
+/// The ranges of the guard's table whose addresses are those of inside servers.
 const INSIDE: [&str; 5] = ["private-use", "unique-local", "loopback", "link-local", "shared-address-space"];
 
-/// Networks that come without being written, or why there are none.
+/// The networks of a route that does not list any, or why it has none.
 pub(super) fn implied(domain: &Name, servers: &[Endpoint]) -> Result<Vec<IpNet>, String> {
     if let Some(why) = strangers_in(domain) {
         return Err(why);
     }
     match servers.iter().find(|server| !is_inside(server.address().ip())) {
-        Some(server) => Err(format!("{server} is no inside address")),
+        Some(server) => Err(format!("{server} is not an inside address")),
         None => Ok(policy::default_networks()),
     }
 }
@@ -40,26 +40,26 @@ fn is_inside(address: IpAddr) -> bool {
 
 /// Why strangers have names below `domain`, if they do.
 pub(super) fn strangers_in(domain: &Name) -> Option<String> {
-    // home.arpa is a public suffix, but of one network at a time.
+    // home.arpa is a public suffix, but each network has its own.
     if policy::special_domain(domain.as_ref()).is_some() {
         return None;
     }
     let shown = || quoted(&domain.to_string());
-    // The list has "*.ck" and "*.compute.amazonaws.com": each name below such a domain is a suffix.
+    // The list has "*.ck" and "*.compute.amazonaws.com": each name directly below such a domain is a public suffix.
     let below =
         || Name::from_text(&format!("any-name.{domain}")).is_ok_and(|name| public_suffix(&name).is_some());
     if public_suffix(domain).is_some() || below() {
         return Some(format!("{} is a public suffix: strangers have names below it", shown()));
     }
-    shared(domain).map(|owner| format!("below {} everybody can have a name for any address", quoted(&owner)))
+    shared(domain).map(|owner| format!("anybody can have a name for any address below {}", quoted(&owner)))
 }
 
-/// Strangers have names in the route's domain. The domain of a preset is known to be safe to send to its servers.
+/// Whether strangers have names in the route's domain. The domain of a preset is known to be safe with the preset's servers.
 pub fn is_of_strangers(route: &Route) -> bool {
     !routes::is_preset_domain(&route.trust.domain) && strangers_in(&route.trust.domain).is_some()
 }
 
-/// Warns of a route that hands over more than its owner's names, or whose inside answers are all removed.
+/// Warns of a route that covers other owners' names, and of one whose inside answers are all removed.
 pub(super) fn warn_of_route(value: &Value<'_>, route: &Route, none_implied: Option<&str>) {
     let Route { servers, trust } = route;
     let networks: Vec<String> = trust.networks.iter().map(ToString::to_string).collect();
@@ -67,7 +67,7 @@ pub(super) fn warn_of_route(value: &Value<'_>, route: &Route, none_implied: Opti
     let owner = "name the domain of one owner, such as \"corp.example\"";
     let wrong = match (why, none_implied) {
         (Some(why), _) if servers.is_empty() => {
-            Wrong::new(format!("{why}; this route asks nobody for any of them"))
+            Wrong::new(format!("{why}; this route asks no server for any of them"))
                 .help("name the domain of one owner, unless all of them are meant")
         }
         (Some(why), _) if !networks.is_empty() => {
@@ -79,15 +79,15 @@ pub(super) fn warn_of_route(value: &Value<'_>, route: &Route, none_implied: Opti
             Wrong::new(format!("{why}; this route sends them all to its servers")).help(owner)
         }
         (None, Some(why)) => {
-            Wrong::new(format!("its names may have no inside address: no networks are written, and {why}"))
-                .help("write the networks its names are in, such as networks = [\"10.0.0.0/8\"], or networks = [] for none")
+            Wrong::new(format!("its names may not have inside addresses: it does not list networks, and {why}"))
+                .help("list the networks that its names are in, such as networks = [\"10.0.0.0/8\"], or write networks = [] for none")
         }
         (None, None) => return,
     };
     value.warn(wrong);
 }
 
-/// Warns of a wildcard that answers for strangers' names.
+/// Warns of a wildcard that covers strangers' names.
 pub(super) fn warn_of_local(value: &Value<'_>, local: &LocalName) {
     if let Some(why) = strangers_in(&local.name).filter(|_| local.wildcard) {
         let addresses: Vec<String> = local.addresses.iter().map(ToString::to_string).collect();
@@ -101,7 +101,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_route_without_networks_has_some_only_where_its_servers_are_inside_and_its_domain_has_one_owner() {
+    fn a_route_without_networks_is_trusted_only_if_its_servers_are_inside_and_its_domain_has_one_owner() {
         for (domain, servers, trusted) in [
             ("corp.example", &["10.0.0.53"][..], true),
             ("corp.example", &["172.16.0.1", "192.168.1.1", "127.0.0.1", "169.254.1.1", "100.64.0.1"], true),

@@ -221,8 +221,8 @@ pub(super) fn nat64(text: &str) -> Result<Ipv6Net, Wrong> {
             .help("bits 64 to 71 of a translator's prefix are zero"));
     }
     if TranslatorPlace::of(prefix).is_none() {
-        return Err(Wrong::new(format!("{} is where no translator can be", quoted(text)))
-            .help("a translator's prefix is 64:ff9b::/96, or in 64:ff9b:1::/48, or in public space, or a unique-local /96"));
+        return Err(Wrong::new(format!("{} cannot be the prefix of a translator", quoted(text)))
+            .help("it must be 64:ff9b::/96, in 64:ff9b:1::/48, in public space, or a unique-local /96"));
     }
     Ok(prefix)
 }

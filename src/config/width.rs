@@ -8,14 +8,14 @@ use super::error::{Wrong, quoted};
 use crate::dns::{self, Name};
 use crate::policy::PRESETS;
 
-/// Services whose names answer with the address they spell. Nobody owns a name there, and their source is public: the
-/// presets say where.
+/// Services whose names answer with the address that they spell. Nobody owns a name there. Their source is public: the presets
+/// link to it.
 const SPELLED: &[&str] = &["nip.io", "sslip.io", "traefik.me"];
 
-/// Domains below which everybody can have a name for any address, at any depth, and nobody has one for long.
+/// Domains below which anybody can have a name for any address, at any depth, and names change hands.
 const ANYBODY: &[&str] = &[
-    // They answer with the address in the name, or did. How they read it is not published, or is looser than what an
-    // exception can hold them to.
+    // They answer with the address in the name, or used to. How they read it is not published, or is looser than what an
+    // exception can check.
     "xip.io",
     "xip.name",
     "local-ip.co",
@@ -27,17 +27,17 @@ const ANYBODY: &[&str] = &[
     "ip6.name",
     "getip.dev",
     "nip.direct",
-    // A name for any address, for whoever asks.
+    // Gives anybody a name for any address.
     "ipq.co",
-    // Made for rebinding: another address each time.
+    // Made for rebinding: each answer has another address.
     "1u.ms",
     "rbndr.us",
     "rebind.network",
     "rebind.it",
     "rebindtest.com",
     "lock.cmpxchg8b.com",
-    // Loggers of requests from attacked machines: interactsh, Burp Collaborator and their like. Names are given out by the
-    // minute, and some answer with an address of the asker's choice.
+    // Log requests from attacked machines: interactsh, Burp Collaborator and similar. Names are short-lived, and some answer
+    // with an address that the attacker chooses.
     "interact.sh",
     "oast.fun",
     "oast.live",
@@ -66,8 +66,8 @@ const ANYBODY: &[&str] = &[
     "xss.ht",
 ];
 
-/// Domains that give each customer a name, like a public suffix: one name below is one owner's. `*` is one label of the
-/// provider's own, such as a region.
+/// Domains that give each customer a name, like a public suffix: each name directly below has one owner. `*` is one label of
+/// the provider, such as a region.
 const GIVEN: &[&str] = &[
     // Dynamic DNS and free names.
     "changeip.com",
@@ -81,7 +81,7 @@ const GIVEN: &[&str] = &[
     "selfhost.de",
     "selfhost.eu",
     "quickconnect.to",
-    // afraid.org's most used.
+    // The most used domains of afraid.org.
     "chickenkiller.com",
     "crabdance.com",
     "ignorelist.com",
@@ -121,7 +121,7 @@ const GIVEN: &[&str] = &[
     "tunnelto.dev",
     "zrok.io",
     "share.zrok.io",
-    // Workshops in a browser.
+    // Development environments in a browser.
     "app.github.dev",
     "beeceptor.com",
     "codesandbox.io",
@@ -132,7 +132,7 @@ const GIVEN: &[&str] = &[
     "replit.dev",
     "stackblitz.io",
     "webcontainer.io",
-    // Clouds: what stands above the names that the public suffix list holds, and what it leaves out.
+    // Clouds: parents of domains that the public suffix list holds, and domains that it leaves out.
     "amazonaws.com",
     "amazonaws.com.cn",
     "compute.amazonaws.com",
@@ -195,7 +195,7 @@ pub(super) fn refuse_wide_domain(domain: &Name, narrowing: Narrowing) -> Result<
         }
         _ => {}
     }
-    // The owner of a label answers for all below it, whatever address the name spells.
+    // The owner of a label answers for all names below it, whatever address a name spells.
     let gives_names = |help: String| {
         Err(Wrong::new(format!(
             "{} gives names to everybody: strangers could point theirs at your network",
@@ -214,13 +214,13 @@ pub(super) fn refuse_wide_domain(domain: &Name, narrowing: Narrowing) -> Result<
         None => {}
     }
     let any_address = |service: &str| {
-        Wrong::new(format!("below {} everybody can have a name for any address", quoted(service)))
+        Wrong::new(format!("anybody can have a name for any address below {}", quoted(service)))
     };
     if let Some(service) = spelled(domain)
         && !narrowing.address_in_name
     {
         let preset =
-            preset_for(domain).map(|preset| format!("write preset = {} in its place, or ", quoted(preset)));
+            preset_for(domain).map(|preset| format!("write preset = {} instead, or ", quoted(preset)));
         return Err(any_address(service)
             .help(format!("{}set exact = true with one full name", preset.unwrap_or_default())));
     }
@@ -238,7 +238,7 @@ fn own_name(domain: &Name) -> String {
     }
 }
 
-/// The preset for names of this domain.
+/// The preset for names in this domain.
 fn preset_for(domain: &Name) -> Option<&'static str> {
     let is_for = |text: &&str| Name::from_text(text).is_ok_and(|own| domain.as_ref().is_within(own.as_ref()));
     PRESETS.iter().find(|preset| preset.domains.iter().any(is_for)).map(|preset| preset.name)
@@ -260,13 +260,13 @@ fn names(table: &[&'static str]) -> Vec<(Name, &'static str)> {
     table.iter().filter_map(|owner| Some((Name::from_text(owner).ok()?, *owner))).collect()
 }
 
-/// The row that `domain` is, or lies below.
+/// The row that is `domain` or a domain above it.
 fn row_above(rows: &[(Name, &'static str)], domain: &Name) -> Option<&'static str> {
     let domain = domain.as_ref();
     rows.iter().find(|(owner, _)| domain.is_within(owner.as_ref())).map(|(_, owner)| *owner)
 }
 
-/// The owner of names that everybody can have, if the domain is one of them or gives names to everybody.
+/// The domain that lets anybody have names in `domain`, if there is one.
 pub(super) fn shared(domain: &Name) -> Option<String> {
     let owner = spelled(domain).or_else(|| anybody(domain)).map(str::to_owned);
     owner.or_else(|| is_given(domain).then(|| domain.to_string()))
@@ -282,7 +282,7 @@ fn anybody(domain: &Name) -> Option<&'static str> {
     row_above(&NAMES, domain)
 }
 
-/// The domain is a row of [`GIVEN`] itself.
+/// Whether the domain itself is a row of [`GIVEN`].
 fn is_given(domain: &Name) -> bool {
     static NAMES: Names = LazyLock::new(|| names(GIVEN));
     NAMES.iter().any(|(owner, _)| {
@@ -370,7 +370,7 @@ mod tests {
     }
 
     #[test]
-    fn what_an_address_in_the_name_makes_acceptable_has_a_preset_with_a_source() {
+    fn each_domain_that_address_in_name_makes_acceptable_has_a_preset_with_a_source() {
         for domain in SPELLED {
             assert!(preset_for(&Name::from_text(domain).unwrap()).is_some(), "{domain}");
         }

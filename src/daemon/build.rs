@@ -284,7 +284,7 @@ impl Source {
     }
 }
 
-/// Wildcards that answer for public names on this machine, as its search list makes them.
+/// A warning for each wildcard that answers public names on this machine, because of the machine's search list.
 fn searched(locals: &[LocalName], search: &[Name]) -> Vec<String> {
     let of_local = |local: &LocalName| {
         let LocalName { name, origin, .. } = local;
@@ -292,8 +292,8 @@ fn searched(locals: &[LocalName], search: &[Name]) -> Vec<String> {
         let suffix = name.to_string();
         let suffix = suffix.strip_suffix(&format!(".{domain}"))?.to_owned();
         Some(format!(
-            "{origin}: \"*.{name}\" answers every public name that ends in \"{suffix}\" and has no answer of its own, since \
-             this machine's search list has {domain}: name the hosts one by one"
+            "{origin}: this machine has {domain} in its search list, so \"*.{name}\" answers every public name that ends in \
+             \"{suffix}\" and has no answer of its own: write the hosts one by one"
         ))
     };
     locals.iter().filter(|local| local.wildcard).filter_map(of_local).collect()
@@ -365,14 +365,17 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_wildcard_that_the_search_list_of_this_machine_turns_public_names_into_is_warned_of() {
+    fn a_wildcard_that_answers_public_names_because_of_the_search_list_gets_a_warning() {
         let table = |name: &str| format!("[[local]]\nname = \"{name}\"\naddresses = [\"10.0.0.1\"]\n");
         let text = ["*.dev.example.org", "*.staging.example.org", "com.example.org"].map(table).concat();
         let loaded = config::from_text(Path::new("a.toml"), &text, &Disk, 0).unwrap();
         let search = ["lan", "example.org"].map(|name| Name::from_text(name).unwrap());
         let warnings = searched(&loaded.config.locals, &search);
         assert_eq!(warnings.len(), 1, "{warnings:?}");
-        assert!(warnings[0].starts_with("a.toml:1: \"*.dev.example.org\" answers"), "{warnings:?}");
+        assert!(
+            warnings[0].contains("\"*.dev.example.org\" answers") && warnings[0].starts_with("a.toml:1: "),
+            "{warnings:?}"
+        );
         assert_eq!(searched(&loaded.config.locals, &[]), [""; 0]);
     }
 }

@@ -158,13 +158,13 @@ mod tests {
         assert_eq!(
             told(text),
             [format!(
-                r#"{shown}: 5 lines and names cannot be used: line 2: "nas" is no address; line 3: "\027[2J" is no address; line 4: an address without a name; and 2 more"#
+                r#"{shown}: 5 lines and names cannot be used: line 2: "nas" is not an address; line 3: "\027[2J" is not an address; line 4: the address has no name; and 2 more"#
             )]
         );
         assert_eq!(told(text), Vec::<String>::new(), "the same again");
         assert_eq!(
             told("x\n"),
-            [format!(r#"{shown}: 1 line or name cannot be used: line 1: "x" is no address"#)]
+            [format!(r#"{shown}: 1 line or name cannot be used: line 1: "x" is not an address"#)]
         );
         assert_eq!(told("192.168.1.1 one\n"), Vec::<String>::new());
     }

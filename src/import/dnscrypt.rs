@@ -71,7 +71,7 @@ const OTHERS: &[(&str, Fate)] = &[
     ("disabled_server_names", Left("servers are those of [upstream], whatever they are")),
     ("require_*", Left("servers are those of [upstream], whatever they are")),
     ("lb_*", Left("servers are asked one after the other, the next as soon as one is slow")),
-    ("force_tcp", Left("UDP is asked first, and TCP where that does not do")),
+    ("force_tcp", Left("UDP is asked first, and TCP if UDP is not enough")),
     ("http3*", Left("plain DNS is asked only")),
     ("proxy", Left("servers are asked directly")),
     ("http_proxy", Left("servers are asked directly")),

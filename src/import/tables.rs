@@ -214,7 +214,7 @@ pub(super) const UNBOUND: &[(&str, Fate)] = &[
     ("serve-expired-*", Left("a stale answer is given where no server answers: `serve-stale` in [cache]")),
     ("ratelimit*", Left("queries are not rated")),
     ("prefer-ip*", Left("servers are asked in the order in which they are written")),
-    ("tcp-upstream", Left("UDP is asked first, and TCP where that does not do")),
+    ("tcp-upstream", Left("UDP is asked first, and TCP if UDP is not enough")),
     ("udp-*", Needless(NOT_NEEDED)),
     ("tcp-*", Needless(NOT_NEEDED)),
     ("max-*", Needless(NOT_NEEDED)),

@@ -215,7 +215,7 @@ impl Reader {
             }
             "forward-no-cache" | "stub-no-cache" => draft.leave(from, "there is one cache for all"),
             "forward-tcp-upstream" | "stub-tcp-upstream" => {
-                draft.needless(from, "UDP is asked first, and TCP where that does not do");
+                draft.needless(from, "UDP is asked first, and TCP if UDP is not enough");
             }
             "stub-prime" => draft.needless(from, "zones are not resolved here"),
             _ => draft.unknown(from),

@@ -54,7 +54,7 @@ fn each_embedding(address: Ipv6Addr, nat64: &[Ipv6Net], mut found: impl FnMut(Em
     if bits >> 32 & 0xfdff_ffff == 0x0000_5efe {
         found(Embedding::Isatap);
     }
-    // Of nested prefixes the longest routes the packet, if all of them are real: somebody else may have announced one.
+    // The longest of nested prefixes routes the packet, if all of them are real. One may be forged, so each counts.
     for length in NAT64_LENGTHS {
         let is_well_known = length == 96 && within(WELL_KNOWN_NAT64, 96);
         let holds = |prefix: &Ipv6Net| prefix.prefix_len() == length && prefix.contains(&address);
@@ -128,9 +128,9 @@ mod tests {
         }
     }
 
-    /// A longer prefix that somebody announced must not hide what the shorter one says.
+    /// A longer prefix, perhaps forged, must not hide the address behind the shorter one.
     #[test]
-    fn every_prefix_around_an_address_has_its_say() {
+    fn an_address_is_decoded_by_every_prefix_that_holds_it() {
         let nested = ["2001:db8::/32", "2001:db8:7f00:1::/96", "2001:db8:7f00::/48", "2001:dead::/32"];
         assert_eq!(forms("2001:db8:7f00:1::808:808", &nested), ["127.0.0.1", "0.1.0.0", "8.8.8.8"]);
         assert_eq!(forms("64:ff9b::8.8.8.8", &["64:ff9b::/96", "64:ff9b::/32"]), ["0.0.0.0", "8.8.8.8"]);

@@ -41,7 +41,7 @@ pub(super) struct BlockedRanges {
     /// By first address: pieces of IPv4 and of IPv6. The piece that holds an address is the last that starts at or
     /// before it; `None` is in no range.
     pieces: [Vec<(u128, Option<usize>)>; 2],
-    /// The prefixes behind which IPv4 addresses are embedded, besides the well-known one.
+    /// The prefixes that embed IPv4 addresses, besides the well-known one.
     nat64: Vec<Ipv6Net>,
 }
 
@@ -72,7 +72,7 @@ impl BlockedRanges {
                 around.max_by_key(|range| range.net.prefix_len()).is_some_and(|range| range.never_implied);
             all.push(BlockedRange { net, name, reference, origin: origin.clone(), treatment, never_implied });
         };
-        // A prefix opens nothing but itself, for public addresses behind it, where the range around it is blocked as a whole.
+        // If the range around a prefix is blocked as a whole, the prefix opens only itself, and only for public addresses.
         for prefix in learned.iter().filter(|prefix| TranslatorPlace::opens(**prefix, true)) {
             add(IpNet::V6(*prefix), "nat64-learned", "RFC 7050", &Origin::BuiltIn, Treatment::Decode);
         }
@@ -132,14 +132,14 @@ impl BlockedRanges {
         self.find(address).is_some_and(|range| range.treatment == Treatment::Block)
     }
 
-    /// Neither `address` nor any address a packet to it may end up at is a public one.
+    /// Whether neither `address` nor any address that a packet to it may reach is public.
     pub(super) fn keeps_inside(&self, address: IpAddr) -> bool {
         let mut inside = true;
         self.each_form(address, |form| inside &= self.blocks(form));
         inside
     }
 
-    /// Calls `form` with the address itself and with every IPv4 address a packet to it may end up at.
+    /// Calls `form` with the address itself and with every IPv4 address that a packet to it may reach.
     pub(super) fn each_form(&self, address: IpAddr, form: impl FnMut(IpAddr)) {
         each_form(address, &self.nat64, form);
     }

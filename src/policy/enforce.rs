@@ -153,7 +153,7 @@ fn remaining(
 ) -> Option<Message> {
     let mut builder = MessageBuilder::new(question, message.rcode);
     let mut kept = 0;
-    // A client may keep an answer no longer than the aliases that led to it.
+    // A client may not keep an answer longer than the aliases that led to it.
     let least_ttl = || message.records().map(|record| record.ttl).min();
     let hidden = if verdict.has(&Action::Hidden) { least_ttl() } else { None };
     for (index, record) in message.records().enumerate() {

@@ -130,7 +130,7 @@ struct Evaluator<'a> {
     message: &'a Message,
     /// The names of the alias chain after the QNAME.
     targets: &'a [NameRef<'a>],
-    /// The exceptions that hold for each name of the chain, once an address asked for them: there may be thousands.
+    /// The exceptions that hold for each name of the chain. Filled at the first address that needs them: there may be thousands.
     chain: Option<Vec<(NameRef<'a>, Vec<&'a Exception>)>>,
     evaluation: Evaluation,
 }
@@ -166,13 +166,13 @@ impl<'a> Evaluator<'a> {
                 Some(inside) => Some((inside, Action::Removed)),
                 None => self.reaches_exempt(leads, target).map(|inside| (inside, self.hide_or_remove(rtype))),
             },
-            // The owner of a public reverse zone may not give its addresses names inside; a route's server may.
+            // The owner of a public reverse zone may not name its addresses with inside names; a route's server may.
             Leads::Pointer => inside
                 .filter(|inside| {
                     trust.is_none() || matches!(inside, Inside::Special(name) if name.is_loopback())
                 })
                 .map(|inside| (inside, Action::Removed)),
-            // No page makes anybody connect to these. A domain's own host below it is its owner's business.
+            // No web page makes a client connect to these. A host below the domain itself is the owner's business.
             Leads::Other => inside
                 .filter(|_| !target.is_within(question.name()))
                 .map(|inside| (inside, Action::Monitored(Origin::BuiltIn))),
@@ -183,8 +183,8 @@ impl<'a> Evaluator<'a> {
         }
     }
 
-    /// The target has leave to point inside that the question has not. A client, or a cache before it, that keeps the alias
-    /// gets the target's other addresses by it.
+    /// Why the target may point inside although the question may not. A client or a cache that keeps the alias would get
+    /// the target's other addresses through it.
     fn reaches_exempt(&mut self, leads: Leads, target: NameRef<'_>) -> Option<Inside> {
         let (policy, question) = (self.policy, self.circumstances.question.name().fold());
         let (client, now) = (self.circumstances.client, self.circumstances.now);
@@ -205,7 +205,7 @@ impl<'a> Evaluator<'a> {
         below.map(|(below, origin)| Inside::Above { below: below.clone(), origin: origin.clone() })
     }
 
-    /// Where the answer stands at the end of the chain, the client can have it without the alias, and keeps no alias.
+    /// If the answer is at the end of the chain, the client gets it without the alias, and so cannot keep the alias.
     fn hide_or_remove(&self, rtype: RecordType) -> Action {
         let asked = self.circumstances.question.rtype;
         let answers = || self.message.records().any(|record| record.rtype == asked);
@@ -238,19 +238,19 @@ impl<'a> Evaluator<'a> {
         });
     }
 
-    /// Who, if anyone, lets the question answer with `address`.
+    /// Which exception or route, if any, lets the question answer with `address`.
     ///
-    /// A route's server answers for the whole alias chain, wherever that leads: split horizons consist of such aliases (a
-    /// company's name, the cloud's private name, an address of the company's network), and whoever wrote the route trusts that
-    /// server, within the route's networks.
+    /// A route's server answers for the whole alias chain, wherever it leads. Split horizons consist of such aliases: a
+    /// company's name, the cloud's private name, an address of the company's network. The operator who wrote the route trusts
+    /// its servers, within the route's networks.
     fn leave(&mut self, address: IpAddr, range: &BlockedRange) -> Action {
         if let Some(trust) = self.circumstances.trust
             && networks_cover(&trust.networks, address, range)
         {
             return Action::Allowed(trust.origin.clone());
         }
-        // Behind a public server, whoever controls an alias's target controls the answer: each name of the chain needs leave
-        // of its own.
+        // Behind a public server, the owner of an alias's target controls the answer. So each name of the chain needs an
+        // exception.
         let chain = self.chain.take().unwrap_or_else(|| self.exceptions_of_chain());
         let mut leaves = chain.iter().map(|(name, exceptions)| {
             exceptions.iter().find(|exception| covers(exception, *name, address, range, &self.policy.ranges))

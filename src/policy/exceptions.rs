@@ -41,7 +41,7 @@ impl Exceptions {
             .filter(move |exception| !exception.exact || exception.domain.as_ref().same(name))
     }
 
-    /// The domain of an exception that lies below `domain`, lower-cased, with its origin, whatever the client and the time.
+    /// An exception's domain below `domain`, with its origin, whatever the client and the time. `domain` is lower-cased.
     pub(super) fn find_below(&self, domain: NameRef<'_>) -> Option<(&Name, &Origin)> {
         let (name, all) = self.by_domain.get_key_value(self.above.find(domain)?)?;
         Some((name, &all.first()?.origin))
@@ -78,20 +78,20 @@ pub(super) fn networks_cover(networks: &[IpNet], address: IpAddr, range: &Blocke
     networks.iter().any(|net| net.contains(&address) && (!range.never_implied || range.net.contains(net)))
 }
 
-/// `name` spells `address` left of `domain`, and nothing else that somebody could answer it with.
+/// Whether `name` spells `address` to the left of `domain`, and no address outside.
 ///
-/// Services differ in which of two addresses they take, and may take another for each family. So one address that is not
-/// inside is enough to void the name: it could be an attacker's, and the page would come from there first.
+/// Services differ in which of two addresses they take, and may take a different one for each family. So one address that is
+/// not inside voids the name: it could be an attacker's, and the page would load from there first.
 fn spells(name: NameRef<'_>, domain: NameRef<'_>, address: IpAddr, ranges: &BlockedRanges) -> bool {
     reads(name, domain, address, |spelled| ranges.keeps_inside(spelled))
 }
 
-/// Nothing but `address` can be read in `name`.
+/// Whether `address` is the only address that can be read in `name`.
 pub(super) fn reads_as_only(name: NameRef<'_>, exception: &Exception, address: IpAddr) -> bool {
     reads(name, exception.domain.as_ref(), address, |spelled| spelled == address)
 }
 
-/// `name` spells `address`, and besides only what `may_be` so.
+/// Whether `name` spells `address`, and `may_be` accepts every address that it spells.
 fn reads(name: NameRef<'_>, domain: NameRef<'_>, address: IpAddr, may_be: impl Fn(IpAddr) -> bool) -> bool {
     let service = Service::of(domain);
     let mut spells_it = false;
@@ -144,7 +144,7 @@ mod tests {
             ("fd00-1-2-3-4-0-0-5.ip.example", "fd00:1:2:3:4::5", false),
             ("10-0-0-1.2606-4700--1111.ip.example", "10.0.0.1", false),
             ("ip.example", "10.0.0.1", false),
-            // What is no host name is delegated, or misread.
+            // A name that is not a host name may be delegated or misread.
             ("0102_acme-challenge.0304.c0a80101.ip.example", "192.168.1.1", false),
             ("x_acme-challenge.192-168-1-1.ip.example", "192.168.1.1", false),
             ("_dmarc.192-168-1-1.ip.example", "192.168.1.1", false),
@@ -166,7 +166,7 @@ mod tests {
             ("64-ff9b--a00-1.10-0-0-1.ip.example", "10.0.0.1", false),
             ("2002-102-304--1.10-0-0-1.ip.example", "10.0.0.1", false),
             ("--102-304.10-0-0-1.ip.example", "10.0.0.1", false),
-            // Dots and dashes mixed, as the older servers read them; a number that may be octal.
+            // Mixed dots and dashes, as older servers read them; a number that may be octal.
             ("1-2.3-4.ip.example", "1.2.3.4", false),
             ("10-0.0-1.ip.example", "10.0.0.1", false),
             ("10-0-0-1.1-2.3-4.ip.example", "10.0.0.1", false),
@@ -177,7 +177,7 @@ mod tests {
             ("node-1-192-168-1-10.ip.example", "192.168.1.10", false),
             ("10-0-0-1.10-0-0-2.ip.example", "10.0.0.2", true),
             ("010-0-0-1.x.10-0-0-1.ip.example", "10.0.0.1", false),
-            // The domain in the middle, and what runs into the domain.
+            // The domain in the middle of the name; labels that run into the domain.
             ("1-2-3-4xip.example.10-0-0-1.ip.example", "10.0.0.1", false),
             ("10-0-0-1.ip.example.10-0-0-1.ip.example", "10.0.0.1", false),
             ("10-0-0-1.IP.EXAMPLE", "10.0.0.1", true),
@@ -193,7 +193,7 @@ mod tests {
     }
 
     #[test]
-    fn a_part_of_a_service_s_names_is_read_as_the_service_reads_the_whole() {
+    fn an_exception_for_part_of_a_service_reads_names_as_the_service_does() {
         const HASH: &str = "26064700470000000000000000001111";
         let ranges = BlockedRanges::compile(&GuardSettings::default(), &[], &[]);
         for (question, domain, spelled) in [

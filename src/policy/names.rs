@@ -27,12 +27,12 @@ pub enum Inside {
         /// Where it was written.
         origin: Origin,
     },
-    /// The root, as the target of an alias for a whole subtree: every name there is lies below it.
+    /// The root, as the target of an alias for a whole subtree: every name lies below it.
     Root,
-    /// The target of an alias for a whole subtree, below which something inside or exempt lies: a client that keeps the alias
-    /// reaches that by itself.
+    /// The target of an alias for a whole subtree, with an inside or exempt name below it. A client that keeps the alias
+    /// reaches that name without another answer.
     Above {
-        /// The local name, the route's or the exception's domain.
+        /// The local name, or the domain of the route or exception.
         below: Name,
         /// Where it was written.
         origin: Origin,
@@ -95,14 +95,14 @@ impl InsideZones {
         let mut index = Self::default();
         index.by_domain.reserve(zones.len());
         for zone in zones {
-            // Of `*.dev.example` the names below are in the zone, and `dev.example` is above them.
+            // The zone of `*.dev.example` holds the names below `dev.example`; `dev.example` itself is above them.
             index.above.add(&zone.domain, zone.scope == ZoneScope::Below);
             index.by_domain.entry(zone.domain.clone()).or_default().push(zone);
         }
         index
     }
 
-    /// A zone that lies below `domain`, lower-cased.
+    /// A zone below `domain`, which is lower-cased.
     pub(super) fn find_below(&self, domain: NameRef<'_>) -> Option<&InsideZone> {
         self.by_domain.get(self.above.find(domain)?)?.first()
     }
@@ -118,7 +118,7 @@ impl InsideZones {
     }
 }
 
-/// Why `target`, in a record that answers `question`, leads inside, if it does.
+/// Why `target`, in a record that answers `question`, leads inside; `None` if it does not.
 pub(super) fn leads_inside(
     zones: &InsideZones,
     question: &Question,

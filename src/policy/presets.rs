@@ -88,18 +88,18 @@ const fn spelled(
     }
 }
 
-/// Who answers names that spell an address, and so reads them.
+/// The service that answers names that spell an address.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Service<'a> {
-    /// It reads what stands before this.
+    /// It reads the labels before this domain.
     pub(super) domain: NameRef<'a>,
-    /// The label before the domain is a server's hash, of 32 hexadecimal digits like an IPv6 address.
+    /// The label before the domain is a server's hash: 32 hexadecimal digits, like an IPv6 address.
     pub(super) has_hash: bool,
 }
 
 impl<'a> Service<'a> {
-    /// The service behind the names of `domain`. One that is known reads all of a name, also where an exception is for a
-    /// part of its names only.
+    /// The service that answers names in `domain`. A known service reads the whole name, even if an exception covers only
+    /// a part of its names.
     pub(super) fn of(domain: NameRef<'a>) -> Self {
         /// `192-168-1-20.625d406a00ac415b978ddb368c0d1289.plex.direct`
         const WITH_HASH: &str = "plex.direct";
@@ -116,18 +116,17 @@ impl<'a> Service<'a> {
     }
 }
 
-/// The way out for an inside address of a name that a preset knows.
+/// What to offer the operator if a name of a preset was answered with an inside address.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Offer {
-    /// The preset, which as shipped lets the name answer so; with the name, where others have names beside it.
+    /// The preset, which lets the name answer so; with the name, if others have names in the same domain.
     Preset(&'static Preset, Option<String>),
-    /// None: the preset knows how the name answers, and it is not so.
+    /// Nothing: by the preset, the name does not answer so.
     Nothing(&'static Preset),
 }
 
 impl Offer {
-    /// What is offered for `question` that was answered with `address`; `None` where no preset knows more than that the
-    /// name was answered so.
+    /// The offer for `question`, which was answered with `address`; `None` if no preset is for that.
     pub fn of(question: NameRef<'_>, address: IpAddr) -> Option<Self> {
         static RANGES: LazyLock<BlockedRanges> =
             LazyLock::new(|| BlockedRanges::compile(&GuardSettings::default(), &[], &[]));
@@ -135,7 +134,7 @@ impl Offer {
         let exception = preset.exception(domain, Origin::BuiltIn);
         let range = RANGES.find(address)?;
         if !covers(&exception, question, address, range, &RANGES) {
-            // A name that says itself what it answers is not one that was bent: it may be a network the preset leaves out.
+            // The name spells this address, so nobody bent the answer: the preset may leave the network out.
             let says_so =
                 preset.shape == Shape::AddressInName && reads_as_only(question, &exception, address);
             return (!says_so).then_some(Self::Nothing(preset));
@@ -154,19 +153,19 @@ impl fmt::Display for Offer {
             Self::Preset(preset, None) => write!(f, "stubborn allow --preset {}", preset.name),
             Self::Preset(preset, Some(own)) => write!(f, "stubborn allow --preset {} {own}", preset.name),
             Self::Nothing(Preset { shape: Shape::AddressInName, .. }) => {
-                f.write_str("nothing, the answer is not the address in the name")
+                f.write_str("nothing: the answer is not the address in the name")
             }
             Self::Nothing(Preset { shape: Shape::Dnsbl, .. }) => {
-                f.write_str("nothing, a block list does not answer so (RFC 5782)")
+                f.write_str("nothing: a block list does not answer this (RFC 5782)")
             }
             Self::Nothing(preset) => {
-                write!(f, "nothing, names of the preset \"{}\" do not answer so", preset.name)
+                write!(f, "nothing: names of the preset \"{}\" do not answer this", preset.name)
             }
         }
     }
 }
 
-/// The preset that `question` is for, with the domain of it.
+/// The preset for `question`, and the preset's domain that holds it.
 fn preset_of(question: NameRef<'_>) -> Option<(&'static Preset, Name)> {
     static DOMAINS: LazyLock<Vec<(Name, &'static Preset)>> = LazyLock::new(|| {
         let rows = PRESETS.iter().flat_map(|preset| preset.domains.iter().map(move |text| (text, preset)));
@@ -335,7 +334,7 @@ pub fn built_in_exceptions() -> Vec<Exception> {
 }
 
 impl Preset {
-    /// Strangers have names of their own in its domains, for machines of theirs.
+    /// Whether strangers have names in its domains, for their own machines.
     fn is_shared(&self) -> bool {
         let inside = |net: &IpNet| !net.addr().is_loopback();
         self.scope == Scope::OwnName || self.shape == Shape::Any && self.networks().iter().any(inside)
@@ -435,18 +434,18 @@ mod tests {
     }
 
     #[test]
-    fn a_preset_is_offered_where_it_is_for_the_answer() {
+    fn a_preset_is_offered_if_it_lets_the_answer_pass() {
         for (name, address, offered) in [
             ("2.0.0.127.zen.spamhaus.org", "127.0.0.2", Some("stubborn allow --preset dnsbl")),
             (
                 "2.0.0.127.zen.spamhaus.org",
                 "127.0.0.1",
-                Some("nothing, a block list does not answer so (RFC 5782)"),
+                Some("nothing: a block list does not answer this (RFC 5782)"),
             ),
             (
                 "www.zen.spamhaus.org",
                 "127.0.0.2",
-                Some("nothing, a block list does not answer so (RFC 5782)"),
+                Some("nothing: a block list does not answer this (RFC 5782)"),
             ),
             ("10-0-0-1.abc.plex.direct", "10.0.0.1", Some("stubborn allow --preset plex")),
             ("10-0-0-1.ABC.Plex.direct", "10.0.0.1", Some("stubborn allow --preset plex")),
@@ -454,18 +453,18 @@ mod tests {
             (
                 "10-0-0-1.x.plex.direct",
                 "127.0.0.1",
-                Some("nothing, the answer is not the address in the name"),
+                Some("nothing: the answer is not the address in the name"),
             ),
-            ("www.x.plex.direct", "10.0.0.1", Some("nothing, the answer is not the address in the name")),
+            ("www.x.plex.direct", "10.0.0.1", Some("nothing: the answer is not the address in the name")),
             (
                 "x_acme-challenge.10-0-0-1.nip.io",
                 "10.0.0.1",
-                Some("nothing, the answer is not the address in the name"),
+                Some("nothing: the answer is not the address in the name"),
             ),
             (
                 "1-2-3-4.10-0-0-1.nip.io",
                 "10.0.0.1",
-                Some("nothing, the answer is not the address in the name"),
+                Some("nothing: the answer is not the address in the name"),
             ),
             ("127.0.0.1.nip.io", "127.0.0.1", Some("stubborn allow --preset nip-io")),
             // The preset leaves these networks out.
@@ -476,7 +475,7 @@ mod tests {
             (
                 "app.localtest.me",
                 "10.0.0.1",
-                Some("nothing, names of the preset \"localtest-me\" do not answer so"),
+                Some("nothing: names of the preset \"localtest-me\" do not answer this"),
             ),
             ("shop.ddev.site", "127.0.0.1", Some("stubborn allow --preset ddev")),
             ("nas.remotewd.com", "10.0.0.1", Some("stubborn allow --preset wd-mycloud nas.remotewd.com")),
@@ -484,7 +483,7 @@ mod tests {
             (
                 "abc.id.ui.direct",
                 "127.0.0.1",
-                Some("nothing, names of the preset \"unifi\" do not answer so"),
+                Some("nothing: names of the preset \"unifi\" do not answer this"),
             ),
             ("www.example.org", "127.0.0.1", None),
             ("evilplex.direct", "10.0.0.1", None),

@@ -198,21 +198,21 @@ pub fn range_names() -> impl Iterator<Item = &'static str> + Clone {
     })
 }
 
-/// Where a translation prefix stands.
+/// Where a translation prefix is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum TranslatorPlace {
-    /// 64:ff9b::/96, known without being told (RFC 6052 §2.1).
+    /// 64:ff9b::/96, which is always known (RFC 6052 §2.1).
     WellKnown,
-    /// In 64:ff9b:1::/48, kept for translation (RFC 8215).
+    /// In 64:ff9b:1::/48, reserved for translation (RFC 8215).
     LocalUse,
-    /// A unique-local one of length 96.
+    /// A unique-local prefix of length 96.
     UniqueLocal,
     /// In public space.
     Public,
 }
 
 impl TranslatorPlace {
-    /// The place of `prefix`; `None` where no translator can have it: it holds, or lies in, what is for something else.
+    /// The place of `prefix`; `None` if it overlaps space for something else, so that no translator can use it.
     pub fn of(prefix: Ipv6Net) -> Option<Self> {
         let is_in = |range: Ipv6Net| range.contains(&prefix);
         match prefix.prefix_len() {
@@ -224,8 +224,8 @@ impl TranslatorPlace {
         }
     }
 
-    /// The range around `prefix` is blocked as a whole, and the prefix opens it for public addresses. What is learned is the
-    /// word of whoever runs the network: it opens nothing but the range kept for this use.
+    /// Whether `prefix` opens a blocked range for the public addresses behind it. Nothing vouches for a learned prefix: it
+    /// opens only the range reserved for translation.
     pub(super) fn opens(prefix: Ipv6Net, is_learned: bool) -> bool {
         match Self::of(prefix) {
             Some(Self::LocalUse) => true,
@@ -235,7 +235,7 @@ impl TranslatorPlace {
     }
 }
 
-/// One row says this about all of `prefix`.
+/// Whether the table treats all of `prefix` as `treatment`.
 fn decides(prefix: Ipv6Net, treatment: Treatment) -> bool {
     let prefix = IpNet::V6(prefix);
     let rows =
@@ -291,7 +291,7 @@ mod tests {
     }
 
     #[test]
-    fn a_translator_has_a_place_of_its_own() {
+    fn a_translator_s_prefix_is_only_where_a_translator_can_be() {
         use TranslatorPlace::{LocalUse, Public, UniqueLocal, WellKnown};
         for (prefix, place) in [
             ("64:ff9b::/96", Some(WellKnown)),

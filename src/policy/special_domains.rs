@@ -62,13 +62,13 @@ pub struct SpecialDomainName {
 }
 
 impl SpecialDomainName {
-    /// Of this machine.
+    /// Whether its names mean this machine.
     pub fn is_loopback(&self) -> bool {
         self.answer == SpecialUse::Loopback
     }
 }
 
-/// The special domain `name` is of.
+/// The special domain that holds `name`.
 pub fn special_domain(name: NameRef<'_>) -> Option<&'static SpecialDomainName> {
     static NAMES: std::sync::LazyLock<Vec<SpecialDomainName>> = std::sync::LazyLock::new(|| {
         SPECIAL_DOMAINS
@@ -83,7 +83,7 @@ pub fn special_domain(name: NameRef<'_>) -> Option<&'static SpecialDomainName> {
             })
             .collect()
     });
-    // Most names are told from all of these by their top-level domain.
+    // The top-level domain rules out most names at once.
     let last = name.last_label()?;
     let ends_alike = |special: &&SpecialDomainName| special.last.eq_ignore_ascii_case(last);
     NAMES.iter().filter(ends_alike).find(|special| name.is_within(special.name.as_ref()))

@@ -84,7 +84,7 @@ pub enum Subject {
 pub enum Action {
     /// Removed.
     Removed,
-    /// Hidden: an alias that is not shown, while the answer behind it is given under the name that was asked.
+    /// Hidden: the client does not see this alias; it gets the answer behind it under the QNAME.
     Hidden,
     /// Let through by an exception or a route, written here.
     Allowed(Origin),
@@ -93,7 +93,7 @@ pub enum Action {
 }
 
 impl Verdict {
-    /// This was done about a finding.
+    /// Whether `action` was taken on a finding.
     pub(super) fn has(&self, action: &Action) -> bool {
         self.findings.iter().any(|finding| finding.action == *action)
     }
@@ -127,8 +127,8 @@ impl fmt::Display for Subject {
                     write!(f, "alias {target} leads to the exempt {domain} ({origin})")
                 }
                 Inside::NotAHostName => write!(f, "alias {target} is not a host name"),
-                Inside::Root => write!(f, "alias {target} covers every name there is"),
-                Inside::Above { below, origin } => write!(f, "alias {target} covers {below} too ({origin})"),
+                Inside::Root => write!(f, "alias {target} covers every name"),
+                Inside::Above { below, origin } => write!(f, "alias {target} also covers {below} ({origin})"),
                 Inside::Zone { zone, origin } => write!(f, "alias {target} leads into {zone} ({origin})"),
             },
         }
@@ -180,8 +180,8 @@ impl Subject {
         }
     }
 
-    /// How to let `question` answer with this: one line, a command to paste where there is one for it. A preset comes first
-    /// where it is for the name: it lets through what such names answer, and nothing else.
+    /// How to let `question` answer with this: one line, a command to paste if there is one. A preset for the name comes first:
+    /// it lets through what such names answer, and nothing else.
     pub fn allow_line(&self, question: NameRef<'_>) -> String {
         match self {
             // An exception names the IPv4 address, never the IPv6 one that it is mapped to.

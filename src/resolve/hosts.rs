@@ -18,9 +18,9 @@ const MAX_NAMES: usize = 500_000;
 const MAX_LINE: usize = 4096;
 /// The most addresses of one name.
 const MAX_ADDRESSES: usize = 64;
-/// The first of the lines that could not be used are told.
+/// How many of the lines that cannot be used are reported: the first ones.
 const MAX_FAULTS: usize = 3;
-/// Of a word that could not be used, this many characters are.
+/// How many characters of a word that cannot be used are shown.
 const MAX_WORD: usize = 40;
 
 /// Why a whole file is not taken. It is never taken in part: what falls off the end would go to the upstream.
@@ -42,16 +42,16 @@ pub struct Hosts {
     /// How many lines and names could not be used: no address or a scoped one, no valid name, too long, an address too
     /// many. `localhost` and its like are not among them.
     pub skipped: usize,
-    /// The first of them.
+    /// The first of these.
     pub faults: Vec<HostsFault>,
 }
 
-/// What of a line could not be used.
+/// A line, or a word of it, that cannot be used.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct HostsFault {
     /// The line, counted from 1.
     pub line: usize,
-    /// Why, printable and short.
+    /// Why, in a short printable text.
     pub why: String,
 }
 
@@ -102,21 +102,21 @@ impl Hosts {
         let mut words = line.split_ascii_whitespace().peekable();
         let first = words.next().unwrap_or_default();
         let Ok(address) = first.parse() else {
-            // Block lists begin with the lines of some system's own file, such as "fe80::1%lo0 localhost".
+            // Block lists often begin with lines of a system's own file, such as "fe80::1%lo0 localhost".
             let is_needless = |word| host_name(word).is_some_and(|name| is_localhost(&name));
             if words.peek().is_none() || !words.all(is_needless) {
-                self.skip(number, || format!("{} is no address", quoted(first)));
+                self.skip(number, || format!("{} is not an address", quoted(first)));
             }
             return Ok(());
         };
         if words.peek().is_none() {
-            self.skip(number, || "an address without a name".to_owned());
+            self.skip(number, || "the address has no name".to_owned());
         }
         for word in words {
             match host_name(word) {
                 Some(name) if is_localhost(&name) => {}
                 Some(name) => self.add(number, name, address, index)?,
-                None => self.skip(number, || format!("{} is no host name", quoted(word))),
+                None => self.skip(number, || format!("{} is not a host name", quoted(word))),
             }
         }
         Ok(())
@@ -158,7 +158,7 @@ impl Hosts {
     }
 }
 
-/// A word in quotes, printable, and not too long.
+/// A word in quotes, escaped and cut.
 fn quoted(word: &str) -> String {
     let (end, more) = word.char_indices().nth(MAX_WORD).map_or((word.len(), ""), |(end, _)| (end, "…"));
     format!("\"{}{more}\"", Shown::text(word.get(..end).unwrap_or(word)))
@@ -268,7 +268,7 @@ mod tests {
     }
 
     #[test]
-    fn the_first_lines_that_cannot_be_used_are_told() {
+    fn the_first_lines_that_cannot_be_used_are_reported() {
         let told = |octets: &[u8]| {
             let faults = Hosts::parse(octets).unwrap().faults;
             faults.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
@@ -276,21 +276,21 @@ mod tests {
         let long = format!("192.0.2.1 {}", "a ".repeat(MAX_LINE));
         let many: String = (0..=64).map(|n| format!("192.0.2.{n} a\n")).collect();
         for (octets, expected) in [
-            (b"192.0.2.1 a\n\n# x\nnas 192.0.2.1\n".as_slice(), r#"line 4: "nas" is no address"#),
-            (b"\x1b[2J\xe2\x80\xae b", r#"line 1: "\027[2J\226\128\174" is no address"#),
+            (b"192.0.2.1 a\n\n# x\nnas 192.0.2.1\n".as_slice(), r#"line 4: "nas" is not an address"#),
+            (b"\x1b[2J\xe2\x80\xae b", r#"line 1: "\027[2J\226\128\174" is not an address"#),
             (
                 b"192.0.2.1\n192.0.2.1 *.x",
-                r#"line 1: an address without a name; line 2: "*.x" is no host name"#,
+                r#"line 1: the address has no name; line 2: "*.x" is not a host name"#,
             ),
             (
                 b"a\nb\nc\nd",
-                r#"line 1: "a" is no address; line 2: "b" is no address; line 3: "c" is no address"#,
+                r#"line 1: "a" is not an address; line 2: "b" is not an address; line 3: "c" is not an address"#,
             ),
             (b"192.0.2.1 caf\xe9", "line 1: it is not UTF-8"),
             (long.as_bytes(), "line 1: it is longer than 4096 octets"),
             (many.as_bytes(), "line 65: a has more than 64 addresses"),
-            (b"fe80::1%lo0 localhost\nfe80::1%lo0 nas", r#"line 2: "fe80::1%lo0" is no address"#),
-            (&[b'x'; 99], &*format!("line 1: \"{}…\" is no address", "x".repeat(MAX_WORD))),
+            (b"fe80::1%lo0 localhost\nfe80::1%lo0 nas", r#"line 2: "fe80::1%lo0" is not an address"#),
+            (&[b'x'; 99], &*format!("line 1: \"{}…\" is not an address", "x".repeat(MAX_WORD))),
         ] {
             assert_eq!(told(octets), expected);
         }

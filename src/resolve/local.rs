@@ -17,7 +17,7 @@ use crate::policy::Origin;
 /// from there, and they must not take longer to find than there are names.
 const MAX_REVERSE: usize = 16;
 
-/// The types that say where a name is. An answer from outside to one of them would compete with the local one.
+/// The types that say where a name is. An outside answer of one of these types would compete with the local one.
 const WHERE_IT_IS: [RecordType; 4] = [RecordType::A, RecordType::AAAA, RecordType::HTTPS, RecordType::SVCB];
 
 /// The local names, found by their labels.
@@ -26,7 +26,7 @@ pub(super) struct LocalNames {
     exact: HashMap<Name, Held, RandomState>,
     below: HashMap<Name, Wildcard, RandomState>,
     reverse: BTreeMap<IpAddr, Vec<Name>>,
-    /// Names that exist since something below them does, as far as they are never asked outside.
+    /// Names that exist because a name below them does. Only those that are never asked outside.
     parents: HashSet<Name, RandomState>,
 }
 
@@ -42,14 +42,14 @@ struct Wildcard {
     origin: Origin,
 }
 
-/// What the local names say of a question.
+/// What the local names say about a question.
 #[derive(Debug)]
 pub(super) enum Said {
-    /// This answer.
+    /// The question has this answer.
     Answer(LocalAnswer),
-    /// The name is local, and others know about the type.
+    /// The name is local, but this type is asked outside.
     OtherType,
-    /// It is no local name.
+    /// The name is not local.
     Nothing,
 }
 
@@ -85,7 +85,7 @@ impl LocalNames {
         names
     }
 
-    /// What there is to say to a question of whatever type; `name` is the QNAME, lower-cased.
+    /// Looks up a question of any type; `name` is the QNAME, lower-cased.
     pub(super) fn find(&self, question: &Question, name: NameRef<'_>) -> Said {
         if self.exact.is_empty() && self.below.is_empty() {
             return Said::Nothing;
@@ -117,7 +117,8 @@ impl LocalNames {
         }
     }
 
-    /// `name`, lower-cased and never asked outside, has a name below it, or is the reverse name of such addresses as have one.
+    /// Whether a name exists below `name`, or, for a reverse name, whether an address in its network has a name. `name` is
+    /// lower-cased and never asked outside.
     pub(super) fn has_below(&self, name: NameRef<'_>) -> bool {
         let has_address = |net: IpNet| self.reverse.range(net.network()..=net.broadcast()).next().is_some();
         self.parents.contains(name.as_wire())
@@ -142,8 +143,8 @@ impl Held {
     }
 }
 
-/// The names above those that exist here. Of a public name's parents the public DNS tells, except that a top-level domain is
-/// never asked for its addresses.
+/// The parents of the names that exist here. The public DNS answers for the parents of a public name, except for the addresses
+/// of a top-level domain, which are never asked for.
 fn parents(names: &LocalNames, routes: &[Route]) -> HashSet<Name, RandomState> {
     let here_only = routes.iter().filter(|route| route.servers.is_empty());
     let here_only: HashSet<Name, RandomState> = here_only.map(|route| route.trust.domain.clone()).collect();
@@ -156,7 +157,7 @@ fn parents(names: &LocalNames, routes: &[Route]) -> HashSet<Name, RandomState> {
     let mut add = |name: NameRef<'_>, itself: usize| {
         let Some(top) = name.last_label().map(|label| label.len() + 2) else { return };
         let all = is_kept(name);
-        // Up to the top-level domain, which is the shortest.
+        // Up to the top-level domain, which has the shortest wire form.
         let above = name.ancestors().skip(itself).take_while(|above| above.as_wire().len() >= top);
         for above in above.filter(|above| all || above.as_wire().len() == top) {
             if !parents.contains(above.as_wire()) {
@@ -176,7 +177,7 @@ mod tests {
     use crate::policy::{ClientResponse, RouteTrust};
     use crate::upstream::Endpoint;
 
-    /// What [`ask`] gives where others know about the type.
+    /// What [`ask`] returns if the type is asked outside.
     const OUTSIDE: Option<(Rcode, usize)> = Some((Rcode(0xfff), 0));
 
     fn local(text: &str, addresses: &[&str]) -> LocalName {
@@ -250,7 +251,7 @@ mod tests {
     }
 
     #[test]
-    fn a_name_exists_where_one_below_it_does_as_far_as_it_is_never_asked_outside() {
+    fn a_name_that_is_never_asked_outside_exists_if_a_name_below_it_does() {
         let route = |domain: &str, servers: &[&str]| Route {
             servers: servers.iter().map(|text| Endpoint::Do53(text.parse().unwrap())).collect(),
             trust: RouteTrust {
@@ -298,7 +299,7 @@ mod tests {
     }
 
     #[test]
-    fn a_name_that_a_search_list_may_have_made_is_told_how_to_be_allowed() {
+    fn the_refusal_of_a_name_that_a_search_list_may_have_made_says_how_to_allow_it() {
         let names = LocalNames::new(&[local("*.example.org", &["192.168.1.6"])], &[], &[]);
         for (name, expected) in [
             ("grafana.dev.example.org", Some("\"grafana.dev.example.org\", or \"*.dev.example.org\"")),
@@ -325,7 +326,7 @@ mod tests {
             let told = response.errors().first().map(|error| error.text.to_string());
             let allows = told.as_ref().and_then(|text| text.split("[[local]] name = ").nth(1));
             assert_eq!(allows, expected, "{name}: {told:?}");
-            // What is told to be written answers the name.
+            // The proposed line makes the name answer.
             for pattern in expected.iter().flat_map(|text| text.split(", or ")) {
                 let wider =
                     [local("*.example.org", &["::1"]), local(pattern.trim_matches('"'), &["10.0.0.1"])];

@@ -18,7 +18,7 @@ pub struct Lookup {
     pub(super) route: usize,
     pub(super) key: Key,
     pub(super) stale: Option<Arc<Entry<Judged>>>,
-    /// The name is local, and others are asked for this type only.
+    /// The name is local, and only this type is asked outside.
     pub(super) is_local: bool,
 }
 

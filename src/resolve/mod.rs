@@ -394,18 +394,18 @@ impl Resolver {
     }
 }
 
-/// The lookup of what this generation has answered before.
+/// The lookup of a query that this generation has answered before.
 fn lookup_again(turn: &Turn, query: &Query, client: IpAddr) -> Lookup {
     let question = &query.question;
     let said = turn.snapshot.local.find(question, question.name().fold().as_ref());
     Lookup::new(turn, query, client, matches!(said, Said::OtherType))
 }
 
-/// The only way of an upstream's reply through the guard.
+/// The only way through the guard for an upstream's reply.
 fn judgement_of(lookup: &Lookup, now: Now, response: &UpstreamResponse) -> Judgement {
     let judgement = enforce(&lookup.snapshot.policy, &lookup.circumstances(now), response);
-    // RFC 8020 §2: NXDOMAIN is about the name and all below it. Others may not know the name, but here it exists: a stub
-    // that believed them would forget its addresses.
+    // RFC 8020 §2: NXDOMAIN denies the name and all names below it. The upstream may not know the name, but here it exists: a
+    // stub resolver that believed the NXDOMAIN would forget its addresses.
     if !lookup.is_local || judgement.response.rcode() != Rcode::NXDOMAIN {
         return judgement;
     }

@@ -1,25 +1,25 @@
-//! Names that a search list makes of public ones, which no wildcard may answer.
+//! Names that a search list makes from public names. No wildcard may answer them.
 
 use crate::dns::{self, NameRef};
 use crate::policy::Origin;
 
-/// A name that a search list makes: a public name with a search domain behind it. When `evil.com` has no answer, the resolver
-/// of the page's host tries `evil.com.home.example.org`, and a wildcard must not turn that into an inside address.
+/// A name that a search list makes: a public name followed by a search domain. If `evil.com` has no answer, the browser's stub
+/// resolver tries `evil.com.home.example.org`, and a wildcard must not turn that into an inside address.
 ///
-/// A search list appends the search domain and nothing else, but only the client knows which that is: it has it from DHCP,
-/// from its container's runtime or from a file of its own. So a wildcard's domain and each domain below it is taken for one. A
-/// name passes where nobody could register what stands before: a single label, a public suffix itself, or an ending that is
-/// none. Where honest names look alike, as `grafana.dev` does, the operator says so with a narrower wildcard or the name itself.
+/// Only the client knows its search domain, from DHCP, its container runtime or a local file. So the wildcard's domain and each
+/// domain below it count as search domains. A name passes if nobody could have registered the labels before the search domain:
+/// a single label, a public suffix itself, or an ending that is not a public suffix. If a wanted name looks the same, as
+/// `grafana.dev` does, the operator adds a narrower wildcard or the name itself.
 pub(super) struct Searched<'a> {
-    /// The search domain, as far as can be told.
+    /// The likely search domain.
     search: NameRef<'a>,
-    /// The name from the public suffix on; every name below it looks alike.
+    /// The public suffix with the search domain; every name below it looks the same.
     suffix: NameRef<'a>,
 }
 
 /// Whether `name`, which has `count` labels before the wildcard's `zone`, may come from a search list.
 pub(super) fn searched<'a>(name: NameRef<'a>, count: usize, zone: NameRef<'_>) -> Option<Searched<'a>> {
-    // `test` is nobody's search domain (RFC 6761 §6.2), and names like `app.dev.test` are in honest use.
+    // `test` is nobody's search domain (RFC 6761 §6.2), and names like `app.dev.test` are common.
     if count < 2 || zone.as_wire() == b"\x04test\0" {
         return None;
     }
@@ -31,15 +31,16 @@ pub(super) fn searched<'a>(name: NameRef<'a>, count: usize, zone: NameRef<'_>) -
     })
 }
 
-/// With `search` in its search list, a client makes names below `zone`, a wildcard's domain, of public ones: below
-/// `dev.example.org` of those that end in `dev`. As somebody wrote that wildcard, its names are answered all the same.
+/// Whether a client with `search` in its search list makes names below `zone`, a wildcard's domain, from public names. With
+/// `example.org`, public names that end in `dev` become names below `dev.example.org`. The operator wrote that wildcard, so
+/// its names are answered nevertheless.
 pub fn is_made_by_search(zone: NameRef<'_>, search: NameRef<'_>) -> bool {
     let before = zone.label_count().saturating_sub(search.label_count());
     let labels: Vec<&[u8]> = std::iter::once(b"x".as_slice()).chain(zone.labels().take(before)).collect();
     zone.is_within(search) && before > 0 && suffix_labels(&labels) == Some(before)
 }
 
-/// How many labels of a public name are its public suffix; `None` where its ending is none.
+/// How many labels the public suffix of a name has; `None` if the name does not end in a public suffix.
 fn suffix_labels(labels: &[&[u8]]) -> Option<usize> {
     let info = dns::public_suffix(&mut labels.iter().rev().copied());
     info.typ?;
@@ -53,13 +54,13 @@ fn suffix_labels(labels: &[&[u8]]) -> Option<usize> {
 }
 
 impl Searched<'_> {
-    /// Which line decides, and what to write where the name is meant.
+    /// Which line decides, and what to write if the name is wanted.
     pub(super) fn explain(&self, name: NameRef<'_>, zone: NameRef<'_>, origin: &Origin) -> String {
         let Self { search, suffix } = self;
         let text = name.to_string();
         let public = text.strip_suffix(&format!(".{search}")).unwrap_or(&text);
         format!(
-            "not answered by \"*.{zone}\" ({origin}), since a search list makes such names of public ones, here of {public}; \
+            "not answered by \"*.{zone}\" ({origin}): a search list can make this name from the public name {public}; \
              to answer it: [[local]] name = \"{name}\", or \"*.{suffix}\""
         )
     }

@@ -11,7 +11,7 @@ use crate::upstream::Endpoint;
 /// A `[[route]]`: a domain with servers of its own.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Route {
-    /// The servers asked for its names, and the only ones. Without any, its names are answered here only.
+    /// The only servers that are asked for its names. If there are none, its names are answered here only.
     pub servers: Vec<Endpoint>,
     /// Its domain, and the inside addresses its names may have.
     pub trust: RouteTrust,
@@ -20,10 +20,10 @@ pub struct Route {
 /// Which types of a local name below a public domain are answered here.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub enum Types {
-    /// Those that say where the name is: A, AAAA, HTTPS, SVCB. All others come from outside.
+    /// The types that say where the name is: A, AAAA, HTTPS, SVCB. All others come from outside.
     #[default]
     Addresses,
-    /// All of them.
+    /// All types.
     All,
 }
 
@@ -36,7 +36,7 @@ pub struct LocalName {
     pub wildcard: bool,
     /// What it answers with.
     pub addresses: Arc<[IpAddr]>,
-    /// What is not asked outside.
+    /// The types that are answered here.
     pub types: Types,
     /// Where it was written.
     pub origin: Origin,

@@ -68,7 +68,7 @@ pub struct ChosenRoute {
 }
 
 impl ChosenRoute {
-    /// What is said of its names is said here, and nobody is asked: a `[[route]]` without servers.
+    /// Its trust, if it is a `[[route]]` without servers: its names are answered here only.
     pub fn here_only(&self) -> Option<&RouteTrust> {
         self.trust.as_ref().filter(|_| self.group.servers.is_empty())
     }
@@ -134,7 +134,7 @@ impl Snapshot {
         &self.routes
     }
 
-    /// The answer to what no server is asked: names of domains that are answered here only, and special names without a route.
+    /// The answer for names that no server is asked for: those answered here only, and special names without a route.
     pub(super) fn not_asked(
         &self,
         question: &Question,
@@ -149,8 +149,8 @@ impl Snapshot {
         }
     }
 
-    /// A client asks for a name that is answered here. If only we ask for it, the client is one of our servers, or asks for
-    /// one: they lead in a circle.
+    /// Notes that a client asks for a name that is answered here. If only we ask for such a name, the query comes from one of
+    /// our own servers, directly or not: the servers form a loop.
     pub(super) fn note_own_question(&self, name: NameRef<'_>) {
         if let Some(mark) = read_mark(name) {
             let servers = self.routes.iter().flat_map(|route| &route.group.servers);
@@ -181,7 +181,7 @@ fn inside_zones(ingredients: &Ingredients) -> Vec<InsideZone> {
     let mut zones = Vec::new();
     for route in &ingredients.routes {
         let same = |(servers, _): &&(&[Endpoint], usize)| *servers == route.servers;
-        // Of a domain answered here only nobody gives an alias that could lead to another.
+        // In a domain that is answered here only, no server gives aliases that could lead to another domain.
         let known = if route.servers.is_empty() { None } else { parties.iter().find(same) };
         let party = known.map_or(own, |(_, party)| *party);
         if party == own {

@@ -81,8 +81,8 @@ impl SpecialNames {
         })
     }
 
-    /// The answer to every other special name; for questions that no route and no local name takes. A name that
-    /// `has_below` it one that exists exists too (RFC 8020 §2).
+    /// The answer to every other special name; for questions that no route and no local name takes. If `has_below` finds a
+    /// name below this one, this one exists as well (RFC 8020 §2).
     pub(super) fn answer(&self, question: &Question, has_below: impl Fn() -> bool) -> Option<LocalAnswer> {
         let name = question.name();
         let rcode = || if has_below() { Rcode::NOERROR } else { Rcode::NXDOMAIN };
@@ -134,12 +134,12 @@ impl SpecialNames {
     }
 }
 
-/// Nobody is asked for the name outside, whatever local names there are: what others say of it is not meant.
+/// Whether the name is never asked outside, whatever local names there are: nobody outside can know what it means here.
 pub(super) fn is_never_public(name: NameRef<'_>) -> bool {
     special_domain(name).is_some() || name.ends_in_number() || name.label_count() == 1
 }
 
-/// What is said to a question for a name in a domain that is answered here only.
+/// The answer for a name in a domain that is answered here only.
 pub(super) fn answered_here_only(
     question: &Question,
     trust: &RouteTrust,
@@ -156,7 +156,7 @@ pub(super) fn answered_here_only(
         .with_error(Ede::new(EdeCode::BLOCKED, why))
 }
 
-/// The name of a loopback address.
+/// The PTR answer for a loopback address.
 fn loopback_pointer(question: &Question) -> Option<LocalAnswer> {
     if question.rtype != RecordType::PTR {
         return None;
