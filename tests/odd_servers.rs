@@ -222,7 +222,7 @@ fn an_upstream_that_leads_back_is_named() {
         .wait_for_line(0, &["leads back to this daemon", &upstream.address().to_string(), "another server"]);
     // Said once, and no longer when it is mended.
     ask(daemon.udp(), "b.example");
-    assert_eq!(daemon.log().matches("so that questions go round").count(), 1, "{}", daemon.log());
+    assert_eq!(daemon.log().matches("so questions go in a circle").count(), 1, "{}", daemon.log());
     mended.store(true, Ordering::SeqCst);
     support_more::until("it answers", || {
         (ask(daemon.udp(), "c.example").addresses() == ["1.1.1.1"]).then_some(())

@@ -1,5 +1,5 @@
-//! Asking one server: over UDP, again after a while, without EDNS where it may not understand that, and over TCP where
-//! UDP does not do.
+//! Asking one server: over UDP, again after a while, without EDNS if the server may not support it, and over TCP if UDP is not
+//! enough.
 
 use std::io::ErrorKind;
 use std::pin::pin;
@@ -13,13 +13,13 @@ use super::server::ServerState;
 use super::udp::{Flight, Reply};
 use crate::dns::{Question, Rcode, ResponseError, UpstreamResponse, remove_edns, write_upstream_query};
 
-/// The wait before a question is sent again.
+/// The longest wait before a question is sent again.
 const PATIENCE: Duration = Duration::from_millis(800);
 
 pub(super) type Outcome = Result<UpstreamResponse, ExchangeError>;
 
-/// The wait before a question is sent again: a name that takes a resolver long to find is no lost datagram, and asking
-/// again too soon doubles its work.
+/// The wait before a question is sent again. A resolver may need long to resolve a name; asking again too soon doubles its
+/// work.
 pub(super) fn patience(timeout: Duration) -> Duration {
     PATIENCE.min(timeout * 2 / 5)
 }
@@ -32,7 +32,7 @@ pub(super) fn write_query(ask: &Ask, asked: &Question, edns: bool, message: &mut
     }
 }
 
-/// Reads a reply that came over UDP to what was `asked`.
+/// Reads a reply to `asked` that came over UDP.
 pub(super) fn accept(server: &ServerState, ask: &Ask, asked: &Question, wire: &mut [u8]) -> Outcome {
     if asked.name().as_wire().iter().any(u8::is_ascii_uppercase) {
         server.case_was_kept();
@@ -41,30 +41,30 @@ pub(super) fn accept(server: &ServerState, ask: &Ask, asked: &Question, wire: &m
     Ok(UpstreamResponse::parse(wire, &ask.question, ask.dnssec_ok)?)
 }
 
-/// A question that is put to one server.
+/// A question to one server.
 pub(super) struct Dialogue<'a> {
     pub(super) link: &'a Link,
     pub(super) server: &'a ServerState,
     pub(super) ask: &'a Ask,
     /// The question as it is sent, in random letter case.
     pub(super) asked: Question,
-    /// How long all of it may take, and since when.
+    /// How long the whole dialogue may take, and when it began.
     pub(super) timeout: Duration,
     pub(super) begun: Instant,
-    /// The same on the shared clock.
+    /// When it began, on the shared clock.
     pub(super) asked_at: u64,
 }
 
 /// Whether queries have an OPT record.
 #[derive(Clone, Copy)]
 pub(super) struct Edns {
-    /// The first one.
+    /// The first query has one.
     pub(super) first: bool,
-    /// The same, sent again.
+    /// The second query has one.
     pub(super) again: bool,
 }
 
-/// What came of it.
+/// The outcome of a dialogue.
 pub(super) struct Heard {
     pub(super) outcome: Outcome,
     /// The query that was answered had an OPT record.
@@ -82,21 +82,21 @@ impl Edns {
     const NEVER: Self = Self { first: false, again: false };
     pub(super) const ALWAYS: Self = Self { first: true, again: true };
 
-    /// As is known of `server`. One that was not heard to speak EDNS so far may be silent to it.
+    /// What fits `server`. A server that has not yet shown that it speaks EDNS may ignore such queries.
     pub(super) fn of(server: &ServerState, first: bool) -> Self {
         Self { first, again: first && server.edns.is_spoken() }
     }
 }
 
 impl Dialogue<'_> {
-    /// Asks until there is something to believe, or the time is over.
+    /// Asks until there is a reply to believe, or until the timeout.
     pub(super) async fn run(&self, edns: Edns, start: Option<Start>) -> Heard {
         let times = self.times();
         let mut heard = self.try_once(edns, times, start).await;
         if heard.edns && self.is_doubtful(&heard.outcome) {
             heard.outcome = self.without_edns(heard.outcome, times.end).await;
         }
-        // A name that does not exist is no reason to leave the question out: the reply may be anybody's.
+        // Even NXDOMAIN does not excuse a missing question: the reply may be forged.
         if let Err(ExchangeError::Rcode(Rcode::NOERROR | Rcode::NXDOMAIN)) = heard.outcome {
             let over_tcp = self.over_tcp(self.server.edns.is_spoken(), times.end).await;
             if over_tcp.is_ok() {
@@ -106,7 +106,7 @@ impl Dialogue<'_> {
         heard
     }
 
-    /// A reply to a query with EDNS that may be all the server has to say to EDNS.
+    /// Whether a reply to a query with EDNS may only mean that the server does not support EDNS.
     fn is_doubtful(&self, outcome: &Outcome) -> bool {
         match outcome {
             Ok(response) => !self.server.believes(response, self.asked_at),
@@ -115,8 +115,8 @@ impl Dialogue<'_> {
         }
     }
 
-    /// The same question without EDNS (RFC 6891 §7: "the requestor SHOULD retry without it"), to be believed where it
-    /// says more.
+    /// Asks the same question without EDNS (RFC 6891 §7: "the requestor SHOULD retry without it"). Takes that reply if it says
+    /// at least as much.
     async fn without_edns(&self, first: Outcome, end: Instant) -> Outcome {
         let now = Instant::now();
         let times = Times { again: now + patience(end.saturating_duration_since(now)), end };
@@ -127,7 +127,7 @@ impl Dialogue<'_> {
         if worth(&plain) >= worth(&first) { plain } else { first }
     }
 
-    /// The same, and takes the first reply.
+    /// Asks, and takes the first reply.
     pub(super) async fn once(&self, edns: Edns) -> Heard {
         self.try_once(edns, self.times(), None).await
     }
@@ -136,7 +136,7 @@ impl Dialogue<'_> {
         Times { again: self.begun + patience(self.timeout), end: self.begun + self.timeout }
     }
 
-    /// Asks over UDP, twice if need be, and over TCP where the reply is truncated or its letter case in doubt.
+    /// Asks over UDP, twice if needed, and over TCP if the reply is truncated or its letter case is wrong.
     async fn try_once(&self, edns: Edns, times: Times, start: Option<Start>) -> Heard {
         let (reply, edns) = self.over_udp(edns, times, start).await;
         let outcome = match reply.and_then(|mut wire| accept(self.server, self.ask, &self.asked, &mut wire)) {
@@ -154,8 +154,8 @@ impl Dialogue<'_> {
         Heard { outcome, edns }
     }
 
-    /// Sends the query, and again after a while: from another socket, under another id. Waits for either reply, and says
-    /// if it is to a query with EDNS.
+    /// Sends the query, and again after a while from another socket with another id. Waits for either reply, and returns
+    /// whether its query had EDNS.
     async fn over_udp(&self, edns: Edns, times: Times, start: Option<Start>) -> (Reply, bool) {
         let mut first = match start {
             Some(Start::Reply(Err(ExchangeError::Overload))) => None,
@@ -195,7 +195,7 @@ impl Dialogue<'_> {
         (reply, edns)
     }
 
-    /// Whatever becomes of this question, it comes to us if the server leads here; nobody waits for its reply.
+    /// Sends a question that comes back to us if the server forwards to us. Nobody waits for its reply.
     fn look_for_loop(&self) {
         if self.server.has_answered_since(self.asked_at) {
             return;
@@ -218,12 +218,12 @@ impl Dialogue<'_> {
         let mut message = Vec::with_capacity(320);
         write_query(self.ask, &self.asked, edns, &mut message);
         let read = |wire: Vec<u8>| self.read_stream(wire);
-        // Half of what is left is for another connection.
+        // Half of the remaining time is kept for another connection.
         let patience = PATIENCE.min(end.saturating_duration_since(Instant::now()) / 2);
         let asking = self.link.tcp.ask(self.server.endpoint.address(), &message, patience, read);
         let outcome = timeout_at(end.into(), asking).await.unwrap_or(Err(ExchangeError::Timeout));
         outcome.map_err(|error| match error {
-            // That it has no TCP is no reason to avoid a server that has just answered over UDP.
+            // The server has just answered over UDP: it is not avoided only because it has no TCP.
             ExchangeError::Unreachable(kind) => ExchangeError::NoTcp(kind),
             ExchangeError::Timeout => ExchangeError::NoTcp(ErrorKind::TimedOut),
             other => other,
@@ -243,7 +243,7 @@ impl Dialogue<'_> {
     }
 }
 
-/// How much a reply says: an answer more than no data, that more than NXDOMAIN, which denies all types.
+/// How much a reply says. An answer says more than NODATA, and NODATA more than NXDOMAIN, which denies all types.
 fn worth(outcome: &Outcome) -> u8 {
     match outcome {
         Ok(response) if is_server_failure(response.rcode()) => 1,
@@ -254,8 +254,8 @@ fn worth(outcome: &Outcome) -> u8 {
     }
 }
 
-/// Waits for the reply to a sending, and says how long it took. Where there is none, or its socket had to make room, it is as if
-/// it were lost on the way.
+/// Waits for the reply to a query that was sent, and measures how long it took. A query that was not sent, or whose socket was
+/// evicted, counts as lost.
 async fn reply_to(sending: &mut Option<Flight>) -> (Reply, Duration) {
     if let Some(flight) = sending {
         let reply = flight.reply().await;
@@ -267,7 +267,7 @@ async fn reply_to(sending: &mut Option<Flight>) -> (Reply, Duration) {
     std::future::pending().await
 }
 
-/// Puts the question's own letter case in place of the random one: names in the reply are compressed against it.
+/// Replaces the random letter case with that of the question: names in the reply are compressed against it.
 fn restore_case(wire: &mut [u8], question: &Question) {
     let name = question.name().as_wire();
     if let Some(echoed) = wire.get_mut(12..12 + name.len()).filter(|echoed| echoed.eq_ignore_ascii_case(name))

@@ -1,8 +1,8 @@
-//! Whether a server can be asked with EDNS. Most can. Some old routers and captive portals are silent to such a query, or
-//! answer it with an error or NXDOMAIN: these are asked without.
+//! Whether a server can be asked with EDNS. Most can. Some old routers and captive portals do not answer such a query, or
+//! answer it with an error or NXDOMAIN: these are asked without EDNS.
 //!
-//! Only a reply with an OPT record proves that a server speaks EDNS. Nothing else is believed for long: after a while a
-//! question of somebody is asked with EDNS as well, beside the one he waits for.
+//! Only a reply with an OPT record proves that a server speaks EDNS. Every other finding expires: after a while, a client's
+//! question is also sent with EDNS, in addition to the query that the client waits for.
 
 use std::sync::atomic::{AtomicU8, AtomicU32, AtomicU64, Ordering::Relaxed};
 
@@ -12,51 +12,51 @@ use crate::dns::{Rcode, UpstreamResponse};
 /// The first wait before EDNS is tried again, in milliseconds; doubled each time.
 const FIRST_RETRY: u64 = 60_000;
 const LAST_RETRY: u64 = 30 * 60_000;
-/// For so long after an answer without an OPT record, a server is taken for one that ignores EDNS and does no harm.
+/// For this long after an answer without an OPT record, a server counts as one that ignores EDNS but answers correctly.
 const IGNORES: u64 = 60_000;
-/// Replies in a row that are contradicted by the reply without EDNS, until that is no accident with a server that speaks it.
+/// How many replies in a row the reply without EDNS must contradict before a server that speaks EDNS is asked without it.
 const CONTRADICTIONS: u32 = 3;
 
 /// Nothing is known.
 const UNKNOWN: u8 = 0;
 /// A reply had an OPT record.
 const SPEAKS: u8 = 1;
-/// It is asked without EDNS, since a lost datagram would look the same; that is being found out.
+/// A query with EDNS was not answered: the server is asked without EDNS while a trial shows whether a datagram was lost.
 const DOUBTED: u8 = 2;
-/// It is asked without EDNS, and the log says so.
+/// The server is asked without EDNS, and the log says so.
 const OFF: u8 = 3;
 
-/// What is known of a server's EDNS. Times are milliseconds on the caller's monotonic clock.
+/// What is known about a server's EDNS. Times are milliseconds on the caller's monotonic clock.
 #[derive(Debug, Default)]
 pub(super) struct EdnsState {
     state: AtomicU8,
-    /// Replies that the one without EDNS contradicted, since the last with an OPT record.
+    /// How many replies the reply without EDNS contradicted, since the last reply with an OPT record.
     contradicted: AtomicU32,
     /// When a query with EDNS was last answered without an OPT record.
     ignored_at: AtomicU64,
-    /// When EDNS is to be tried again.
+    /// When EDNS is tried again.
     retry_at: AtomicU64,
     /// How often it was switched off since the last OPT record.
     times_off: AtomicU32,
 }
 
-/// "I do not understand this": the reply of servers to what they do not know, EDNS among it (RFC 6891 §7).
+/// "I do not understand this": how servers reply to unknown features such as EDNS (RFC 6891 §7).
 pub(super) fn is_puzzled(rcode: Rcode) -> bool {
     matches!(rcode, Rcode::FORMERR | Rcode::NOTIMP | Rcode::BADVERS)
 }
 
 impl EdnsState {
-    /// It is asked without EDNS.
+    /// Whether the server is asked without EDNS.
     pub(super) fn is_off(&self) -> bool {
         self.state.load(Relaxed) >= DOUBTED
     }
 
-    /// It has shown that it speaks EDNS.
+    /// Whether the server has shown that it speaks EDNS.
     pub(super) fn is_spoken(&self) -> bool {
         self.state.load(Relaxed) == SPEAKS
     }
 
-    /// A reply had an OPT record. Says if EDNS had been off, and the log had said so.
+    /// Notes a reply with an OPT record. Returns whether EDNS was off and the log said so.
     fn note_opt(&self) -> bool {
         if self.contradicted.load(Relaxed) > 0 {
             self.contradicted.store(0, Relaxed);
@@ -68,17 +68,18 @@ impl EdnsState {
         self.state.swap(SPEAKS, Relaxed) == OFF
     }
 
-    /// Two queries with EDNS were left without an answer: it may be another server now.
+    /// Forgets that the server speaks EDNS: two queries with EDNS were not answered, so it may be another server now.
     pub(super) fn forget(&self) {
         let _ = self.state.compare_exchange(SPEAKS, UNKNOWN, Relaxed, Relaxed);
     }
 
-    /// It was silent to a query with EDNS, and answered the one without. Says if that is to be looked into.
+    /// Notes that the server did not answer with EDNS, but did without. Returns whether the caller has to find out why.
     pub(super) fn doubt(&self) -> bool {
         self.state.compare_exchange(UNKNOWN, DOUBTED, Relaxed, Relaxed).is_ok()
     }
 
-    /// It answered without EDNS what it had not answered, or had denied, with it. Says if EDNS is off from now on.
+    /// Notes that the server answered without EDNS a question that it did not answer, or denied, with EDNS. Returns whether
+    /// EDNS is off from now on.
     fn contradict(&self, now: u64) -> bool {
         let count = self.contradicted.fetch_add(1, Relaxed) + 1;
         match self.state.load(Relaxed) {
@@ -95,7 +96,7 @@ impl EdnsState {
         self.state.swap(OFF, Relaxed) != OFF
     }
 
-    /// Takes the turn to try EDNS again; `false` where it is not off, not due, or another has the turn.
+    /// Takes the turn to try EDNS again; `false` if EDNS is not off, the trial is not due, or another task has the turn.
     pub(super) fn take_retry(&self, now: u64) -> bool {
         let due = self.retry_at.load(Relaxed);
         let next = now.saturating_add(LAST_RETRY);
@@ -104,7 +105,7 @@ impl EdnsState {
             && self.retry_at.compare_exchange(due, next, Relaxed, Relaxed).is_ok()
     }
 
-    /// It could not be tried, for want of a socket.
+    /// Notes that EDNS could not be tried: there was no free socket.
     pub(super) fn was_not_tried(&self, now: u64) {
         let _ = self.state.compare_exchange(DOUBTED, UNKNOWN, Relaxed, Relaxed);
         self.retry_at.store(now.saturating_add(FIRST_RETRY), Relaxed);
@@ -116,10 +117,10 @@ impl EdnsState {
 }
 
 impl ServerState {
-    /// A reply to a query with EDNS can be taken at its word.
+    /// Whether a reply to a query with EDNS can be believed.
     ///
-    /// NXDOMAIN, no data or an error without an OPT record may be all that the server, or a box on the way, says to
-    /// EDNS: it has to be asked without as well.
+    /// NXDOMAIN, NODATA or an error without an OPT record may only mean that the server, or a middlebox, does not support
+    /// EDNS: the question has to be asked without EDNS as well.
     pub(super) fn believes(&self, response: &UpstreamResponse, now: u64) -> bool {
         if is_puzzled(response.rcode()) {
             return false;
@@ -133,24 +134,24 @@ impl ServerState {
         let ignored_at = self.edns.ignored_at.load(Relaxed);
         let is_answer = response.rcode() == Rcode::NOERROR && !response.is_negative();
         if is_answer {
-            // Written now and then only: all workers read it.
+            // Written rarely: all workers read it.
             if ignored_at == 0 || now.saturating_sub(ignored_at) >= IGNORES / 4 {
                 self.edns.ignored_at.store(now, Relaxed);
             }
             return true;
         }
-        // One that speaks EDNS does not ignore it.
+        // A server that speaks EDNS does not ignore it.
         !self.edns.is_spoken() && ignored_at > 0 && now.saturating_sub(ignored_at) < IGNORES
     }
 
-    /// It answered without EDNS what it had not answered, or had denied, with it.
+    /// Notes that the server answered without EDNS a question that it did not answer, or denied, with EDNS.
     pub(super) fn contradicts_edns(&self, now: u64) {
         if self.edns.contradict(now) {
             self.say_edns_is_off();
         }
     }
 
-    /// What came of asking it with EDNS while that is off: a reply that can be taken at its word, or not.
+    /// Notes the outcome of a trial with EDNS while it is off: whether there was a reply that can be believed.
     pub(super) fn edns_was_tried(&self, is_good: bool, now: u64) {
         if is_good {
             if self.edns.is_off() && self.edns.switch_on() {
@@ -162,7 +163,7 @@ impl ServerState {
     }
 
     fn say_edns_is_off(&self) {
-        tracing::warn!(server = %self.endpoint, "server answers only without EDNS: it is asked without, and with EDNS again now and then");
+        tracing::warn!(server = %self.endpoint, "server answers only without EDNS: it is asked without EDNS, and EDNS is tried again from time to time");
     }
 
     fn say_edns_is_on(&self) {
@@ -175,7 +176,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn one_silence_is_a_doubt_and_only_a_failed_trial_a_fact() {
+    fn one_silence_raises_a_doubt_and_only_a_failed_trial_switches_edns_off() {
         let edns = EdnsState::default();
         assert!(edns.doubt() && edns.is_off());
         assert!(!edns.doubt(), "it is being looked into");
@@ -203,7 +204,7 @@ mod tests {
     }
 
     #[test]
-    fn it_is_tried_again_later_each_time_by_one() {
+    fn edns_is_tried_again_by_one_task_after_growing_waits() {
         let edns = EdnsState::default();
         let mut now = 0;
         for wait in [1, 2, 4, 8, 16, 30, 30] {

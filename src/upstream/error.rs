@@ -11,7 +11,7 @@ pub enum ExchangeError {
     /// No usable reply in time.
     #[error("no answer in time")]
     Timeout,
-    /// The same, since it asks us.
+    /// The upstream forwards its questions to us.
     #[error("the upstream {0} leads back to this daemon")]
     Loop(Endpoint),
     /// Nobody listens there (ICMP port unreachable, connection refused), or no way leads there.
@@ -26,7 +26,7 @@ pub enum ExchangeError {
     /// The question came back in other letter case: perhaps forged.
     #[error("the reply repeats the question in other letter case")]
     CaseMismatch,
-    /// A reply without the question came back with this code.
+    /// A reply without the question came back with this RCODE.
     #[error("the server answers {0} and no more")]
     Rcode(Rcode),
     /// There is no server to ask.

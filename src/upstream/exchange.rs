@@ -98,7 +98,7 @@ impl Exchanger {
 
     /// Asks the servers of `group` in turn until one gives an answer of use.
     ///
-    /// A reply that says the server failed, or nothing at all, is not of use while there is another server to ask.
+    /// A reply that is a failure or empty is not used while there is another server to ask.
     ///
     /// # Errors
     /// The last server's error where none answered.
@@ -122,14 +122,14 @@ impl Exchanger {
         let mut tried = Tried::default();
         while let Some(server) = match &head {
             Some(head) => group.take(head.server, &mut tried),
-            // For what may be all there is to say, nobody waits for servers that are silent.
+            // If this may be the best reply, do not wait for silent servers.
             None if best.is_ok() && !is_failure(&best) => group.next_up(&mut tried),
             None => group.next(&mut tried),
         } {
             let outcome = self.ask_server(server, ask, group.timeout, head.take()).await;
             match &outcome {
                 Ok(response) if is_usable(response) => return outcome,
-                // What a server said weighs more than another's silence, and no data more than a failure.
+                // A reply counts more than another server's silence, and NODATA more than a failure.
                 Ok(_) if is_failure(&best) => best = outcome,
                 Err(_) if best.is_err() => best = outcome,
                 _ => {}
@@ -161,7 +161,7 @@ impl Exchanger {
         outcome
     }
 
-    /// Asks one server, and learns what that says of its EDNS.
+    /// Asks one server, and notes what its reply shows about its EDNS.
     pub(super) async fn converse(
         self: &Rc<Self>,
         link: &Link,
@@ -191,7 +191,7 @@ impl Exchanger {
         if in_vain && heard.edns {
             server.edns.forget();
         }
-        // In a circle, a failure is what we ourselves say in the end.
+        // In a loop, the failure is our own answer coming back.
         if server.leads_back() && (in_vain || heard.outcome.is_ok()) {
             return Err(ExchangeError::Loop(server.endpoint));
         }
@@ -227,12 +227,12 @@ pub(super) fn is_server_failure(rcode: Rcode) -> bool {
     !matches!(rcode, Rcode::NOERROR | Rcode::NXDOMAIN)
 }
 
-/// Nothing another server says would be better.
+/// Whether no other server can say more.
 pub(super) fn is_usable(response: &UpstreamResponse) -> bool {
     !is_server_failure(response.rcode()) && !response.is_lame()
 }
 
-/// No answer, or the news that the server failed.
+/// Whether there is no answer, or only the news that the server failed.
 fn is_failure(outcome: &Result<UpstreamResponse, ExchangeError>) -> bool {
     outcome.as_ref().map_or(true, |response| is_server_failure(response.rcode()))
 }

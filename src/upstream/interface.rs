@@ -1,29 +1,29 @@
-//! Link-local addresses, which mean something on one interface only (RFC 4007 §11): `fe80::1%eth0`.
+//! Link-local addresses, which are valid on one interface only (RFC 4007 §11): `fe80::1%eth0`.
 
 use std::net::{Ipv6Addr, SocketAddr, SocketAddrV6, ToSocketAddrs};
 
 const PORT: u16 = 53;
 
-/// Why a text is no address on an interface.
+/// Why a text is not an address with an interface.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum InterfaceError {
-    /// It is none.
+    /// The text is not an address with an interface.
     NoAddress,
-    /// There is no interface of this name here.
+    /// This machine has no interface of this name; the address without it.
     Unknown(Ipv6Addr),
 }
 
 impl InterfaceError {
-    /// There is no such interface.
+    /// Whether this machine has no interface of this name.
     pub fn is_unknown_interface(self) -> bool {
         matches!(self, Self::Unknown(_))
     }
 }
 
-/// The address written `fe80::1%eth0` or `fe80::1%2`, with port 53. Any other address is the same on all interfaces.
+/// Reads `fe80::1%eth0` or `fe80::1%2`; the port is 53. An address that is not link-local is valid on all interfaces.
 ///
 /// # Errors
-/// It is no address with an interface, or there is no such interface.
+/// The text is not an address with an interface, or there is no such interface.
 pub(super) fn scoped(text: &str) -> Result<SocketAddrV6, InterfaceError> {
     let (address, interface) = text.split_once('%').ok_or(InterfaceError::NoAddress)?;
     let address: Ipv6Addr = address.parse().map_err(|_| InterfaceError::NoAddress)?;
@@ -37,12 +37,12 @@ pub(super) fn scoped(text: &str) -> Result<SocketAddrV6, InterfaceError> {
     Ok(SocketAddrV6::new(address, PORT, 0, number))
 }
 
-/// getaddrinfo(3) knows the number of an interface without `unsafe`; given a numeric address it asks no server.
+/// Asks getaddrinfo(3), which needs no `unsafe`. For a numeric address it does not send queries.
 fn number_of(address: Ipv6Addr, interface: &str) -> Option<u32> {
     if let Ok(number) = interface.parse() {
         return Some(number).filter(|number| *number != 0);
     }
-    // IF_NAMESIZE, with the end.
+    // IF_NAMESIZE is 16, with the terminating zero.
     let is_name = interface.len() < 16 && !interface.contains(['/', ':', '[', ']']);
     let text = is_name.then(|| format!("{address}%{interface}"))?;
     (text.as_str(), PORT).to_socket_addrs().ok()?.find_map(|found| match found {

@@ -1,7 +1,7 @@
-//! Whether a server leads back to this daemon: then a question goes round, waits for itself, and fails for want of time.
+//! Whether a server leads back to this daemon. Then a question goes in a circle and fails with a timeout.
 //!
-//! A server that is silent is also asked for a name that nobody else knows. Where a client asks us for it, that client is
-//! the server, or asks for it. The name is below `test`, which is not public (RFC 6761 §6.2), and is answered here.
+//! A silent server is also asked for a random name that nobody else knows. If a client asks us for that name, the client is
+//! that server, or a server behind it. The name is below `test`, which is not public (RFC 6761 §6.2), and is answered here.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 
@@ -12,10 +12,10 @@ use crate::dns::{Name, NameRef, Question, RecordType};
 const PAUSE: u64 = 1_000;
 const ZONE: [&[u8]; 2] = [b"stubborn-loop", b"test"];
 
-/// What is known of a server's way. Times are milliseconds on the caller's monotonic clock.
+/// Whether a server leads back here. Times are milliseconds on the caller's monotonic clock.
 #[derive(Debug, Default)]
 pub(super) struct LoopState {
-    /// The name that was asked for last, as a number; 0 is none.
+    /// The number in the name that was last asked for; 0 if there was none.
     mark: AtomicU64,
     asked_at: AtomicU64,
     found: AtomicBool,
@@ -32,7 +32,7 @@ pub fn read_mark(name: NameRef<'_>) -> Option<u64> {
 }
 
 impl ServerState {
-    /// The question by which to find out if it leads back here; `None` where that is known, or was asked a moment ago.
+    /// The question that shows whether the server leads back here; `None` if that is known, or was asked a moment ago.
     pub(super) fn loop_question(&self, now: u64) -> Option<Question> {
         let state = &self.loops;
         let last = state.asked_at.load(Relaxed);
@@ -46,19 +46,19 @@ impl ServerState {
         Some(Question::new(name.as_ref(), RecordType::A))
     }
 
-    /// A client asked for the name of `mark`. Where that is this server's, its questions come back.
+    /// Notes that a client asked for the name of `mark`. If this server was asked for it, the server leads back here.
     pub fn note_mark(&self, mark: u64) {
         if self.loops.mark.load(Relaxed) == mark && !self.loops.found.swap(true, Relaxed) {
-            tracing::warn!(server = %self.endpoint, "the upstream leads back to this daemon, so that questions go round: name another server in [upstream], or have this one ask elsewhere");
+            tracing::warn!(server = %self.endpoint, "the upstream leads back to this daemon, so questions go in a circle: write another server in [upstream], or let this one forward elsewhere");
         }
     }
 
-    /// What it is asked comes back here.
+    /// Whether its questions come back here.
     pub fn leads_back(&self) -> bool {
         self.loops.found.load(Relaxed)
     }
 
-    /// It answered: whatever led back does so no longer.
+    /// Notes that the server answered: it no longer leads back here.
     pub(super) fn leads_elsewhere(&self) {
         if self.leads_back() {
             self.loops.found.store(false, Relaxed);
@@ -88,7 +88,7 @@ mod tests {
     }
 
     #[test]
-    fn other_names_are_no_marks() {
+    fn other_names_are_not_marks() {
         for name in [
             "0123456789abcdef.stubborn-loop.test.example",
             "x.0123456789abcdef.stubborn-loop.test",

@@ -1,4 +1,4 @@
-//! Questions of our own, to find out how a server is: no client waits for them.
+//! Probes: questions of our own that show whether a server answers. No client waits for them.
 
 use std::pin::pin;
 use std::rc::Rc;
@@ -19,7 +19,7 @@ const TIMEOUT: Duration = Duration::from_secs(1);
 enum Found {
     Answer,
     Silence,
-    /// It could not be sent.
+    /// The probe could not be sent.
     Nothing,
 }
 
@@ -30,7 +30,7 @@ impl Exchanger {
         }
     }
 
-    /// A query of `asked_at` failed, and the server with it.
+    /// Notes that a query of `asked_at` failed, and with it the server.
     pub(super) fn note_failure(
         self: &Rc<Self>,
         server: &Arc<ServerState>,
@@ -70,13 +70,13 @@ impl Exchanger {
         });
     }
 
-    /// A question was left without an answer: finds out if the server answers others, and avoids it if not.
+    /// Probes a server that did not answer a question in time, and avoids it if it does not answer the probe either.
     pub(super) fn suspect(self: &Rc<Self>, server: &Arc<ServerState>, asked: &Ask, asked_at: u64) {
         if !server.suspect(asked_at) {
             return;
         }
         tracing::debug!(server = %server.endpoint, "no answer in time: server avoided unless it answers a probe");
-        // Where it was no address that was asked for, the name's address is what any server can find.
+        // If the question was not for an address, the probe is: any server can look up the name's address.
         let address = match asked.question.rtype {
             RecordType::A => known_address(),
             _ => Question::new(asked.question.name(), RecordType::A),
@@ -96,7 +96,8 @@ impl Exchanger {
         });
     }
 
-    /// Asks for the root's name servers, and, since some routers know addresses only, for `address`. One answer is enough.
+    /// Asks for the root's name servers, and for `address`, because some routers answer only for addresses. One answer is
+    /// enough.
     async fn find_out(self: &Rc<Self>, server: &Arc<ServerState>, address: Question) -> Found {
         let root = Question::new(NameRef::ROOT, RecordType::NS);
         let (mut one, mut other) =
@@ -122,7 +123,7 @@ impl Exchanger {
         }
     }
 
-    /// Whether `server` is to be asked with EDNS. Where that is off and its turn has come, `ask` is asked with it as well.
+    /// Whether `server` is asked with EDNS. If EDNS is off and a trial is due, `ask` is also sent with EDNS.
     pub(super) fn wants_edns(self: &Rc<Self>, server: &Arc<ServerState>, ask: &Ask) -> bool {
         if !server.edns.is_off() {
             return true;
@@ -134,7 +135,7 @@ impl Exchanger {
         false
     }
 
-    /// Asks with EDNS, beside the question that a client waits for, whether that is answered too.
+    /// Sends `ask` with EDNS as a trial, in addition to the query that the client waits for.
     pub(super) fn try_edns(self: &Rc<Self>, server: &Arc<ServerState>, ask: Ask) {
         let (exchanger, server) = (Rc::clone(self), Arc::clone(server));
         tokio::task::spawn_local(async move {
@@ -161,7 +162,7 @@ impl Exchanger {
     }
 }
 
-/// The address of one of the root's name servers: any resolver finds it.
+/// The address of one of the root's name servers, which any resolver finds.
 fn known_address() -> Question {
     let name = NameRef::from_wire(b"\x01a\x0croot-servers\x03net\x00").unwrap_or(NameRef::ROOT);
     Question::new(name, RecordType::A)

@@ -11,7 +11,7 @@ pub(super) fn recognise(datagram: &[u8], asked: &Question) -> Option<Result<(), 
         return None;
     }
     if *questions == 0 {
-        // Servers without EDNS, and some in distress, send a header without the question. Nothing else of it is used.
+        // Servers without EDNS, and some overloaded ones, send a header without the question. Only its RCODE is used.
         return Some(Err(ExchangeError::Rcode(Rcode(u16::from(rcode & 0x0f)))));
     }
     let echoed = datagram.get(12..)?;

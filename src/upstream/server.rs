@@ -37,7 +37,7 @@ pub struct ServerState {
     folds_case: AtomicBool,
     /// Replies in other letter case that could not be asked for over TCP, since the last one that kept it.
     case_doubts: AtomicU32,
-    /// It left a question without an answer, and is being asked if it is there at all.
+    /// It did not answer a question, and is being probed.
     suspected: AtomicBool,
     pub(super) edns: EdnsState,
     pub(super) loops: LoopState,
@@ -147,7 +147,7 @@ impl ServerState {
         !self.is_up() && self.failures.swap(0, Relaxed) > 0
     }
 
-    /// It has answered another query since `asked_at`.
+    /// Whether it has answered another query since `asked_at`.
     pub fn has_answered_since(&self, asked_at: u64) -> bool {
         self.answered_at.load(Relaxed) > asked_at
     }
@@ -165,27 +165,27 @@ impl ServerState {
         before == 0
     }
 
-    /// It left a query of `asked_at` without an answer: it has to be found out if it answers anything. Until that is known
-    /// others are asked first. Says if it is up to the caller to find out, and to end this with
-    /// [`suspicion_is_over`](Self::suspicion_is_over).
+    /// Notes that it did not answer a query of `asked_at`. Until it is known whether it answers anything, other servers are
+    /// asked first. Returns whether the caller has to probe it, and to call
+    /// [`suspicion_is_over`](Self::suspicion_is_over) afterwards.
     ///
-    /// Many a router drops questions it does not know the type of, and a name may take a resolver too long.
+    /// Silence proves little: many routers drop questions of unknown types, and a name may take a resolver too long.
     pub fn suspect(&self, asked_at: u64) -> bool {
         !self.has_answered_since(asked_at) && self.is_up() && !self.suspected.swap(true, Relaxed)
     }
 
-    /// It is known now, and was noted with [`answered`](Self::answered) or [`failed`](Self::failed).
+    /// Ends the suspicion; the outcome was noted with [`answered`](Self::answered) or [`failed`](Self::failed).
     pub fn suspicion_is_over(&self) {
         self.suspected.store(false, Relaxed);
     }
 
-    /// A probe could not be sent, for want of a socket: the next one is due soon.
+    /// Notes that there was no free socket for a probe: the next one is due soon.
     pub fn was_not_probed(&self, now: u64) {
         let wait = u64::try_from(FIRST_PROBE.as_millis()).unwrap_or(u64::MAX);
         self.probe_at.store(now.saturating_add(wait), Relaxed);
     }
 
-    /// To be asked before those that are not.
+    /// Whether it is tried before the other servers.
     fn is_preferred(&self) -> bool {
         self.is_up() && !self.suspected.load(Relaxed)
     }
@@ -282,7 +282,7 @@ impl ServerGroup {
         Some(server)
     }
 
-    /// The same, of those that are up only.
+    /// The next server among those that are up.
     pub fn next_up(&self, tried: &mut Tried) -> Option<&Arc<ServerState>> {
         let (index, server) = self.untried(tried).find(|(_, server)| server.is_preferred())?;
         tried.0.push(index);
@@ -321,10 +321,10 @@ mod tests {
     }
 
     #[test]
-    fn one_at_a_time_finds_out_if_a_silent_server_is_there() {
+    fn only_one_task_at_a_time_probes_a_silent_server() {
         let server = server();
         assert!(server.suspect(1000));
-        assert!(!server.suspect(1001), "it is being found out");
+        assert!(!server.suspect(1001), "it is being probed");
         assert!(server.is_up() && !server.is_preferred());
         server.suspicion_is_over();
         server.answered(2000);

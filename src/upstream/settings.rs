@@ -17,7 +17,7 @@ impl Endpoint {
     /// A link-local address with its interface, `fe80::1%eth0` or `fe80::1%2`, and a port.
     ///
     /// # Errors
-    /// It is no such address, or there is no such interface on this machine.
+    /// The text is not such an address, or this machine has no such interface.
     pub fn on_interface(text: &str, port: u16) -> Result<Self, InterfaceError> {
         let mut address = scoped(text)?;
         address.set_port(port);

@@ -54,7 +54,7 @@ pub struct SystemServers {
     pub found_in: PathBuf,
     /// The servers not taken, of all files that were read, and why not.
     pub skipped: Vec<(Endpoint, Skip)>,
-    /// Lines of these files that name a server nobody can ask, with what is wrong with them.
+    /// Notes on lines of these files whose server cannot be asked.
     pub notes: Vec<String>,
 }
 
@@ -106,7 +106,7 @@ pub enum Found {
     TooLarge,
     /// No line of it names a server.
     NoServer,
-    /// What it names is no server; a note for each line.
+    /// None of its lines names a usable server; a note for each line.
     Unusable(Vec<String>),
     /// None of its servers can be asked.
     Skipped(Vec<(Endpoint, Skip)>),
@@ -117,7 +117,7 @@ impl fmt::Display for Found {
         match self {
             Self::Missing => f.write_str("does not exist"),
             Self::Unreadable(kind) => write!(f, "cannot be read ({kind})"),
-            Self::NotAFile => f.write_str("is no regular file"),
+            Self::NotAFile => f.write_str("is not a regular file"),
             Self::TooLarge => write!(f, "is larger than {} KiB", conf::MAX_SIZE >> 10),
             Self::NoServer => f.write_str("names no server"),
             Self::Unusable(notes) => write!(f, "names no server ({})", list(notes.iter().cloned())),

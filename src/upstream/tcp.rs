@@ -1,9 +1,9 @@
-//! Asking over TCP: where a reply over UDP is truncated or in doubt. One connection to a server, kept for a while, with
-//! many questions under way at once (RFC 7766 §6.2.1).
+//! Asking over TCP, if a reply over UDP is truncated or in doubt. Each server has one connection, kept for a while, with many
+//! questions in flight (RFC 7766 §6.2.1).
 //!
-//! A connection is trusted while it behaves. One that is out of step (a message nobody asked for, too short or not the
-//! reply to its question) is closed at once. One that is silent takes no new question. Whoever loses a reply by that
-//! asks once more on another connection.
+//! A connection that is out of step is closed at once: it delivered a message that nobody asked for, or one that is too short
+//! or not the reply to its question. A silent connection takes no new questions. A question that loses its reply so is asked
+//! once more on another connection.
 
 mod frames;
 #[cfg(test)]
@@ -30,8 +30,8 @@ use frames::Frames;
 
 /// How long a connection without questions is kept (RFC 7766 §6.2.3: "on the order of a few seconds").
 const IDLE: Duration = Duration::from_secs(5);
-/// Questions of a connection that are over and whose ids are remembered: a reply to one of them is late or sent twice,
-/// and no sign of a broken stream.
+/// How many ids of finished questions a connection remembers. A reply to one of them is late or sent twice; the stream is not
+/// broken.
 const REMEMBERED: usize = 64;
 
 type Reply = Result<Vec<u8>, ExchangeError>;
@@ -46,7 +46,7 @@ pub(super) struct TcpLink {
 struct Connection {
     writer: Mutex<OwnedWriteHalf>,
     pending: RefCell<HashMap<u16, oneshot::Sender<Reply>>>,
-    /// The ids of the latest questions that are over.
+    /// The ids of the latest finished questions.
     over: RefCell<VecDeque<u16>>,
     /// It takes no new question.
     retired: Cell<bool>,
@@ -66,7 +66,7 @@ impl Drop for Waiting {
         let mut pending = self.connection.pending.borrow_mut();
         if pending.get(&self.id).is_some_and(oneshot::Sender::is_closed) {
             pending.remove(&self.id);
-            // Whoever asks next is not to wait for a connection that was silent.
+            // The next question must not wait for a connection that was silent.
             self.connection.retired.set(true);
             self.connection.remember(self.id);
         }
@@ -76,8 +76,8 @@ impl Drop for Waiting {
 impl TcpLink {
     /// Sends a query, waits for its reply, and gives it to `read`.
     ///
-    /// Some servers close after one reply: whose question is lost by that asks again on a connection of its own. Silence
-    /// for longer than `patience` is reason to ask on a new connection as well.
+    /// Some servers close after one reply: a question that is lost by that is asked again on its own connection. After
+    /// `patience` without a reply, the question is asked on a new connection as well.
     pub(super) async fn ask<T>(
         &self,
         server: SocketAddr,
@@ -91,7 +91,7 @@ impl TcpLink {
             Ok(Err(error)) if is_broken(&error) => {
                 let alone = || async { Connection::open(server).await?.ask(message, &read).await };
                 return match (error, alone().await) {
-                    // It was another's fault that the first was lost: this is the first reply to this question.
+                    // The first connection failed for another question: this is the first reply to this one.
                     (ExchangeError::Unreachable(_), Err(ExchangeError::Response(why)))
                         if is_out_of_step(why) =>
                     {
@@ -121,7 +121,7 @@ impl TcpLink {
     }
 }
 
-/// The connection failed, or what came over it is not the reply that it should be.
+/// Whether the connection failed, or delivered something else than the reply.
 fn is_broken(error: &ExchangeError) -> bool {
     match error {
         ExchangeError::Unreachable(_) => true,
@@ -156,7 +156,7 @@ impl Connection {
     ) -> Result<T, ExchangeError> {
         let outcome = read(self.reply_to(message).await?);
         if outcome.as_ref().is_err_and(is_broken) {
-            // A length that is wrong by some octets shows first in the message that it cuts.
+            // If a length is wrong by some octets, the message that it cuts is the first sign.
             self.close(&ExchangeError::Unreachable(ErrorKind::InvalidData));
         }
         outcome
@@ -171,14 +171,14 @@ impl Connection {
         framed.extend_from_slice(message.get(2..).unwrap_or_default());
         let write = async {
             let mut writer = self.writer.lock().await;
-            // Dropped in the middle of a frame, the rest of it would be missing from the stream.
+            // If this is dropped in the middle of a frame, the stream lacks the rest of the frame.
             let unfinished = Unfinished(self);
             let written = writer.write_all(&framed).await;
             std::mem::forget(unfinished);
             written
         };
         let reply = tokio::select! {
-            // A connection that is closed meanwhile is not to be waited for.
+            // If the connection is closed meanwhile, this ends at once.
             reply = &mut waiting.reply => reply,
             written = write => {
                 if let Err(error) = written {
@@ -203,7 +203,7 @@ impl Connection {
         Ok((id, receiver))
     }
 
-    /// Gives a message to whom it answers. Says if the stream is still in step.
+    /// Gives a message to the question that it answers. Returns whether the stream is still in step.
     fn deliver(&self, message: &[u8]) -> bool {
         let Some(id) = message.first_chunk().map(|id| u16::from_be_bytes(*id)) else { return false };
         let Some(sender) = self.pending.borrow_mut().remove(&id) else {
@@ -229,7 +229,7 @@ impl Connection {
         }
     }
 
-    /// Nobody will read what else comes.
+    /// Whether no question waits, and none will.
     fn is_finished(&self) -> bool {
         self.retired.get() && self.pending.borrow().is_empty()
     }

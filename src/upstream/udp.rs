@@ -228,8 +228,7 @@ impl UdpPool {
     }
 }
 
-/// A full buffer, of the socket or of the device, loses datagrams like any router may: they are sent again, and nothing
-/// is wrong with the socket.
+/// A full buffer of the socket or the device loses datagrams, as any router may. They are sent again; the socket stays usable.
 fn is_loss(error: &io::Error) -> bool {
     error.kind() == io::ErrorKind::WouldBlock
         || matches!(error.raw_os_error(), Some(libc::ENOBUFS | libc::ENOMEM))

@@ -75,7 +75,7 @@ fn the_sockets_to_a_server_that_is_not_asked_any_more_are_closed() {
     });
 }
 
-/// A server that denies all names to EDNS while `hostile` is set.
+/// A server that answers queries with EDNS with NXDOMAIN while `hostile` is set.
 fn hostile_server(hostile: Arc<AtomicBool>) -> SocketAddr {
     let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
     let address = socket.local_addr().unwrap();
@@ -84,7 +84,7 @@ fn hostile_server(hostile: Arc<AtomicBool>) -> SocketAddr {
         while let Ok((length, from)) = socket.recv_from(&mut room) {
             let denied = hostile.load(Relaxed) && room[11] == 1;
             room[2..4].copy_from_slice(&[0x81, if denied { 0x83 } else { 0x80 }]);
-            // The OPT record of 11 octets goes.
+            // Removes the OPT record of 11 octets.
             room[11] = if denied { 0 } else { room[11] };
             let _sent = socket.send_to(&room[..length - if denied { 11 } else { 0 }], from);
         }
@@ -92,13 +92,13 @@ fn hostile_server(hostile: Arc<AtomicBool>) -> SocketAddr {
     address
 }
 
-/// An exchanger for which it is later by so much.
+/// An exchanger whose clock is ahead by this much.
 fn later(minutes: u64) -> Rc<Exchanger> {
     Rc::new(Exchanger::new(Instant::now().checked_sub(Duration::from_secs(60 * minutes)).unwrap()))
 }
 
 #[test]
-fn edns_that_is_off_is_tried_again_after_a_while_beside_a_question() {
+fn edns_that_is_off_is_tried_again_after_a_while_in_addition_to_a_question() {
     run(async {
         let hostile = Arc::new(AtomicBool::new(true));
         let group = group(hostile_server(Arc::clone(&hostile)));
@@ -113,7 +113,7 @@ fn edns_that_is_off_is_tried_again_after_a_while_beside_a_question() {
             yield_now().await;
         }
         assert!(edns.is_spoken());
-        // And what is still so stays so.
+        // If the server denies with EDNS again, EDNS goes off again.
         hostile.store(true, Relaxed);
         for number in 3..6 {
             ask(&later(2), &group, number).await;

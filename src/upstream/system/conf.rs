@@ -1,4 +1,4 @@
-//! resolv.conf(5), read as the C library reads it: what it does not know, it passes over.
+//! resolv.conf(5), read as the C library reads it: unknown lines are skipped.
 
 use std::net::{IpAddr, SocketAddr, SocketAddrV6};
 use std::path::Path;
@@ -14,7 +14,7 @@ pub(super) const MAX_SIZE: u64 = 64 << 10;
 /// The port of every server in a resolv.conf.
 const PORT: u16 = 53;
 
-/// Lines of one file that something is said of, and how much of a word is shown.
+/// The most notes on one file, and the most characters of a word in a note.
 const NOTES: usize = 8;
 const SHOWN: usize = 60;
 
@@ -23,7 +23,7 @@ pub(super) struct Parsed {
     /// Each server, and why it cannot be asked if that is plain already.
     pub(super) servers: Vec<(SocketAddr, Option<Skip>)>,
     pub(super) search: Vec<Name>,
-    /// What is wrong with lines that name a server nobody can ask.
+    /// Notes on lines whose server cannot be asked.
     pub(super) notes: Vec<String>,
 }
 
@@ -62,12 +62,12 @@ impl Parsed {
         let mut parsed = Self::default();
         let text = text.strip_prefix('\u{feff}').unwrap_or(text);
         for (index, line) in text.lines().enumerate() {
-            // A comment may also stand behind what is said.
+            // A comment may also follow a setting.
             let mut words = line.split_ascii_whitespace().take_while(|word| !word.starts_with(['#', ';']));
             let Some(keyword) = words.next() else { continue };
             let note = match (keyword, words.next()) {
                 ("nameserver", Some(address)) => parsed.server(address),
-                ("nameserver", None) => Some("nameserver without an address".to_owned()),
+                ("nameserver", None) => Some("the nameserver has no address".to_owned()),
                 // The last of these counts.
                 ("search" | "domain", first) => {
                     let names = first.into_iter().chain(words);
@@ -75,9 +75,9 @@ impl Parsed {
                     None
                 }
                 (other, Some(address)) if address.parse::<IpAddr>().is_ok() && other != "sortlist" => {
-                    Some(format!("{} is no keyword: write \"nameserver {address}\"", quoted(other)))
+                    Some(format!("{} is not a keyword: write \"nameserver {address}\"", quoted(other)))
                 }
-                // `options`, `sortlist`, what other systems know: of no use here, and no harm.
+                // `options`, `sortlist` and the keywords of other systems: neither useful nor harmful here.
                 _ => None,
             };
             if let Some(note) = note.filter(|_| parsed.notes.len() < NOTES) {
@@ -87,7 +87,7 @@ impl Parsed {
         parsed
     }
 
-    /// Takes a server; says what is wrong where it cannot be asked.
+    /// Takes a server. Returns a note if it cannot be asked.
     fn server(&mut self, text: &str) -> Option<String> {
         if let Ok(address) = text.parse::<IpAddr>() {
             let needs_interface = matches!(address, IpAddr::V6(v6) if v6.is_unicast_link_local());
@@ -105,12 +105,12 @@ impl Parsed {
                 self.servers.push((SocketAddrV6::new(ip, PORT, 0, 0).into(), Some(Skip::UnknownInterface)));
                 Some(format!("{} is on an interface that does not exist", quoted(text)))
             }
-            Err(InterfaceError::NoAddress) => Some(format!("{} is no address", quoted(text))),
+            Err(InterfaceError::NoAddress) => Some(format!("{} is not an address", quoted(text))),
         }
     }
 }
 
-/// A word of the file, cut and with nothing in it that a terminal would obey.
+/// A word of the file, cut, with control characters escaped.
 fn quoted(word: &str) -> String {
     let shown: String = word.chars().take(SHOWN).collect();
     format!("{shown:?}")

@@ -111,7 +111,7 @@ fn the_first_file_with_a_server_that_is_not_this_daemon_is_taken() {
 }
 
 #[test]
-fn only_lines_that_name_a_server_nobody_can_ask_are_spoken_of() {
+fn only_lines_whose_server_cannot_be_asked_get_a_note() {
     let text = "\u{feff}# a comment\r\n\
         nameserver\t9.9.9.9\t; quad9\r\n\
         options edns0 trust-ad timeout:1 attempts:2 rotate ndots:5 no-aaaa what-ever:7\n\
@@ -134,11 +134,11 @@ fn only_lines_that_name_a_server_nobody_can_ask_are_spoken_of() {
         notes,
         [
             "line 8: fe80::1 is link-local: write its interface, such as fe80::1%eth0",
-            "line 9: nameserver without an address",
-            "line 10: \"1.1.1.1#53\" is no address",
-            "line 11: \"nameservers\" is no keyword: write \"nameserver 1.1.1.1\"",
+            "line 9: the nameserver has no address",
+            "line 10: \"1.1.1.1#53\" is not an address",
+            "line 11: \"nameservers\" is not a keyword: write \"nameserver 1.1.1.1\"",
             "line 12: \"fe80::1%no-such.0\" is on an interface that does not exist",
-            "line 13: \"\\u{1b}[31m\" is no address",
+            "line 13: \"\\u{1b}[31m\" is not an address",
         ]
     );
 }
@@ -154,7 +154,7 @@ fn a_file_of_unusable_lines_only_says_why() {
     assert_eq!(found.notes.len(), 2, "{:?}", found.notes);
     let root = Root::new(&[(ETC, "nameserver router\n")]);
     let error = root.servers(LOCAL, &[]).unwrap_err().to_string();
-    assert!(error.contains("names no server (line 1: \"router\" is no address)"), "{error}");
+    assert!(error.contains("names no server (line 1: \"router\" is not an address)"), "{error}");
 }
 
 #[test]

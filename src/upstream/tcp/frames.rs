@@ -1,13 +1,13 @@
-//! A stream of messages, each with its length in front (RFC 1035 §4.2.2).
+//! A stream of messages, each preceded by its length (RFC 1035 §4.2.2).
 
-/// A message has a header at least.
+/// The shortest message: a header.
 const LEAST: usize = 12;
-/// The longest message with its length.
+/// The longest message, with its length octets.
 const MOST: usize = 2 + u16::MAX as usize;
-/// What is read at one time at least.
+/// The least room for one read.
 const STEP: usize = 4096;
 
-/// What was read of a stream and not used yet: less than one message.
+/// What was read from a stream but not used yet: less than one message.
 #[derive(Default)]
 pub(super) struct Frames {
     octets: Vec<u8>,
@@ -21,8 +21,8 @@ impl Frames {
         &mut self.octets
     }
 
-    /// Gives each whole message to `deliver`, until that says no. Says if the stream is in step: no message is shorter
-    /// than a header, and `deliver` took all.
+    /// Gives each whole message to `deliver`, until that refuses one. Returns whether the stream is in step: no message is
+    /// shorter than a header, and `deliver` took all.
     pub(super) fn take_each(&mut self, mut deliver: impl FnMut(&[u8]) -> bool) -> bool {
         let mut rest = self.octets.as_slice();
         let mut in_step = true;
@@ -41,7 +41,7 @@ impl Frames {
         in_step
     }
 
-    /// How long the message that has begun is with its length.
+    /// The length of the unfinished message, with its length octets.
     fn expected(&self) -> usize {
         self.octets.first_chunk().map_or(0, |length| 2 + usize::from(u16::from_be_bytes(*length)))
     }
@@ -56,7 +56,7 @@ mod tests {
     }
 
     #[test]
-    fn messages_are_taken_off_the_stream_however_it_is_cut() {
+    fn messages_are_read_however_the_stream_is_cut() {
         let messages = [vec![1; 12], vec![2; 300], vec![3; 65_535]];
         let stream: Vec<u8> = messages.iter().flat_map(|message| framed(message)).collect();
         for step in [1, 7, 4096, stream.len()] {
@@ -87,7 +87,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_taken_ends_the_reading() {
+    fn a_refused_message_ends_the_reading() {
         let mut frames = Frames::default();
         frames.room().extend_from_slice(&framed(&[0; 12]).repeat(3));
         let mut count = 0;

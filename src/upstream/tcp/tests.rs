@@ -7,10 +7,10 @@ use std::time::Instant;
 
 use tokio::task::{LocalSet, spawn_local, yield_now};
 
-/// What the server sends for each query that comes over its connection of this number; it is told the query.
+/// What the server sends for a query: it gets the number of the connection and the query.
 type Script = fn(usize, &[u8]) -> Vec<u8>;
 
-/// A server that answers by `script`, one query after the other, on as many connections as are made.
+/// A server that answers by `script`, one query after the other, on any number of connections.
 fn server(script: Script) -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
@@ -40,7 +40,7 @@ fn query(number: u8) -> Vec<u8> {
     [vec![0; 12], vec![number; 20]].concat()
 }
 
-/// Takes the echo of a query for its reply.
+/// Accepts the echo of a query as its reply.
 fn read(reply: Vec<u8>, number: u8) -> Result<u8, ExchangeError> {
     let is_whole = reply.get(2..) == query(number).get(2..);
     if is_whole { Ok(number) } else { Err(ResponseError::Malformed.into()) }
@@ -61,7 +61,7 @@ async fn ask(
     timeout(LONG, asking).await.unwrap_or(Err(ExchangeError::Timeout))
 }
 
-/// Lets `asking` do what it can without waiting.
+/// Polls `asking` once.
 async fn go_on(asking: &mut Pin<Box<impl Future<Output = Result<u8, ExchangeError>>>>) {
     let is_pending = std::future::poll_fn(|context| Poll::Ready(asking.as_mut().poll(context).is_pending()));
     assert!(is_pending.await);
@@ -72,7 +72,7 @@ fn run(test: impl Future<Output = ()>) {
     LocalSet::new().block_on(&runtime, test);
 }
 
-/// Each is asked for again on another connection, at once.
+/// Each question is asked again on another connection, at once.
 #[test]
 fn a_connection_that_is_out_of_step_loses_no_question() {
     let table: [(&str, Script); 6] = [
@@ -130,7 +130,7 @@ fn a_silent_connection_costs_no_question_where_another_answers() {
     });
 }
 
-/// A connection that answered before, and then no more.
+/// The connection answers at first, and then no more.
 #[test]
 fn a_connection_that_falls_silent_costs_no_question() {
     let server = server(|number, query| match (number, query[12]) {
@@ -145,7 +145,7 @@ fn a_connection_that_falls_silent_costs_no_question() {
     });
 }
 
-/// A question that is given up takes its connection with it, for all that come after.
+/// A question that is given up retires its connection.
 #[test]
 fn after_a_question_that_is_given_up_the_next_opens_another_connection() {
     let server = server(|number, query| if number == 0 { Vec::new() } else { framed(query) });
@@ -158,9 +158,9 @@ fn after_a_question_that_is_given_up_the_next_opens_another_connection() {
     });
 }
 
-/// A late reply, or one sent twice, is not taken for a broken stream: the questions under way on it are answered there.
+/// A late or repeated reply does not mean a broken stream: the questions in flight are answered on it.
 #[test]
-fn a_reply_that_is_late_or_sent_twice_is_passed_over() {
+fn a_reply_that_is_late_or_sent_twice_is_ignored() {
     // Nothing for the first query; for the second both replies, each twice.
     static FIRST: std::sync::Mutex<Vec<u8>> = std::sync::Mutex::new(Vec::new());
     let server = server(|number, query| {

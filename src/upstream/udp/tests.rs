@@ -59,7 +59,7 @@ fn a_question_that_is_over_takes_no_other_with_it_that_has_its_id() {
 }
 
 #[test]
-fn what_a_full_buffer_refuses_is_lost_and_the_socket_kept() {
+fn a_datagram_that_a_full_buffer_refuses_counts_as_lost_and_the_socket_is_kept() {
     for (code, is_lost) in [
         (libc::EAGAIN, true),
         (libc::ENOBUFS, true),
