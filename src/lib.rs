@@ -17,7 +17,7 @@
 //! | [`control`] | what operators' commands say to the running daemon |
 //! | [`metrics`] | counts for Prometheus, on a listener of their own |
 //! | [`count`] | counters that cost a store |
-//! | `files` | files of others, read without waiting and with a limit |
+//! | `files` | reading files that others write: never waits, and has a limit |
 //! | `datagram` | the system's calls for datagrams in batches |
 //! | [`audit`] | the adversary: a catalogue of attacks, and its own eyes for what came through |
 //! | [`machine`] | what the machine is: resolv.conf, who has port 53, interfaces' servers |

@@ -206,19 +206,18 @@ fn ranges() -> String {
     page.push_str(
         "\nBeside the table stand the networks of `block`, the addresses of this machine's own interfaces\n\
          (`own-addresses`), and whatever IPv4 address is embedded behind the prefixes of `nat64`, behind one that the\n\
-         network announces (RFC 7050), or in an ISATAP interface identifier. Every prefix that holds an address has its say.\n\
+         network announces (RFC 7050), or in an ISATAP interface identifier. An address is decoded by every prefix that holds it.\n\
          \n\
-         A prefix of `nat64` is 64:ff9b::/96, in 64:ff9b:1::/48, in public space, or a unique-local one of length 96. The\n\
-         second and the last are in ranges that are blocked: public addresses behind them may pass, and nothing else there.\n\
-         What the network announces opens nothing but 64:ff9b:1::/48, for public addresses too. It counts where both\n\
-         well-known addresses are behind it, four prefixes at most of each server, for a day or until that server says\n\
-         otherwise.\n\
+         A prefix in `nat64` is 64:ff9b::/96, in 64:ff9b:1::/48, in public space, or a unique-local /96. Prefixes of the second\n\
+         and the last kind are in blocked ranges: only public addresses behind them may pass. A prefix that the network\n\
+         announces opens only parts of 64:ff9b:1::/48, and only for public addresses. It counts if both well-known addresses\n\
+         are behind it. Each server may announce four prefixes; they count for a day, or until that server says otherwise.\n\
          \n\
          ## Names that mean something inside\n\
          \n\
          They are answered here and never asked outside, unless a `[[route]]` or a `[[local]]` name says otherwise; and no\n\
          public name may be an alias of one. Single labels and names that end in a number are treated alike. A name with\n\
-         octets that no host name has (zero, or not ASCII) gets no addresses: write names in Unicode in their `xn--` form.\n\
+         octets that no host name has (zero, or not ASCII) gets no addresses: write Unicode names in their `xn--` form.\n\
          \n\
          | domain, and all below | answer | defined in |\n\
          |---|---|---|\n",
@@ -254,13 +253,14 @@ fn presets() -> String {
          preset = \"plex\"\n\
          ```\n\
          \n\
-         `stubborn allow --preset plex` writes that; where a name of a preset was blocked, the log, the reply and `explain` offer\n\
-         it. Where such a name is answered otherwise than the preset says, they offer nothing: somebody bends it.\n\
+         `stubborn allow --preset plex` writes these lines. If a name of a preset was blocked, the log, the reply and `explain`\n\
+         offer the preset. If such a name has an answer that the preset does not expect, they offer nothing: the answer is\n\
+         probably forged.\n\
          \n\
-         Names that spell an address are read as their service reads them. One in which anything else can be read is not let\n\
-         through: another address outside, or a label that is no host name's, such as `_acme-challenge`, below which others answer.\n\
-         The sources of `nip.io`, `sslip.io` and `traefik.me` are public and were read for this; how Plex, Synology and Homey read\n\
-         their names is known from their clients only.\n\
+         Names that spell an address are read as their service reads them. A name does not pass if it also spells an address\n\
+         outside, or has a label that no host name has, such as `_acme-challenge`: others may answer below it. The sources of\n\
+         `nip.io`, `sslip.io` and `traefik.me` are public and were read for this. How Plex, Synology and Homey read their names is\n\
+         known only from their clients.\n\
          \n\
          | preset | for | names | may answer | only |\n\
          |---|---|---|---|---|\n",
