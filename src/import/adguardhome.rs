@@ -20,7 +20,7 @@ const UNGUARDED: &str = "AdGuard Home has no protection of its own against rebin
 /// Networks whose reverse names are asked of `local_ptr_upstreams`.
 const PRIVATE: [&str; 4] = ["10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "fc00::/7"];
 
-/// The networks of clients that may ask by default, besides this machine.
+/// The networks of clients that may ask by default, in addition to this machine.
 const CLIENTS: [&str; 7] = [
     "10.0.0.0/8",
     "172.16.0.0/12",
@@ -48,7 +48,7 @@ const TAKEN: &[(&str, Take)] = &[
             dns.listen(draft, from, host);
         }
     }),
-    ("port", |_, draft, from, _| draft.needless(from, "it stands with the addresses of `listen`")),
+    ("port", |_, draft, from, _| draft.needless(from, "it is part of the addresses in `listen`")),
     ("upstream_dns", |dns, draft, from, node| dns.upstreams(draft, from, node)),
     ("upstream_dns_file", |dns, draft, from, node| {
         dns.upstream_file(draft, from, node.text().unwrap_or_default())
@@ -60,7 +60,7 @@ const TAKEN: &[(&str, Take)] = &[
     }),
     ("allowed_clients", |dns, draft, from, node| {
         if !node.items().is_empty() {
-            // Others may not, though none of those that are named could be carried over.
+            // Other clients may not ask, even if no named client could be carried over.
             draft.list(from, "server", "allow-clients", "loopback");
         }
         dns.each(node, |from, client| draft.list(from, "server", "allow-clients", spelling::network(client)));
@@ -75,7 +75,7 @@ const TAKEN: &[(&str, Take)] = &[
     }),
     ("cache_optimistic", |_, draft, from, node| match node.is_on() {
         true => {
-            draft.needless(from, "a stale answer is given where no server answers: `serve-stale` in [cache]")
+            draft.needless(from, "stale answers are given if no server answers: `serve-stale` in [cache]")
         }
         false => draft.text(from, "cache", "serve-stale", "0"),
     }),
@@ -129,7 +129,7 @@ pub(super) fn read(
                     let others =
                         node.entries().iter().filter(|(key, node)| key != "enabled" && !node.is_nothing());
                     for (key, node) in others {
-                        let why = "the log has one line for each query: which are kept, and how long, is for whoever keeps the log";
+                        let why = "the log has one line for each query: what is kept, and how long, is decided where the log is kept";
                         draft.leave(&setting(file, &format!("querylog: {key}"), node), why);
                     }
                 }
@@ -152,7 +152,7 @@ pub(super) fn read(
     Ok(())
 }
 
-/// A list of rules against rebinding is a filter, which rules with @@ make exceptions of.
+/// A list of rules against rebinding is a filter. Rules with @@ are exceptions from it.
 fn filters(file: &Arc<str>, draft: &mut Draft, node: &Node) {
     for filter in node.items().iter().filter(|filter| filter.get("enabled").is_none_or(Node::is_on)) {
         let texts = ["url", "name"].map(|key| filter.get(key).and_then(Node::text).unwrap_or_default());
@@ -163,7 +163,7 @@ fn filters(file: &Arc<str>, draft: &mut Draft, node: &Node) {
     }
 }
 
-/// Rules are of no effect there.
+/// Whether rules have no effect.
 fn is_filtering_off(top: &Node) -> bool {
     let is_off = |table: &str, key: &str| {
         top.get(table).and_then(|table| table.get(key)).and_then(Node::text) == Some("false")
@@ -204,7 +204,7 @@ impl Dns<'_> {
             } else if node.text() == Some("false") {
                 off(ADGUARD, key, &from, draft);
             } else if node.is_nothing() {
-                // It writes all it knows: what is empty says nothing.
+                // AdGuard Home writes all its settings: an empty one means nothing.
                 draft.needless(&from, OFF);
             } else if !decide(ADGUARD, key, &from, draft) {
                 draft.unknown(&from);
@@ -220,14 +220,14 @@ impl Dns<'_> {
         }
     }
 
-    /// The servers; those of a file stand in their place, and there are some where none is named.
+    /// The servers. Those of a file replace them; if none is named, there is a default.
     fn upstreams(&self, draft: &mut Draft, from: &Setting, node: &Node) {
         let file = self.all.get("upstream_dns_file").and_then(Node::text).unwrap_or_default();
         if !file.is_empty() {
-            return draft.needless(from, "the servers were those of upstream_dns_file");
+            return draft.needless(from, "the servers of upstream_dns_file replaced it");
         }
         if node.items().is_empty() {
-            // What it asks then, for the configuration's reader to judge.
+            // The default server, which the configuration's reader judges.
             return draft.list(from, "upstream", "servers", DEFAULT_SERVER);
         }
         self.each(node, |from, line| upstream(draft, from, line));
@@ -257,18 +257,20 @@ impl Dns<'_> {
         }
     }
 
-    /// Who may not ask, taken out of the networks that may by default.
+    /// Takes the clients that may not ask out of the networks that may ask by default.
     fn disallowed(&self, draft: &mut Draft, from: &Setting, node: &Node) {
         if node.items().is_empty()
             || self.all.get("allowed_clients").is_some_and(|allowed| !allowed.is_nothing())
         {
-            return draft.needless(from, "others than `allow-clients` get REFUSED");
+            return draft.needless(from, "clients outside `allow-clients` get REFUSED");
         }
         draft.part();
         let mut denied = Vec::new();
         self.each(node, |from, client| match spelling::parsed_network(client) {
             Some(network) => denied.push(network),
-            None => draft.leave(from, "clients are told by their addresses: take it out of `allow-clients`"),
+            None => {
+                draft.leave(from, "clients are known only by address: take this one out of `allow-clients`")
+            }
         });
         if denied.is_empty() {
             return;
@@ -293,10 +295,10 @@ impl Dns<'_> {
     }
 }
 
-/// Whom AdGuard Home asks where nobody is named.
+/// The server that AdGuard Home asks if none is named.
 const DEFAULT_SERVER: &str = "https://dns10.quad9.net/dns-query";
 const BELOW_ONLY: &str =
-    "carried over for the domain itself too: a domain always stands for itself and everything below";
+    "also carried over for the domain itself: a domain always includes itself and everything below";
 
 /// A line of `upstream_dns`: a server, or `[/a/b/]server server` for the domains a and b.
 fn upstream(draft: &mut Draft, from: &Setting, line: &str) {
@@ -316,7 +318,7 @@ fn upstream(draft: &mut Draft, from: &Setting, line: &str) {
             }
             (Names::Dotless, _) => draft.lose(
                 from,
-                "names without a dot are asked of nobody: write a [[route]] for each that the server knows, such as domain = \"nas\"",
+                "nobody is asked for names without a dot: write a [[route]] for each that the server knows, such as domain = \"nas\"",
             ),
             (Names::All, servers) => {
                 servers.split_whitespace().for_each(|server| draft.list(from, "upstream", "servers", plain(server)));
@@ -335,7 +337,7 @@ fn upstream(draft: &mut Draft, from: &Setting, line: &str) {
     }
 }
 
-/// A server, without the words for what is plain DNS anyway.
+/// A server, without the schemes that mean plain DNS.
 fn plain(server: &str) -> String {
     let schemes = ["udp://", "tcp://", "UDP://", "TCP://"];
     let bare = schemes.iter().find_map(|scheme| server.strip_prefix(scheme)).unwrap_or(server);

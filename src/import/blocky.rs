@@ -14,7 +14,7 @@ use Fate::{Left, Needless};
 const UNGUARDED: &str = "There was no protection against rebinding; here it is on. To see first what it would remove, set\n\
      # mode = \"monitor\" in [guard].";
 
-/// A list of the program's, with what is around it.
+/// A list of blocky's, with its context.
 struct Place<'a> {
     file: &'a Arc<str>,
     top: &'a Node,
@@ -22,7 +22,7 @@ struct Place<'a> {
 
 type Take = fn(&Place<'_>, &mut Draft, &Setting, &str, &Node);
 
-/// Settings whose value matters, by the keys that lead to them; a `*` stands for the rest.
+/// Settings whose value matters, by their path; `*` matches the rest.
 const TAKEN: &[(&str, Take)] = &[
     ("upstreams.groups.*", servers),
     ("upstreams.timeout", |_, draft, from, _, node| timeout(draft, from, node)),
@@ -54,45 +54,45 @@ const TAKEN: &[(&str, Take)] = &[
     }),
 ];
 
-/// Settings whose value does not matter where they are set.
+/// Settings whose value does not matter.
 const OTHERS: &[(&str, Fate)] = &[
     ("upstreams.*", Left("servers are asked one after the other, the next as soon as one is slow")),
-    ("customDNS.customTTL", Left("local names have one TTL for all")),
-    ("customDNS.filterUnmappedTypes", Needless("it stands with the names, as their `types`")),
-    ("customDNS.rewrite*", Left("names are not exchanged: write the names themselves as [[local]] names")),
+    ("customDNS.customTTL", Left("all local names have the same TTL")),
+    ("customDNS.filterUnmappedTypes", Needless("it is part of the names, as their `types`")),
+    ("customDNS.rewrite*", Left("names are not rewritten: write the names themselves as [[local]] names")),
     ("customDNS.zone", Left(RECORDS)),
-    ("conditional.rewrite*", Left("names are not exchanged: write a [[route]] for the names themselves")),
+    ("conditional.rewrite*", Left("names are not rewritten: write a [[route]] for the names themselves")),
     ("conditional.fallbackUpstream", Left("the servers of a [[route]] are the only ones for its domain")),
-    ("hostsFile.*", Left("hosts files are read as they stand, and again when they change")),
-    ("hostsFile", Left("hosts files are read as they stand, and again when they change")),
+    ("hostsFile.*", Left("hosts files are read as they are, and again when they change")),
+    ("hostsFile", Left("hosts files are read as they are, and again when they change")),
     ("caching.minTime", Left("TTLs are cut, never stretched")),
     ("caching.maxItemsCount", Left("the cache is measured in octets: `size` in [cache] is 16MiB by default")),
     ("caching.*", Needless(NOT_NEEDED)),
-    ("ports.*", Left("plain DNS is served only")),
-    ("*Port", Left("plain DNS is served only")),
+    ("ports.*", Left("only plain DNS is served")),
+    ("*Port", Left("only plain DNS is served")),
     ("filtering.*", Left("records of a type are not filtered")),
     ("fqdnOnly*", Needless("names without a dot are not asked outside")),
     ("specialUseDomains*", Needless("always so: special names are not asked outside")),
-    ("bootstrapDns*", Needless("servers are written as addresses, which nobody has to look up")),
+    ("bootstrapDns*", Needless("servers are written as addresses, which need no lookup")),
     ("ede*", Needless("a removed answer always says why")),
-    ("ecs*", Left("nothing about the client is told to servers")),
+    ("ecs*", Left("servers are told nothing about the client")),
     ("dnssec*", Left(DNSSEC)),
     ("log.*", Left(SERVICE)),
     ("logTimestamp", Left(SERVICE)),
     ("connectIPVersion", Needless("the family is that of the server's address")),
     ("startVerifyUpstream", Needless(NOT_NEEDED)),
-    ("minTlsServeVersion", Left("plain DNS is served only")),
+    ("minTlsServeVersion", Left("only plain DNS is served")),
 ];
 
-/// Tables that are left as a whole: there are passwords in some.
+/// Tables that are left as a whole, because some hold passwords.
 const TABLES: &[(&str, Fate)] = &[
     ("blocking", Left(BLOCKING)),
     ("redis", Left(SERVICE)),
-    ("prometheus", Left("metrics are those of `listen` in [metrics]")),
-    ("clientLookup", Left("clients are told by their addresses")),
+    ("prometheus", Left("`listen` in [metrics] serves metrics")),
+    ("clientLookup", Left("clients are known only by address")),
     ("queryLog", Left(LOG)),
-    ("certFile", Left("plain DNS is served only")),
-    ("keyFile", Left("plain DNS is served only")),
+    ("certFile", Left("only plain DNS is served")),
+    ("keyFile", Left("only plain DNS is served")),
 ];
 
 pub(super) fn read(texts: &[(Arc<str>, &str)], draft: &mut Draft) -> Result<(), ImportError> {
@@ -173,7 +173,7 @@ impl Place<'_> {
     }
 }
 
-/// `tcp+udp:9.9.9.9:53` as a server of ours.
+/// `tcp+udp:9.9.9.9:53` as stubborn writes a server.
 fn server(text: &str) -> String {
     let text = text.trim();
     if let Some(rest) = text.strip_prefix("tcp-tls:") {
@@ -188,11 +188,11 @@ fn server(text: &str) -> String {
     host_port(bare)
 }
 
-/// The servers of a group: those of `default` are for everybody.
+/// The servers of a group. Those of `default` are for all clients.
 fn servers(place: &Place<'_>, draft: &mut Draft, from: &Setting, group: &str, node: &Node) {
     draft.part();
     if node.texts().is_empty() {
-        return draft.leave(from, "it names no server");
+        return draft.leave(from, "it does not name a server");
     }
     for (line, text) in node.texts() {
         let from = Setting::new(place.file, line, &format!("{group}: {text}"));
@@ -207,7 +207,7 @@ fn timeout(draft: &mut Draft, from: &Setting, node: &Node) {
     draft.text(from, "upstream", "timeout", node.text().unwrap_or_default());
 }
 
-/// A name with all below it: nothing of another type is asked for, unless that is switched off.
+/// A name with all names below it. Other types are not asked outside, unless the switch is off.
 fn local(place: &Place<'_>, draft: &mut Draft, from: &Setting, name: &str, node: &Node) {
     let switch = place.top.get("customDNS").and_then(|custom| custom.get("filterUnmappedTypes"));
     let is_whole = switch.and_then(Node::text) != Some("false");
@@ -232,12 +232,12 @@ fn conditional(_: &Place<'_>, draft: &mut Draft, from: &Setting, domain: &str, n
         node.text().unwrap_or_default().split(',').map(str::trim).filter(|server| !server.is_empty());
     let servers: Vec<String> = servers.map(server).collect();
     if servers.is_empty() {
-        return draft.leave(from, "it names no server");
+        return draft.leave(from, "it does not name a server");
     }
     match Names::of(domain) {
         Names::All | Names::Dotless => draft.lose(
             from,
-            "names without a dot are asked of nobody: write a [[route]] for each that the server knows, such as domain = \"nas\"",
+            "nobody is asked for names without a dot: write a [[route]] for each that the server knows, such as domain = \"nas\"",
         ),
         Names::Of(domain) | Names::Below(domain) => {
             servers.into_iter().for_each(|server| draft.route(from, &domain, server));
@@ -286,7 +286,7 @@ fn longest(draft: &mut Draft, from: &Setting, key: &'static str, node: &Node) {
     }
     // A bare number counts minutes.
     match text.parse::<u64>() {
-        Ok(0) => draft.needless(from, "no limit of its own"),
+        Ok(0) => draft.needless(from, "there was no limit"),
         Ok(minutes) => draft.text(from, "cache", key, &format!("{minutes}m")),
         Err(_) => draft.text(from, "cache", key, text),
     }

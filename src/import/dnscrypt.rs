@@ -15,10 +15,10 @@ use Fate::{Left, Needless};
 const UNGUARDED: &str = "There was no protection against rebinding (blocked_ips); here it is on. To see first what it would remove, set\n\
      # mode = \"monitor\" in [guard].";
 const BY_NAME: &str =
-    "an encrypted server by the name that a public list gives it: stubborn knows servers by their addresses";
-const BY_LIST: &str = "no server is named, so the fastest of public lists are asked, encrypted: stubborn asks those of [upstream] only";
+    "an encrypted server, by its name in a public list: stubborn knows servers only by address";
+const BY_LIST: &str = "no server is named, so the fastest servers of public lists were asked, encrypted: stubborn asks only those in [upstream]";
 
-/// A file with everything in it, and the files it names.
+/// A file's tree, and access to the files that it names.
 struct Proxy<'a> {
     file: &'a Arc<str>,
     top: &'a Node,
@@ -64,37 +64,37 @@ const TAKEN: &[(&str, Take)] = &[
     }),
 ];
 
-/// Settings whose value does not matter where they are set.
+/// Settings whose value does not matter.
 const OTHERS: &[(&str, Fate)] = &[
     ("max_clients", Needless(NOT_NEEDED)),
-    ("*_servers", Left("servers are those of [upstream], whatever they are")),
-    ("disabled_server_names", Left("servers are those of [upstream], whatever they are")),
-    ("require_*", Left("servers are those of [upstream], whatever they are")),
+    ("*_servers", Left("the servers in [upstream] are asked, without further conditions")),
+    ("disabled_server_names", Left("the servers in [upstream] are asked, without further conditions")),
+    ("require_*", Left("the servers in [upstream] are asked, without further conditions")),
     ("lb_*", Left("servers are asked one after the other, the next as soon as one is slow")),
     ("force_tcp", Left("UDP is asked first, and TCP if UDP is not enough")),
-    ("http3*", Left("plain DNS is asked only")),
+    ("http3*", Left("servers are asked only in plain DNS")),
     ("proxy", Left("servers are asked directly")),
     ("http_proxy", Left("servers are asked directly")),
-    ("bootstrap_resolvers", Needless("servers are written as addresses, which nobody has to look up")),
-    ("fallback_resolver*", Needless("servers are written as addresses, which nobody has to look up")),
-    ("ignore_system_dns", Needless("servers are written as addresses, which nobody has to look up")),
+    ("bootstrap_resolvers", Needless("servers are written as addresses, which need no lookup")),
+    ("fallback_resolver*", Needless("servers are written as addresses, which need no lookup")),
+    ("ignore_system_dns", Needless("servers are written as addresses, which need no lookup")),
     ("netprobe_*", Needless(NOT_NEEDED)),
     ("offline_mode", Left(NOT_NEEDED)),
     ("keepalive", Needless(NOT_NEEDED)),
     ("cert_*", Needless(NOT_NEEDED)),
     ("dnscrypt_*", Needless(NOT_NEEDED)),
-    ("tls_*", Left("plain DNS is asked only")),
-    ("edns_client_subnet", Left("nothing about the client is told to servers")),
+    ("tls_*", Left("servers are asked only in plain DNS")),
+    ("edns_client_subnet", Left("servers are told nothing about the client")),
     ("block_ipv6", Left("records of a type are not filtered")),
     ("block_un*", Needless("always so: such names are not asked outside")),
-    ("reject_ttl", Left("what is blocked may be kept as long as `block-ttl` in [guard] says")),
-    ("blocked_query_response", Left("what a client gets for it is `on-block` in [guard]")),
-    ("cloak_ttl", Left("local names have one TTL for all")),
-    ("cloak_ptr", Needless("the addresses of [[local]] names have their reverse names by themselves")),
+    ("reject_ttl", Left("`block-ttl` in [guard] says how long clients may keep a blocked answer")),
+    ("blocked_query_response", Left("`on-block` in [guard] says what a client gets for a blocked answer")),
+    ("cloak_ttl", Left("all local names have the same TTL")),
+    ("cloak_ptr", Needless("addresses of [[local]] names get their reverse names automatically")),
     ("cache_size", Left("the cache is measured in octets: `size` in [cache] is 16MiB by default")),
     ("cache_min_ttl", Left("TTLs are cut, never stretched")),
     ("cache_neg_min_ttl", Left("TTLs are cut, never stretched")),
-    ("captive_portals.*", Left("names that systems look up to find a portal are asked as all others")),
+    ("captive_portals.*", Left("names that systems look up to find a portal are asked like all others")),
     ("query_log.*", Left(LOG)),
     ("nx_log.*", Left(LOG)),
     ("blocked_names.*", Left(BLOCKING)),
@@ -104,25 +104,25 @@ const OTHERS: &[(&str, Fate)] = &[
     ("schedules.*", Left(BLOCKING)),
     ("blocked_ips.*", Left(LOG)),
     ("ip_blacklist.*", Left(LOG)),
-    (
-        "allowed_ips.*",
-        Left("write the domains that may answer with inside addresses as an [[exception]] each"),
-    ),
-    ("sources.*", Left("servers are those of [upstream]: lists of them are not fetched")),
+    ("allowed_ips.*", Left("write an [[exception]] for each domain that may answer with inside addresses")),
+    ("sources.*", Left("lists of servers are not fetched: write servers into [upstream]")),
     ("broken_implementations.*", Needless(NOT_NEEDED)),
     ("anonymized_dns.*", Left("servers are asked directly")),
-    ("doh_client_x509_auth.*", Left("plain DNS is asked only")),
-    ("local_doh.*", Left("plain DNS is served only")),
+    ("doh_client_x509_auth.*", Left("servers are asked only in plain DNS")),
+    ("local_doh.*", Left("only plain DNS is served")),
     ("monitoring_ui.*", Left("there is no web page")),
-    ("dns64.resolver", Left("IPv6 addresses are not made up; those of the network's translator are judged")),
+    (
+        "dns64.resolver",
+        Left("IPv6 addresses are not synthesised; those of the network's translator are judged"),
+    ),
     ("enable_hot_reload", Needless("files are watched")),
     ("ip_encryption*", Left(LOG)),
     ("user_name", Left(SERVICE)),
     ("log_*", Left(SERVICE)),
     ("use_syslog", Left(SERVICE)),
     ("require_dnssec", Left(DNSSEC)),
-    ("refused_code_in_responses", Left("what a client gets for it is `on-block` in [guard]")),
-    ("query_meta", Left("nothing about the client is told to servers")),
+    ("refused_code_in_responses", Left("`on-block` in [guard] says what a client gets for a blocked answer")),
+    ("query_meta", Left("servers are told nothing about the client")),
 ];
 
 pub(super) fn read(
@@ -150,7 +150,7 @@ impl Proxy<'_> {
         if let Some((_, take)) = TAKEN.iter().find(|(known, _)| *known == path) {
             take(self, draft, &from, node);
         } else if path.starts_with("static.") {
-            // It is asked where server_names has it.
+            // It is asked only if server_names lists it.
             draft.part();
         } else if node.text() == Some("false") {
             off(OTHERS, path, &from, draft);
@@ -174,7 +174,7 @@ impl Proxy<'_> {
         }
     }
 
-    /// A server by name: its stamp, where the file has it.
+    /// A server by name: its stamp, if the file has it.
     fn server(&self, from: &Setting, name: &str, draft: &mut Draft) {
         let stamp = self.top.get("static").and_then(|servers| servers.get(name)?.get("stamp")?.text());
         match stamp {
@@ -186,7 +186,7 @@ impl Proxy<'_> {
         }
     }
 
-    /// Where no server is named, those of lists are asked.
+    /// If no server is named, those of lists are asked.
     fn by_list(&self, draft: &mut Draft) {
         let is_named = self.top.get("server_names").is_some_and(|names| !names.is_nothing());
         let Some(sources) = self.top.get("sources").filter(|_| !is_named) else { return };
@@ -195,14 +195,14 @@ impl Proxy<'_> {
         self.fall_back(&from, draft);
     }
 
-    /// What is asked when no server is left stands in the file.
+    /// Writes what is asked if no server is left.
     fn fall_back(&self, from: &Setting, draft: &mut Draft) {
         if draft.servers().next().is_none() {
             draft.list(from, "upstream", "servers", "system");
         }
     }
 
-    /// A file of rules, a line each, beside the configuration.
+    /// A file of rules next to the configuration, one rule a line.
     fn rules(
         &self,
         draft: &mut Draft,
@@ -230,7 +230,7 @@ impl Proxy<'_> {
             match rule.split_once(char::is_whitespace) {
                 Some((name, rest)) => take(draft, &from, name, rest.trim()),
                 None if rule.is_empty() => {}
-                None => draft.leave(&from, "a rule is a name and what it comes to"),
+                None => draft.leave(&from, "a rule needs a name and a value"),
             }
         }
     }
@@ -243,7 +243,10 @@ fn forward(draft: &mut Draft, from: &Setting, domain: &str, servers: &str) {
         match domain {
             "." => draft.list(from, "upstream", "servers", host_port(server)),
             _ if server.starts_with('$') => {
-                draft.lose(from, "the servers that the network gives are those of \"system\", which a [[route]] cannot ask");
+                draft.lose(
+                    from,
+                    "the servers that the network gives are \"system\", which a [[route]] cannot ask",
+                );
             }
             _ => draft.route(from, domain, host_port(server)),
         }
@@ -260,11 +263,12 @@ fn cloak(draft: &mut Draft, from: &Setting, pattern: &str, target: &str) {
         (pattern, &["", "*."])
     };
     if bare.contains(['*', '?', '[']) {
-        return draft.leave(from, "patterns are no local names: write each name, or \"*.\" and a domain");
+        return draft
+            .leave(from, "a pattern cannot be a local name: write each name, or \"*.\" and a domain");
     }
     let bare = spelling::name(bare);
     if bare == "localhost" {
-        return draft.needless(from, "localhost always is this machine");
+        return draft.needless(from, "localhost is always this machine");
     }
     for start in names {
         let name = format!("{start}{bare}");
@@ -279,7 +283,7 @@ fn negative(_: &Proxy<'_>, draft: &mut Draft, from: &Setting, node: &Node) {
     draft.seconds(from, "cache", "negative-max-ttl", node.text().unwrap_or_default());
 }
 
-/// A list of addresses that no answer may have: those that are inside are in the table of ranges.
+/// A list of addresses that no answer may have. The inside ones are in the table of ranges.
 fn filter(_: &Proxy<'_>, draft: &mut Draft, from: &Setting, node: &Node) {
     if node.is_nothing() {
         return draft.needless(from, OFF);
@@ -287,11 +291,11 @@ fn filter(_: &Proxy<'_>, draft: &mut Draft, from: &Setting, node: &Node) {
     draft.filter = Some("allowed_ips");
     draft.leave(
         from,
-        "inside addresses are removed anyway; write what else the file holds as `block` in [guard]",
+        "inside addresses are removed anyway; write the other networks of the file into `block` in [guard]",
     );
 }
 
-/// `:53` is all addresses of IPv6 and IPv4 there.
+/// For dnscrypt-proxy, `:53` means all IPv6 and IPv4 addresses.
 fn listened(text: &str) -> String {
     match text.strip_prefix(':') {
         Some(port) => format!("[::]:{port}"),

@@ -20,7 +20,7 @@ pub(super) struct Reader {
     /// The first line that says or implies that all addresses are listened on.
     pub(super) everywhere: Option<Setting>,
     pub(super) is_guarded: bool,
-    /// What `rebind-domain-ok` is called there, if that is another name.
+    /// The format's own name for `rebind-domain-ok`, if it has one.
     pub(super) exception: Option<&'static str>,
     /// Nobody but the servers that are named is asked.
     pub(super) is_alone: bool,
@@ -46,10 +46,10 @@ const EVERYWHERE: &str = "dnsmasq listens on all addresses unless it is told whi
 const OTHERS: &str = "dnsmasq also asked the servers of resolv.conf (there was no no-resolv); to ask them after the others, add \"system\" to\n\
      # `servers` in [upstream].";
 
-const UNASKED: &str = "dnsmasq asked the servers of resolv.conf for every name; so does stubborn, but for those of lan, local, home.arpa and the like\n\
-     # and those without a dot. If these servers know some, write a [[route]] for the domain.";
+const UNASKED: &str = "dnsmasq asked the servers of resolv.conf for every name. So does stubborn, except for names in lan, local, home.arpa and the like\n\
+     # and names without a dot. If these servers know some of them, write a [[route]] for the domain.";
 
-const NOBODY: &str = "no server is named for all names, so nobody was asked for them there";
+const NOBODY: &str = "no server is named for all names, so nobody was asked for them";
 
 type Take = fn(&mut Reader, &mut Draft, &Setting, &str);
 
@@ -127,11 +127,11 @@ pub(super) fn read(texts: &[(Arc<str>, &str)], files: &dyn Files, draft: &mut Dr
     reader.finish(files, draft);
 }
 
-/// Notes where a switch stands, for when all lines were read.
+/// Notes where a switch is set, for the time when all lines were read.
 fn note(slot: &mut Option<Setting>, draft: &mut Draft, from: &Setting) {
     draft.part();
     if let Some(before) = slot.replace(from.clone()) {
-        draft.needless(&before, "the same stands further below");
+        draft.needless(&before, "a later line says the same");
     }
 }
 
@@ -182,7 +182,7 @@ impl Reader {
             draft.remarks.push(UNASKED);
         }
         match &self.no_resolv {
-            Some(from) if has_server => draft.needless(from, "servers that are named are the only ones"),
+            Some(from) if has_server => draft.needless(from, "only the named servers are asked"),
             Some(from) => {
                 draft.lose(from, NOBODY);
                 draft.list(from, "upstream", "servers", "system");
@@ -201,7 +201,7 @@ impl Reader {
         }
         let port_from = self.port.as_ref().map(|(from, _)| from.clone());
         if let (Some(from), true) = (&port_from, self.everywhere.is_some() && self.listen.is_empty()) {
-            draft.needless(from, "it stands with the addresses of `listen`");
+            draft.needless(from, "it is part of the addresses in `listen`");
         }
         let from = self.everywhere.or(port_from);
         match (self.listen.is_empty(), from) {
@@ -212,7 +212,7 @@ impl Reader {
             }
             (false, _) => {
                 if let Some((from, _)) = &self.port {
-                    draft.needless(from, "it stands with the addresses of `listen`");
+                    draft.needless(from, "it is part of the addresses in `listen`");
                 }
             }
             (true, None) => draft.remarks.push(EVERYWHERE),
@@ -225,7 +225,7 @@ impl Reader {
     fn dotless(&self, draft: &mut Draft) {
         let Some(from) = &self.dotless else { return };
         if self.is_domain_needed {
-            return draft.needless(from, "names without a dot are not asked outside, there as here");
+            return draft.needless(from, "neither program asks outside for names without a dot");
         }
         draft.leave(
             from,
@@ -236,7 +236,7 @@ impl Reader {
     fn hosts_files(&self, draft: &mut Draft) {
         match &self.no_hosts {
             Some(from) if self.hosts.is_empty() => draft.key(from, "names", "hosts-files", "[]"),
-            Some(from) => draft.needless(from, "hosts files that are named are the only ones"),
+            Some(from) => draft.needless(from, "only the named hosts files are read"),
             None => {}
         }
         for (from, path) in &self.hosts {
@@ -249,21 +249,21 @@ impl Reader {
         }
     }
 
-    /// Files in the form of resolv.conf: one that the network writes changes with it, others are servers as good as named ones.
+    /// Files in the form of resolv.conf. One that the network writes changes with it; the servers of any other are like named ones.
     fn resolv_files(&mut self, files: &dyn Files, draft: &mut Draft) {
         for (from, path) in &self.resolv_files {
             let is_of_network = ["/tmp/", "/run/", "/var/run/"].iter().any(|start| path.starts_with(start));
             if self.is_alone {
-                draft.needless(from, "no-resolv says that it is not read");
+                draft.needless(from, "with no-resolv, it was not read");
             } else if path == "/etc/resolv.conf" {
                 draft.needless(
                     from,
-                    "\"system\" in [upstream], the default, is the servers of /etc/resolv.conf",
+                    "\"system\" in [upstream], the default, means the servers of /etc/resolv.conf",
                 );
             } else if is_of_network {
-                draft.leave(from, "the network writes it: \"system\" in [upstream], the default, is the servers of /etc/resolv.conf");
+                draft.leave(from, "the network writes it: \"system\" in [upstream], the default, means the servers of /etc/resolv.conf");
             } else if named::servers(files, Path::new(path), draft) {
-                draft.needless(from, "its servers are those of [upstream]");
+                draft.needless(from, "its servers are carried over to [upstream]");
                 // It was read in place of /etc/resolv.conf.
                 self.is_replaced = true;
             } else {
@@ -279,8 +279,7 @@ impl Reader {
     fn expand(&mut self, files: &dyn Files, draft: &mut Draft) {
         let Some(from) = self.expands.take() else {
             if let Some((from, _)) = &self.domain {
-                let why =
-                    "the domain is for names that DHCP gives: that stays with the program that serves it";
+                let why = "the domain is for names from DHCP, which stays with the program that serves it";
                 draft.left.push(from.left(why));
             }
             return;
@@ -301,7 +300,7 @@ impl Reader {
         }
         if unread.is_empty() {
             for from in [&from, domain_from] {
-                let why = "the names of the hosts files are [[local]] names with the domain; those of DHCP stay with DHCP";
+                let why = "the names of the hosts files became [[local]] names with the domain; names from DHCP stay with DHCP";
                 draft.needless.push(from.left(why));
             }
             return;

@@ -47,20 +47,20 @@ pub(super) enum What {
     Preset { name: &'static str },
     /// A server of a domain.
     Route { domain: String, server: String },
-    /// A domain for whose names nobody is asked.
+    /// A domain that is never asked outside.
     Kept { domain: String },
     /// An address of a local name.
     Local { name: String, address: String },
 }
 
-/// What is decided when everything was read.
+/// What is decided after everything was read.
 #[derive(Debug, Clone)]
 pub(super) enum Later {
-    /// The domain's names are asked of the default servers, whatever else is said of domains around it.
+    /// The default servers are asked for the domain's names, whatever holds for domains above it.
     ToDefault { domain: String },
     /// A name with the addresses of another.
     Alias { name: String, target: String },
-    /// An exception from a filter, if there was one against rebinding; else from rules that block names.
+    /// An exception: from the filter against rebinding if there was one, else from rules that block names.
     Trusted { domain: String },
     /// A reverse name, which a local name with this address has by itself.
     Pointer { name: String, address: Option<IpAddr> },
@@ -86,17 +86,17 @@ pub(super) struct Draft {
     pub(super) needless: Vec<Left>,
     /// What was left, with the reason.
     pub(super) left: Vec<Left>,
-    /// Of what was left, what costs privacy or a server.
+    /// What was left and costs privacy or a server.
     pub(super) losses: Vec<Left>,
     /// What whoever reads the file should know first, a line each.
     pub(super) remarks: Vec<&'static str>,
-    /// What is decided when everything was read.
+    /// What is decided after everything was read.
     pub(super) later: Vec<(Setting, Later)>,
-    /// The setting that let a domain have inside addresses, where there was a filter against rebinding.
+    /// The name of the setting that let domains have inside addresses, if there was a filter against rebinding.
     pub(super) filter: Option<&'static str>,
-    /// Local names that have no records elsewhere, whatever type.
+    /// Local names that have no records of any type elsewhere.
     pub(super) whole: HashSet<String>,
-    /// By the domain of a route.
+    /// The trust in each route, by its domain.
     pub(super) trust: HashMap<String, Trust>,
     /// Routes that lost all their servers.
     pub(super) stranded: HashSet<String>,
@@ -160,7 +160,7 @@ impl Draft {
         if self.seen.insert(what.clone()) {
             self.items.push(Item { from: from.clone(), what });
         } else {
-            self.needless.push(from.left("the same as before"));
+            self.needless.push(from.left("an earlier line says the same"));
         }
     }
 
@@ -230,7 +230,7 @@ impl Draft {
         self.carry(from, What::Route { domain: spelling::name(domain), server });
     }
 
-    /// Carries a domain over for whose names nobody is asked.
+    /// Carries over a domain that is never asked outside.
     pub(super) fn keep(&mut self, from: &Setting, domain: &str) {
         self.carry(from, What::Kept { domain: spelling::name(domain) });
     }
@@ -245,19 +245,19 @@ impl Draft {
         self.carry(from, What::Local { name: local_name(name), address });
     }
 
-    /// The same for a name that has no records elsewhere, whatever type.
+    /// Carries over a local name that has no records of any type elsewhere.
     pub(super) fn whole(&mut self, from: &Setting, name: &str, address: &str) {
         self.whole.insert(local_name(name));
         self.local(from, name, address);
     }
 
-    /// Something that is decided when everything was read.
+    /// Puts a decision off until everything was read.
     pub(super) fn later(&mut self, from: &Setting, later: Later) {
         self.known += 1;
         self.later.push((from.clone(), later));
     }
 
-    /// A setting that others of its kind hold the meaning of.
+    /// Counts a setting that is carried over together with others.
     pub(super) fn part(&mut self) {
         self.known += 1;
     }
@@ -274,7 +274,7 @@ impl Draft {
         self.left.push(from.left(why));
     }
 
-    /// A setting that is not carried over, which costs privacy or a server.
+    /// A setting that is not carried over, with a loss of privacy or of a server.
     pub(super) fn lose(&mut self, from: &Setting, why: impl Into<String>) {
         let left = from.left(why);
         self.known += 1;

@@ -1,13 +1,13 @@
 //! What other programs' configurations say about rebinding, forwards and local names, as a configuration of this one.
 //!
 //! ```text
-//! dnsmasq, unbound, uci, pihole, …     one file for each format: what a setting comes to
+//! dnsmasq, unbound, uci, pihole, …     one file for each format: what a setting becomes
 //! tree, yaml, toml_tree                values within values, with their lines
 //! spelling                             how others write names, networks and servers
 //! draft                                what was carried over, and what was not
-//! settle                               what is only known when everything was read: trust, aliases, names nobody is asked for
+//! settle                               what is only known after everything was read: trust, aliases, names nobody is asked for
 //! write                                the file, which is always one that `check` accepts
-//! report                               what is said around it
+//! report                               its head, and the comments at its end
 //! ```
 //!
 //! Nothing is dropped silently: each setting is carried over, or needs nothing here, or stands in the file as a comment with
@@ -111,9 +111,9 @@ pub struct Imported {
     pub needless: usize,
     /// What was not carried over.
     pub left: Vec<Left>,
-    /// Of that, what costs privacy or a server that was asked.
+    /// The part of it that costs privacy or a server.
     pub losses: Vec<Left>,
-    /// What the losses come to, in a line, if there are any.
+    /// The losses in one line, if there are any.
     pub loss: Option<String>,
 }
 
@@ -144,7 +144,7 @@ pub enum ImportError {
     /// It is too long.
     #[error("{0}: longer than 16 MiB")]
     TooLong(Arc<str>),
-    /// It is no YAML, or no TOML.
+    /// It is not YAML or TOML.
     #[error("{file}:{line}:{column}: {why}")]
     Syntax {
         /// The file.
@@ -157,7 +157,7 @@ pub enum ImportError {
         why: String,
     },
     /// There is nothing in it that the format has.
-    #[error("{file}:{line}: not a setting of {format}, nor is most of the file: {}", hint(*.meant, .file))]
+    #[error("{file}:{line}: not a setting of {format}, and neither is most of the file: {}", hint(*.meant, .file))]
     Foreign {
         /// The file.
         file: Arc<str>,
@@ -172,8 +172,8 @@ pub enum ImportError {
 
 fn hint(meant: Option<Format>, file: &str) -> String {
     match meant {
-        Some(meant) => format!("it reads like a file of {0}; try `stubborn import {0} {file}`", meant.name()),
-        None => "it is another program's, or not a configuration".to_owned(),
+        Some(meant) => format!("it looks like a file of {0}; try `stubborn import {0} {file}`", meant.name()),
+        None => "it belongs to another program, or is not a configuration".to_owned(),
     }
 }
 
@@ -187,7 +187,7 @@ pub fn import(format: Format, sources: &[Source], files: &dyn Files) -> Result<I
         texts.push((Arc::clone(&source.name), text(source)?));
     }
     let read_as = |format| read(format, &texts, files);
-    // What another format is made of to the most part.
+    // The format that most of the file belongs to.
     let meant = || {
         let others = Format::ALL.into_iter().filter(|other| *other != format);
         let fits = others.filter_map(|other| Some((other, read_as(other).ok()?.fit())));

@@ -1,4 +1,4 @@
-//! Files that a configuration names: hosts files whose names get a domain, and those in the form of resolv.conf.
+//! Files that a configuration names: hosts files whose names get a domain, and files in the form of resolv.conf.
 
 use std::net::IpAddr;
 use std::path::Path;
@@ -8,7 +8,7 @@ use super::draft::{Draft, Setting};
 use super::{LONGEST, spelling};
 use crate::config::Files;
 
-/// Carries the names without a dot over with the domain; false where the file cannot be read.
+/// Carries over the names without a dot, with the domain. False if the file cannot be read.
 pub(super) fn expand(files: &dyn Files, path: &Path, domain: &str, draft: &mut Draft) -> bool {
     let Some(text) = read(files, path) else { return false };
     let file: Arc<str> = path.display().to_string().into();
@@ -26,7 +26,7 @@ pub(super) fn expand(files: &dyn Files, path: &Path, domain: &str, draft: &mut D
     true
 }
 
-/// Carries the servers of a file like resolv.conf over; false where it cannot be read, or has none.
+/// Carries over the servers of a file like resolv.conf. False if it cannot be read, or has none.
 pub(super) fn servers(files: &dyn Files, path: &Path, draft: &mut Draft) -> bool {
     let Some(text) = read(files, path) else { return false };
     let file: Arc<str> = path.display().to_string().into();
@@ -41,13 +41,13 @@ pub(super) fn servers(files: &dyn Files, path: &Path, draft: &mut Draft) -> bool
     has_any
 }
 
-/// A file's text, unless it is none or too long.
+/// The text of a file; `None` if it is not text or too long.
 pub(super) fn read(files: &dyn Files, path: &Path) -> Option<String> {
     let octets = files.read(path).ok().filter(|octets| octets.len() <= LONGEST)?;
     String::from_utf8(octets).ok()
 }
 
-/// Names that every hosts file has for the machine itself.
+/// Whether this is a name that every hosts file has for the machine itself.
 fn is_own(name: &str) -> bool {
     name.eq_ignore_ascii_case("localhost") || name.starts_with("ip6-") || name == "broadcasthost"
 }

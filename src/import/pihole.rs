@@ -1,4 +1,4 @@
-//! pihole.toml of Pi-hole 6: most of its settings are dnsmasq's by other names.
+//! pihole.toml of Pi-hole 6: most of its settings are those of dnsmasq with other names.
 
 use std::sync::Arc;
 
@@ -12,7 +12,7 @@ use super::tree::{Node, setting};
 use crate::config::Files;
 use Fate::{Left, Needless};
 
-/// Settings that are dnsmasq's: a text is its value, and a list has one for each.
+/// Settings of dnsmasq: a text is the value, and a list has several values.
 const VALUES: &[(&str, &str)] = &[
     ("dns.upstreams", "server"),
     ("dns.cnameRecords", "cname"),
@@ -24,7 +24,7 @@ const VALUES: &[(&str, &str)] = &[
     ("dns.cache.size", "cache-size"),
 ];
 
-/// Those that are on or off.
+/// Settings of dnsmasq that are on or off.
 const SWITCHES: &[(&str, &str)] = &[
     ("dns.domainNeeded", "domain-needed"),
     ("dns.expandHosts", "expand-hosts"),
@@ -34,14 +34,14 @@ const SWITCHES: &[(&str, &str)] = &[
     ("dns.localise", "localise-queries"),
 ];
 
-/// Special names, which stubborn keeps to itself too unless it is told otherwise.
+/// Special names, which stubborn also answers itself by default.
 const SPECIAL: &[(&str, &str)] = &[
     ("dns.specialDomains.mozillaCanary", "firefox-canary"),
     ("dns.specialDomains.iCloudPrivateRelay", "private-relay"),
     ("dns.specialDomains.designatedResolver", "designated-resolver"),
 ];
 
-/// What is left of `dns` and `misc`, where it is set.
+/// The other settings of `dns` and `misc`.
 const OTHERS: &[(&str, Fate)] = &[
     ("dns.listeningMode", Left("`allow-clients` in [server] says who may ask: private networks by default")),
     ("dns.blocking.*", Left(BLOCKING)),
@@ -50,24 +50,24 @@ const OTHERS: &[(&str, Fate)] = &[
     ("dns.replyWhenBusy", Left(BLOCKING)),
     ("dns.reply.*", Left("write the names of this machine as [[local]] names")),
     ("dns.piholePTR", Left("write the names of this machine as [[local]] names")),
-    ("dns.EDNS0ECS", Needless("clients are told by their addresses")),
+    ("dns.EDNS0ECS", Needless("clients are known only by address")),
     ("dns.showDNSSEC", Left(DNSSEC)),
     ("dns.ignoreLocalhost", Left("the log has one line for each query")),
     ("dns.analyzeOnlyAandAAAA", Left("the log has one line for each query")),
-    ("dns.cache.*", Needless("a stale answer is given where no server answers: `serve-stale` in [cache]")),
-    ("dns.rateLimit.*", Left("queries are not rated")),
+    ("dns.cache.*", Needless("stale answers are given if no server answers: `serve-stale` in [cache]")),
+    ("dns.rateLimit.*", Left("the rate of queries is not limited")),
     (
         "misc.etc_dnsmasq_d",
-        Left("other files are not followed: import /etc/dnsmasq.d as well, with `stubborn import dnsmasq`"),
+        Left("other files are not read: import /etc/dnsmasq.d as well, with `stubborn import dnsmasq`"),
     ),
     ("misc.*", Left(SERVICE)),
 ];
 
-/// The other tables, each as a whole.
+/// The other tables, which are left as a whole.
 const TABLES: &[(&str, Fate)] = &[
     ("dhcp", Left(DHCP)),
     ("ntp", Left(SERVICE)),
-    ("resolver", Left("clients are told by their addresses")),
+    ("resolver", Left("clients are known only by address")),
     ("database", Left(NOT_NEEDED)),
     ("webserver", Left("there is no web page")),
     ("files", Left(SERVICE)),
@@ -79,7 +79,7 @@ pub(super) fn read(
     files: &dyn Files,
     draft: &mut Draft,
 ) -> Result<(), ImportError> {
-    // Its dnsmasq asks nobody else.
+    // Its dnsmasq asks no other servers.
     let mut reader = Reader::default();
     reader.is_alone = true;
     for (file, text) in texts {
@@ -127,7 +127,7 @@ fn dns(file: &Arc<str>, dns: &Node, reader: &mut Reader, draft: &mut Draft) {
                 false => draft.needless(&from, OFF),
             }
         } else if node.is_nothing() || (path == "dns.listeningMode" && node.text() == Some("LOCAL")) {
-            draft.needless(&from, "as here");
+            draft.needless(&from, "the same as here");
         } else if let Some(name) = known(VALUES) {
             each(file, &path, node, draft, |from, text, draft| reader.setting(draft, from, name, text));
         } else if !decide(OTHERS, &path, &from, draft) {
@@ -136,7 +136,7 @@ fn dns(file: &Arc<str>, dns: &Node, reader: &mut Reader, draft: &mut Draft) {
     }
 }
 
-/// `misc.dnsmasq_lines` are lines of dnsmasq's own.
+/// `misc.dnsmasq_lines` are lines of a dnsmasq.conf.
 fn misc(file: &Arc<str>, misc: &Node, reader: &mut Reader, draft: &mut Draft) {
     for (path, node) in misc.leaves() {
         let path = format!("misc.{path}");
@@ -151,7 +151,7 @@ fn misc(file: &Arc<str>, misc: &Node, reader: &mut Reader, draft: &mut Draft) {
     }
 }
 
-/// Each text of a list, or the one there is.
+/// Takes each text of a list, or the only text.
 fn each(
     file: &Arc<str>,
     path: &str,
@@ -185,7 +185,7 @@ fn hosts_line(from: &Setting, text: &str, suffix: Option<&str>, draft: &mut Draf
 fn rev_server(from: &Setting, text: &str, reader: &mut Reader, draft: &mut Draft) {
     let parts: Vec<&str> = text.split(',').map(str::trim).collect();
     let [switch, network, server, rest @ ..] = parts.as_slice() else {
-        return draft.leave(from, "it names no server");
+        return draft.leave(from, "it does not name a server");
     };
     if *switch != "true" {
         return draft.leave(from, "it was switched off");
@@ -194,6 +194,6 @@ fn rev_server(from: &Setting, text: &str, reader: &mut Reader, draft: &mut Draft
     match rest {
         [] | [""] => {}
         [domain] => reader.setting(draft, from, "server", &format!("/{domain}/{server}")),
-        [..] => draft.leave(from, "it has more parts than are known here"),
+        [..] => draft.leave(from, "it has more parts than expected"),
     }
 }

@@ -1,4 +1,4 @@
-//! What is said around the file: its head, and the comments at its end.
+//! The head of the file, and the comments at its end.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::{Format, Imported, Left};
 use crate::config::printable;
 
-/// How many settings that are alike stand one by one.
+/// Up to this many similar settings are listed one by one.
 const FEW: usize = 3;
 /// How many losses are listed at the top.
 const FIRST: usize = 8;
@@ -36,8 +36,8 @@ pub(super) fn whole(
     }
     file.push_str(&format!(
         "# Made by `stubborn import {}` of {}.\n\
-         # {} settings were carried over, {} need nothing here, {} were left: they stand at the end, with the reason.\n\
-         # Read it before it is used, and try it: `stubborn check --config FILE` and `stubborn audit --config FILE`.\n",
+         # {} settings were carried over, {} need nothing here, {} were not carried over: the end of the file lists them, with the reasons.\n\
+         # Read it and test it before you use it: `stubborn check --config FILE` and `stubborn audit --config FILE`.\n",
         format.name(),
         names.join(", "),
         imported.carried,
@@ -48,29 +48,29 @@ pub(super) fn whole(
         file.push_str(&format!("#\n# {remark}\n"));
     }
     file.push_str(body);
-    comments(&mut file, "Left, and why:", &imported.left);
+    comments(&mut file, "Not carried over:", &imported.left);
     comments(&mut file, "Needs nothing here:", needless);
     file
 }
 
-/// What the losses come to, in a line: it is the first of the file, and of what is shown.
+/// The losses in one line: the first line of the file, and of what the command prints.
 pub(super) fn loss(losses: &[Left], falls_back: bool) -> Option<String> {
     let first = losses.first()?;
     let count = match losses.len() {
-        1 => "one setting that says who is asked is".to_owned(),
-        count => format!("{count} settings that say who is asked are"),
+        1 => "one setting that says who is asked was".to_owned(),
+        count => format!("{count} settings that say who is asked were"),
     };
     let instead = match falls_back {
         true => {
-            "all names are asked of the servers of /etc/resolv.conf instead, in plain DNS: name others in [upstream]"
+            "instead, the servers of /etc/resolv.conf are asked for all names, in plain DNS: write others into [upstream]"
         }
-        false => "what was asked there is asked of other servers, in plain DNS, or of nobody",
+        false => "the queries go to other servers, in plain DNS, or to nobody",
     };
     let (file, text) = (printable(&first.file), printable(&first.text));
     Some(format!("LOSS: {count} not carried over ({file}:{}: {text}): {instead}.", first.line))
 }
 
-/// What is alike, in one file and for one reason, stands together where there is much of it.
+/// Writes the settings as comments. Many similar settings of one file, left for the same reason, are written as one.
 fn comments(file: &mut String, title: &str, left: &[Left]) {
     if left.is_empty() {
         return;
@@ -90,7 +90,7 @@ fn comments(file: &mut String, title: &str, left: &[Left]) {
     }
 }
 
-/// By file, kind of setting and reason, in the order of the first of each.
+/// Groups by file, kind of setting and reason, in the order of their first settings.
 fn groups(left: &[Left]) -> Vec<Vec<&Left>> {
     let mut places: HashMap<(&str, &str, &str), usize> = HashMap::new();
     let mut groups: Vec<Vec<&Left>> = Vec::new();
@@ -106,7 +106,7 @@ fn groups(left: &[Left]) -> Vec<Vec<&Left>> {
     groups
 }
 
-/// The part of a setting that others of its kind share.
+/// The part of a setting that similar ones share.
 fn kind(text: &str) -> &str {
     text.split(['=', ':', ' ', '\t']).next().unwrap_or(text)
 }

@@ -6,7 +6,7 @@ use super::draft::{Draft, Later, Setting};
 use super::spelling;
 use super::tables::{BLOCKING, RECORDS};
 
-/// What lets a domain have the addresses that a rule blocks.
+/// The setting that lets a domain have the addresses that a rule blocks.
 pub(super) const EXCEPTION: &str = "rule with @@";
 
 /// How rules spell the inside addresses that no answer may have.
@@ -50,7 +50,7 @@ pub(super) fn rule(draft: &mut Draft, from: &Setting, rule: &str, is_off: bool) 
     }
 }
 
-/// A name that is answered with an address, or as another name.
+/// A name that is answered with an address, or as an alias.
 pub(super) fn rewrite(draft: &mut Draft, from: &Setting, name: &str, answer: &str) {
     let answer = answer.trim();
     if answer.parse::<IpAddr>().is_ok() {
@@ -77,7 +77,7 @@ fn hosts_line(rule: &str) -> Option<(&str, Vec<&str>)> {
 }
 
 /// `||nas.example.org^$dnsrewrite=192.168.1.20` and its longer form `NOERROR;A;192.168.1.20`: the name, whether those below it are
-/// meant too, and the answer.
+/// included, and the answer.
 fn rewritten(rule: &str) -> Option<(&str, bool, &str)> {
     let (pattern, answer) = rule.split_once("$dnsrewrite=")?;
     let (name, is_tree) = match pattern.strip_prefix("||") {

@@ -1,5 +1,5 @@
-//! What is only known when everything was read: whom a route trusts, what others of the settings make needless, where an alias
-//! leads, and which names nobody is asked for any more.
+//! What is only known after everything was read: the trust in routes, settings that others make needless, the targets of
+//! aliases, and names that nobody is asked for any more.
 
 use std::collections::{HashMap, HashSet};
 use std::net::IpAddr;
@@ -10,22 +10,22 @@ use crate::config::domain_name;
 use crate::dns::Name;
 use crate::policy::{PRESETS, special_domain};
 
-const NETWORKS: &str = "An [[exception]] lets private addresses pass (RFC 1918 and unique-local). Where a name has to answer with others, such\n\
-     # as 127.0.0.1, write them as its `networks`.";
+const NETWORKS: &str = "An [[exception]] lets private addresses pass (RFC 1918 and unique-local). If a name has to answer with others, such\n\
+     # as 127.0.0.1, write them into its `networks`.";
 const HOW_TO: &str =
     "no inside addresses. If its names have some, write their networks here: [\"10.0.0.0/8\"].";
-const NO_SERVER: &str = "its names were asked of servers that this file does not name, and nobody is asked for them here: write a [[route]] for the \
+const NO_SERVER: &str = "this file does not name the servers that were asked for its names, and nobody is asked for them here: write a [[route]] for the \
      domain with the server that knows them";
 /// How many aliases may follow each other.
 const LONGEST_CHAIN: usize = 8;
-/// The domains of inside networks that no resolver outside knows.
+/// Domains of inside networks, which no outside resolver knows.
 const INSIDE_DOMAINS: [&str; 8] =
     ["lan", "local", "home", "home.arpa", "internal", "intranet", "private", "localdomain"];
 
-/// The domains of routes, and of those that are kept.
+/// The domains of routes, and the domains that are never asked outside.
 #[derive(Default)]
 struct Zones {
-    /// Their servers; none where nobody is asked.
+    /// Their servers; empty if nobody is asked.
     servers: HashMap<Name, Vec<String>>,
 }
 
@@ -45,7 +45,7 @@ impl Zones {
         zones
     }
 
-    /// The narrowest that `name` is in.
+    /// The narrowest domain that holds `name`.
     fn around(&self, name: &Name) -> Option<(&Name, &[String])> {
         let mut ancestors = name.as_ref().ancestors();
         ancestors
@@ -53,14 +53,14 @@ impl Zones {
             .map(|(name, servers)| (name, servers.as_slice()))
     }
 
-    /// The narrowest that `name` is in and is not itself.
+    /// The narrowest domain above `name`.
     fn above(&self, name: &Name) -> Option<&Name> {
         let mut ancestors = name.as_ref().ancestors().skip(1);
         ancestors.find_map(|ancestor| self.servers.get_key_value(ancestor.as_wire())).map(|(name, _)| name)
     }
 }
 
-/// Decides what was put off.
+/// Makes the decisions that were put off.
 pub(super) fn settle(draft: &mut Draft) {
     trusted(draft);
     kept_before_asked(draft);
@@ -76,7 +76,7 @@ pub(super) fn settle(draft: &mut Draft) {
     }
 }
 
-/// Rules that let a name pass are exceptions where there was a filter against rebinding; else they are about blocked names.
+/// Rules that let a name pass are exceptions if there was a filter against rebinding; else they are about blocked names.
 fn trusted(draft: &mut Draft) {
     let is_filtered = draft.filter.is_some();
     for (from, later) in std::mem::take(&mut draft.later) {
@@ -88,10 +88,10 @@ fn trusted(draft: &mut Draft) {
     }
 }
 
-/// A domain whose names stay here is asked of nobody, though servers are named for it too.
+/// A domain that is never asked outside is not asked, even if it has servers too.
 fn kept_before_asked(draft: &mut Draft) {
     let kept: HashSet<String> = draft.items.iter().filter_map(|item| kept(item).cloned()).collect();
-    let why = "another line says that nobody is asked for the domain's names, which comes first";
+    let why = "another line says that nobody is asked for the domain's names, and takes precedence";
     take(draft, |item| match &item.what {
         What::Route { domain, .. } if kept.contains(domain) => Some((why.to_owned(), false)),
         _ => None,
@@ -105,7 +105,7 @@ fn kept(item: &Item) -> Option<&String> {
     }
 }
 
-/// Domains that are asked of the default servers: these are written where another route, or nobody, would be asked.
+/// Domains for which the default servers are asked. They are written if another route, or nobody, would be asked otherwise.
 fn to_default(draft: &mut Draft) {
     let zones = Zones::of(&draft.items);
     for (from, later) in std::mem::take(&mut draft.later) {
@@ -114,12 +114,12 @@ fn to_default(draft: &mut Draft) {
             continue;
         };
         let Ok(name) = domain_name(domain) else {
-            draft.left.push(from.left("its domain is none"));
+            draft.left.push(from.left("its domain is not valid"));
             continue;
         };
         let is_asked = zones.above(&name).is_none() && !is_not_public(&name) && !is_reverse(domain);
         if zones.servers.contains_key(&name) {
-            draft.needless.push(from.left("the domain has a [[route]] of its own"));
+            draft.needless.push(from.left("the domain has its own [[route]]"));
         } else if is_asked {
             draft.needless.push(from.left("the default servers are asked anyway"));
         } else {
@@ -128,7 +128,7 @@ fn to_default(draft: &mut Draft) {
     }
 }
 
-/// A route to the servers for all names; false where the file names none.
+/// Adds a route to the servers for all names. False if the file names none.
 fn route_to_default(draft: &mut Draft, from: &Setting, domain: &str) -> bool {
     let servers: Vec<String> =
         draft.servers().map(|(_, server)| server.clone()).filter(|server| server != "system").collect();
@@ -145,12 +145,13 @@ fn route_to_default(draft: &mut Draft, from: &Setting, domain: &str) -> bool {
         }
     }
     if !is_new {
-        draft.needless.push(from.left("the same as before"));
+        draft.needless.push(from.left("an earlier line says the same"));
     }
     true
 }
 
-/// Domains that may have inside addresses: of a route, these are its networks; what nobody would be asked for becomes one.
+/// Domains that may have inside addresses. A route gets them as its networks; a domain that nobody would be asked for becomes a
+/// route.
 fn exceptions(draft: &mut Draft) {
     let given = given(&draft.items);
     let by_name: HashMap<Name, Setting> = given.iter().rev().cloned().collect();
@@ -160,7 +161,7 @@ fn exceptions(draft: &mut Draft) {
         if !is_routed && is_not_public(name) {
             let domain = name.to_string();
             if !route_to_default(draft, from, &domain) {
-                // There is nobody to ask for it: the exception would be for nothing.
+                // Nobody is asked for its names: an exception would have no effect.
                 zones.servers.insert(name.clone(), Vec::new());
             }
         }
@@ -177,21 +178,21 @@ fn exceptions(draft: &mut Draft) {
         let What::Exception { domain } = &item.what else { return None };
         let name = domain_name(domain).ok().filter(|name| !is_wide(name))?;
         match zones.around(&name) {
-            // It is what the route's networks were written for.
+            // The route's networks already say so.
             Some((zone, _)) if *zone == name && open.contains(zone) => Some((String::new(), true)),
             Some((zone, _)) if open.contains(zone) => {
                 Some(("the names of its [[route]] may have inside addresses".to_owned(), true))
             }
             Some((_, [])) => Some(("nobody is asked for its names".to_owned(), true)),
             Some(_) => None,
-            // It was left already, for want of a server.
+            // It was already left, because there is no server.
             None if unasked.around(&name).is_some() => Some((String::new(), true)),
             None => None,
         }
     });
 }
 
-/// The domains that a setting lets have inside addresses.
+/// The domains that may have inside addresses, with the settings that say so.
 fn given(items: &[Item]) -> Vec<(Name, Setting)> {
     let domains = |item: &Item| match &item.what {
         What::Exception { domain } => vec![domain.clone()],
@@ -208,40 +209,40 @@ fn given(items: &[Item]) -> Vec<(Name, Setting)> {
     items.iter().flat_map(named).collect()
 }
 
-/// A route gets inside addresses only where the file that was read gave them.
+/// A route gets inside addresses only if the other program allowed them.
 fn trust(draft: &Draft, given: &HashMap<Name, Setting>, name: &Name, servers: &[String]) -> Trust {
     if is_wide(name) {
         return Trust::Withheld(
-            "Strangers have names in this domain: no inside addresses. Write a [[route]] for the names of one owner that have some."
+            "Strangers have names in this domain: no inside addresses. If one owner's names have some, write a [[route]] for that owner's domain."
                 .to_owned(),
         );
     }
     if is_reverse(&name.to_string()) {
         return Trust::Withheld(String::new());
     }
-    // What lets everybody's names pass is no trust in one of them, but the lack of a filter.
+    // A setting that lets everybody's names pass does not mean trust in one of them: it means that there was no filter.
     let by = name.as_ref().ancestors().find_map(|ancestor| given.get_key_value(ancestor.as_wire()));
     let filter = draft.filter.filter(|_| by.is_none());
     match (by.filter(|(given, _)| !is_wide(given)), filter) {
         (Some((_, from)), _) => Trust::Given(from.place.clone()),
-        (None, Some(setting)) => Trust::Withheld(format!("No {setting} was for this domain: {HOW_TO}")),
+        (None, Some(setting)) => Trust::Withheld(format!("No {setting} named this domain: {HOW_TO}")),
         (None, None) if servers.iter().all(|server| is_inside(server)) => Trust::Unfiltered,
         (None, None) => Trust::Withheld(format!("Not every server is inside: {HOW_TO}")),
     }
 }
 
-/// Special domains are asked of nobody anyway.
+/// Special domains are never asked outside anyway.
 fn kept_anyway(draft: &mut Draft) {
     let zones = Zones::of(&draft.items);
     let is_kept_anyway = |domain: &String| {
         let is_special = |name: &Name| special_domain(name.as_ref()).is_some() && zones.above(name).is_none();
         domain_name(domain).is_ok_and(|name| is_special(&name))
     };
-    let why = "always so: names in it are not asked outside";
+    let why = "always so: its names are not asked outside";
     take(draft, |item| kept(item).filter(|domain| is_kept_anyway(domain)).map(|_| (why.to_owned(), true)));
 }
 
-/// A local name in a domain that is asked of nobody has no records elsewhere.
+/// A local name in a domain that is never asked outside has no records elsewhere.
 fn whole_in_kept(draft: &mut Draft) {
     let zones = Zones::of(&draft.items);
     if zones.servers.is_empty() {
@@ -256,7 +257,7 @@ fn whole_in_kept(draft: &mut Draft) {
     }
 }
 
-/// A name with the addresses of another, if that is a local one.
+/// An alias gets the addresses of its target, if the target is a local name.
 fn aliases(draft: &mut Draft) {
     let mut addresses: HashMap<String, Vec<String>> = HashMap::new();
     for item in &draft.items {
@@ -288,8 +289,8 @@ fn aliases(draft: &mut Draft) {
     }
     for (from, _, target) in waiting {
         draft.left.push(from.left(format!(
-            "an alias is written as a [[local]] name with the addresses of its target, and {target} is no local name of this file: \
-             write them yourself"
+            "an alias becomes a [[local]] name with the addresses of its target, but {target} is not a local name of this file: \
+             write the addresses yourself"
         )));
     }
 }
@@ -309,7 +310,7 @@ fn local_addresses(addresses: &HashMap<String, Vec<String>>, name: &str) -> Opti
     addresses.get(name).cloned().or_else(above)
 }
 
-/// The addresses of local names have their reverse names by themselves; other reverse names are lost.
+/// The addresses of local names get their reverse names automatically. Other reverse names are lost.
 fn pointers(draft: &mut Draft) {
     let local = |item: &Item| match &item.what {
         What::Local { name, address } => Some((name.clone(), address.parse::<IpAddr>().ok()?)),
@@ -322,19 +323,19 @@ fn pointers(draft: &mut Draft) {
         if is_local {
             draft
                 .needless
-                .push(from.left("the addresses of [[local]] names have their reverse names by themselves"));
+                .push(from.left("addresses of [[local]] names get their reverse names automatically"));
             continue;
         }
         draft.left.push(from.left(match address {
             Some(address) => format!(
-                "a reverse name comes of a [[local]] name only: write one with name = \"{name}\" and addresses = [\"{address}\"]"
+                "only [[local]] names get reverse names: write one with name = \"{name}\" and addresses = [\"{address}\"]"
             ),
-            None => "reverse names are those of addresses only, and come of [[local]] names".to_owned(),
+            None => "only addresses of [[local]] names get reverse names".to_owned(),
         }));
     }
 }
 
-/// Names that an inside server may know, and that nobody is asked for any more.
+/// Notes names that an inside server may know, but that nobody is asked for any more.
 fn unasked(draft: &mut Draft) {
     let inside = draft.servers().find(|(_, server)| is_inside(server));
     let Some((from, server)) = inside.map(|(from, server)| (from.clone(), server.clone())) else { return };
@@ -343,14 +344,15 @@ fn unasked(draft: &mut Draft) {
     let domains: Vec<&str> = INSIDE_DOMAINS.into_iter().filter(is_unasked).collect();
     if let Some(first) = domains.first() {
         draft.left.push(from.left(format!(
-            "nobody is asked here for names of {}, for names without a dot or for reverse names of inside addresses. If this server \
+            "nobody is asked here for names in {}, for names without a dot or for reverse names of inside addresses. If this server \
              knows some, write a [[route]] for their domain, such as domain = \"{first}\" and servers = [\"{server}\"]",
             domains.join(", ")
         )));
     }
 }
 
-/// Takes items out that need nothing (true) or are left (false), with the reason; one without a reason was told elsewhere.
+/// Takes out items that need nothing (true) or are left (false), with the reason. An item with an empty reason was reported
+/// elsewhere.
 fn take(draft: &mut Draft, why: impl Fn(&Item) -> Option<(String, bool)>) {
     let mut taken = Vec::new();
     draft.items.retain(|item| match why(item) {

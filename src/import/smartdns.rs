@@ -1,4 +1,4 @@
-//! smartdns.conf: `name value` a line, with options behind a dash.
+//! smartdns.conf: one `name value` a line, with options that begin with a dash.
 
 use std::collections::HashMap;
 use std::net::IpAddr;
@@ -14,14 +14,14 @@ use Fate::{Left, Needless};
 const UNGUARDED: &str = "There was no protection against rebinding (blacklist-ip, ignore-ip); here it is on. To see first what it would\n\
      # remove, set mode = \"monitor\" in [guard].";
 
-/// What is only known when all lines were read.
+/// What is only known after all lines were read.
 #[derive(Default)]
 struct Reader {
-    /// Servers by the group they are in; those for all names are in the group without a name.
+    /// Servers by their group. Those for all names are in the group without a name.
     groups: HashMap<String, Vec<String>>,
     /// Servers that are for the domains of a group only.
     grouped: Vec<(Setting, Vec<String>)>,
-    /// Domains with the group that knows them.
+    /// Domains with the group of their servers.
     routes: Vec<(Setting, String, String)>,
 }
 
@@ -68,7 +68,7 @@ const TAKEN: &[(&str, Take)] = &[
     }),
     ("serve-expired", |_, draft, from, line| match line.is_yes() {
         true => {
-            draft.needless(from, "a stale answer is given where no server answers: `serve-stale` in [cache]")
+            draft.needless(from, "stale answers are given if no server answers: `serve-stale` in [cache]")
         }
         false => draft.text(from, "cache", "serve-stale", "0"),
     }),
@@ -85,47 +85,44 @@ const TAKEN: &[(&str, Take)] = &[
 
 /// The settings whose value does not matter.
 const OTHERS: &[(&str, Fate)] = &[
-    ("bind-*", Left("plain DNS is served only")),
+    ("bind-*", Left("only plain DNS is served")),
     ("tcp-idle-time", Needless(NOT_NEEDED)),
-    ("server-name", Needless("it says nothing of itself")),
-    ("speed-check-mode", Left("addresses are not tried out: records stay in the order of the server")),
+    ("server-name", Needless("stubborn does not tell its name")),
+    ("speed-check-mode", Left("addresses are not tested: records stay in the server's order")),
     ("response-mode", Left("servers are asked one after the other, the next as soon as one is slow")),
     ("dualstack-ip-*", Left("records of a type are not filtered")),
     ("force-*", Left("records of a type are not filtered")),
     ("max-reply-ip-num", Left("records stay as the server gives them")),
-    ("edns-client-subnet", Left("nothing about the client is told to servers")),
+    ("edns-client-subnet", Left("servers are told nothing about the client")),
     ("cache-*", Needless(NOT_NEEDED)),
-    ("serve-expired-*", Left("a stale answer is given where no server answers: `serve-stale` in [cache]")),
+    ("serve-expired-*", Left("stale answers are given if no server answers: `serve-stale` in [cache]")),
     ("rr-ttl*", Left("TTLs are cut, never stretched")),
-    ("local-ttl", Left("local names have one TTL for all")),
-    ("domain-set", Left("sets of domains are not followed: write a [[route]] or a [[local]] name for each")),
+    ("local-ttl", Left("all local names have the same TTL")),
+    ("domain-set", Left("sets of domains are not read: write a [[route]] or a [[local]] name for each")),
     ("ip-set", Left("write the networks into `block` in [guard]")),
-    ("ip-rules", Left("addresses in answers are removed or left, never exchanged")),
-    ("ip-alias", Left("addresses in answers are removed or left, never exchanged")),
-    (
-        "whitelist-ip",
-        Left("write the domains that may answer with inside addresses as an [[exception]] each"),
-    ),
-    ("ipset*", Left("addresses in answers are not put into sets of the firewall")),
-    ("nftset*", Left("addresses in answers are not put into sets of the firewall")),
+    ("ip-rules", Left("addresses in answers are removed or kept, never replaced")),
+    ("ip-alias", Left("addresses in answers are removed or kept, never replaced")),
+    ("whitelist-ip", Left("write an [[exception]] for each domain that may answer with inside addresses")),
+    ("ipset*", Left("addresses in answers are not added to firewall sets")),
+    ("nftset*", Left("addresses in answers are not added to firewall sets")),
     ("srv-record", Left(RECORDS)),
     ("https-record", Left(RECORDS)),
     ("ddns-domain", Left(RECORDS)),
     ("local-domain", Left("names are not completed here; write the full names as [[local]] names")),
     (
         "expand-ptr-from-address",
-        Needless("the addresses of [[local]] names have their reverse names by themselves"),
+        Needless("addresses of [[local]] names get their reverse names automatically"),
     ),
-    ("dnsmasq-lease-file", Left("names that DHCP gives are not followed: write [[local]] names")),
+    ("dnsmasq-lease-file", Left("names from DHCP are not read: write [[local]] names")),
     ("mdns-lookup", Left("mDNS stays with the system")),
     ("resolv-file", Left("servers of the system are those of /etc/resolv.conf; write others into `servers`")),
     ("resolv-hostname", Left("write the names of this machine as [[local]] names")),
-    ("conf-file", Left("other files are not followed: name them all after `stubborn import smartdns`")),
-    ("client-rules", Left("settings are the same for all clients, but the `clients` of an [[exception]]")),
-    ("acl-enable", Left("who may ask is in `allow-clients`")),
-    ("group-*", Left("settings are the same for all clients, but the `clients` of an [[exception]]")),
+    ("conf-file", Left("other files are not read: list them all after `stubborn import smartdns`")),
+    ("client-rules", Left("settings are the same for all clients, except the `clients` of an [[exception]]")),
+    ("acl-enable", Left("`allow-clients` says who may ask")),
+    ("group-*", Left("settings are the same for all clients, except the `clients` of an [[exception]]")),
     ("proxy-server", Left("servers are asked directly")),
-    ("ca-*", Left("plain DNS is asked only")),
+    ("ca-*", Left("servers are asked only in plain DNS")),
     ("log-*", Left(SERVICE)),
     ("audit-*", Left(LOG)),
     ("user", Left(SERVICE)),
@@ -134,7 +131,7 @@ const OTHERS: &[(&str, Fate)] = &[
     ("restart-on-crash", Left(SERVICE)),
     ("socket-buff-size", Needless(NOT_NEEDED)),
     ("dnssec*", Left(DNSSEC)),
-    ("odhcpd-lease-file", Left("names that DHCP gives are not followed: write [[local]] names")),
+    ("odhcpd-lease-file", Left("names from DHCP are not read: write [[local]] names")),
 ];
 
 pub(super) fn read(texts: &[(Arc<str>, &str)], draft: &mut Draft) {
@@ -189,7 +186,7 @@ fn unquoted(text: &str) -> &str {
 }
 
 impl Reader {
-    /// A server: of its groups, and of all names unless it says otherwise.
+    /// A server: for its groups, and for all names unless an option says otherwise.
     fn server(&mut self, draft: &mut Draft, from: &Setting, line: &Line<'_>, scheme: &str) {
         let mut server = endpoint(line.first(), scheme);
         let host = line.options.iter().find(|(option, _)| matches!(*option, "host-name" | "tls-host-verify"));
@@ -197,7 +194,7 @@ impl Reader {
             server = format!("{server}#{host}");
         }
         if server.is_empty() {
-            return draft.leave(from, "it names no server");
+            return draft.leave(from, "it does not name a server");
         }
         draft.part();
         let (mut is_for_all, mut groups) = (true, Vec::new());
@@ -218,11 +215,11 @@ impl Reader {
         }
     }
 
-    /// `/lan/group`; the group `-` is that of all names.
+    /// `/lan/group`; the group `-` is the one for all names.
     fn nameserver(&mut self, draft: &mut Draft, from: &Setting, domain: &str, group: &str) {
         match Pattern::of(domain) {
             None => draft.leave(from, SETS),
-            Some(_) if group.is_empty() => draft.leave(from, "it names no group"),
+            Some(_) if group.is_empty() => draft.leave(from, "it does not name a group"),
             Some(pattern) if group == "-" => draft.later(from, Later::ToDefault { domain: pattern.domain }),
             Some(pattern) => {
                 draft.part();
@@ -254,12 +251,12 @@ impl Reader {
                 Some(servers) => {
                     servers.iter().for_each(|server| draft.route(from, domain, server.clone()));
                 }
-                None => draft.leave(from, format!("no server is in the group {group}")),
+                None => draft.leave(from, format!("the group {group:?} has no server")),
             }
         }
         for (from, groups) in &self.grouped {
             match self.routes.iter().any(|(_, _, group)| groups.contains(group)) {
-                true => draft.needless(from, "it stands with the domains of its group"),
+                true => draft.needless(from, "it is carried over with the domains of its group"),
                 false => draft.lose(from, "no domain is sent to its group"),
             }
         }
@@ -269,7 +266,7 @@ impl Reader {
     }
 }
 
-const SETS: &str = "sets of domains are not followed: write a [[route]] or a [[local]] name for each";
+const SETS: &str = "sets of domains are not read: write a [[route]] or a [[local]] name for each";
 
 /// A domain, and which of its names are meant.
 struct Pattern {
@@ -297,7 +294,7 @@ impl Pattern {
         self.itself && self.below
     }
 
-    /// The local names that it stands for.
+    /// The local names that it means.
     fn names(&self) -> impl Iterator<Item = String> {
         let itself = self.itself.then(|| self.domain.clone());
         let below = self.below.then(|| format!("*.{}", self.domain));
@@ -317,7 +314,7 @@ fn address(draft: &mut Draft, from: &Setting, domain: &str, list: &str) {
         return draft.leave(from, BLOCKING);
     }
     if list.starts_with('-') {
-        return draft.needless(from, "its names are asked as all others");
+        return draft.needless(from, "its names are asked like all others");
     }
     for address in list.split(',').map(str::trim) {
         pattern.names().for_each(|name| draft.local(from, &name, address));
@@ -363,7 +360,7 @@ fn bind(draft: &mut Draft, from: &Setting, line: &Line<'_>) {
     }
 }
 
-/// Addresses that no answer may have. Where these are inside, it is a filter against rebinding.
+/// Addresses that no answer may have. If they are inside, this is a filter against rebinding.
 fn without(draft: &mut Draft, from: &Setting, line: &Line<'_>) {
     let network = spelling::network(line.first());
     let parsed = network.parse::<IpNet>().or_else(|_| network.parse::<IpAddr>().map(IpNet::from));

@@ -1,5 +1,5 @@
-//! How other programs spell names, networks and servers, and how a configuration of this one has them. Importers take every
-//! spelling their program takes; what is none stays as it is, for the configuration's reader to refuse.
+//! Converts names, networks and servers from the spelling of other programs to that of stubborn's configuration. Importers accept
+//! every spelling that their program accepts. Anything else stays unchanged, and the configuration's reader refuses it.
 
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 
@@ -12,13 +12,13 @@ use crate::policy::special_domain;
 /// Which names a domain in a list stands for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Names {
-    /// Every name there is.
+    /// Every name.
     All,
     /// Names without a dot.
     Dotless,
     /// The domain and everything below it.
     Of(String),
-    /// What is below the domain, not the domain itself.
+    /// Everything below the domain, but not the domain itself.
     Below(String),
 }
 
@@ -27,7 +27,7 @@ impl Names {
     pub(super) fn of(text: &str) -> Self {
         match text.trim() {
             "" => Self::Dotless,
-            // dnsmasq takes dots in front away, and what is empty then for every name.
+            // dnsmasq removes leading dots. If nothing is left, it means every name.
             text if text == "#" || text == "*" || text.bytes().all(|octet| octet == b'.') => Self::All,
             text => match text.strip_prefix("*.") {
                 Some(below) => Self::Below(name(below)),
@@ -37,11 +37,11 @@ impl Names {
     }
 }
 
-/// A domain as it is compared and written: without quotes, without dots at the ends, in lower case.
+/// A domain in the form to compare and write: without quotes and dots at its ends, in lower case.
 pub(super) fn name(text: &str) -> String {
     let bare = text.trim().trim_matches(['"', '\'']).trim();
     let bare = bare.trim_start_matches('.');
-    // A dot that is escaped belongs to the last label.
+    // An escaped dot belongs to the last label.
     let bare = if bare.ends_with("\\.") { bare } else { bare.trim_end_matches('.') };
     match bare {
         "" if text.contains('.') => ".".to_owned(),
@@ -49,7 +49,7 @@ pub(super) fn name(text: &str) -> String {
     }
 }
 
-/// A network without the bits of a host; an address stays one.
+/// A network without host bits; an address stays an address.
 pub(super) fn network(text: &str) -> String {
     let text = text.trim().trim_matches(['"', '\'']);
     match text.parse::<IpNet>() {
@@ -58,13 +58,13 @@ pub(super) fn network(text: &str) -> String {
     }
 }
 
-/// The network, or the address as one, that a text is.
+/// Reads a network, or an address as a network of one address.
 pub(super) fn parsed_network(text: &str) -> Option<IpNet> {
     let text = network(text);
     text.parse::<IpNet>().or_else(|_| text.parse::<IpAddr>().map(IpNet::from)).ok()
 }
 
-/// What is left of a network without others: for each of these it is halved as often as its length says.
+/// The rest of a network without other networks: for each of these, the network is halved down to its length.
 pub(super) fn without(network: IpNet, others: &[IpNet]) -> Vec<IpNet> {
     let inside: Vec<IpNet> = others.iter().copied().filter(|other| network.contains(other)).collect();
     if inside.is_empty() {
@@ -82,7 +82,7 @@ fn address(text: &str) -> String {
     text.parse::<IpAddr>().map_or_else(|_| text.to_owned(), |address| address.to_string())
 }
 
-/// An address with a port, as a configuration has it; what is no address stays as it is.
+/// An address with a port, as a configuration has it; anything else stays unchanged.
 pub(super) fn with_port(address: &str, port: Option<&str>) -> String {
     match (address.parse::<IpAddr>(), port.map(str::parse::<u16>)) {
         (Ok(ip), None) => ip.to_string(),
@@ -93,7 +93,7 @@ pub(super) fn with_port(address: &str, port: Option<&str>) -> String {
     }
 }
 
-/// `9.9.9.9:53` and `[2620:fe::fe]:53` as a configuration has them; what is no address stays as it is.
+/// `9.9.9.9:53` and `[2620:fe::fe]:53` as a configuration has them; anything else stays unchanged.
 pub(super) fn host_port(text: &str) -> String {
     let (host, port) = match text.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
         Some((host, port)) => (host, port.strip_prefix(':')),
@@ -105,14 +105,14 @@ pub(super) fn host_port(text: &str) -> String {
     if host.parse::<IpAddr>().is_ok() { with_port(host, port) } else { text.to_owned() }
 }
 
-/// The server's address, if it is a plain one.
+/// The server's address, if it is asked in plain DNS.
 fn server_address(server: &str) -> Option<IpAddr> {
     let bare = server.trim_start_matches('[').trim_end_matches(']');
     let ip = server.parse::<SocketAddr>().map(|server| server.ip());
     ip.or_else(|_| bare.parse::<IpAddr>()).ok().map(|ip| ip.to_canonical())
 }
 
-/// The server is this machine or one of the networks behind it: nobody else's answers come from there.
+/// Whether the server is this machine or in an inside network, so that no stranger answers from there.
 pub(super) fn is_inside(server: &str) -> bool {
     match server_address(server) {
         Some(IpAddr::V4(v4)) => {
@@ -130,22 +130,22 @@ fn is_inside_v6(v6: Ipv6Addr) -> bool {
     v6.is_loopback() || first & 0xfe00 == 0xfc00 || first & 0xffc0 == 0xfe80
 }
 
-/// The domain is not one owner's: strangers have names in it, or may have.
+/// Whether strangers have names in the domain, or can have.
 pub(super) fn is_wide(name: &Name) -> bool {
     special_domain(name.as_ref()).is_none() && is_shared_domain(name)
 }
 
-/// The domain is not part of the public DNS: stubborn asks nobody for its names without a route.
+/// Whether the domain is not in the public DNS: without a route, stubborn asks nobody for its names.
 pub(super) fn is_not_public(name: &Name) -> bool {
     special_domain(name.as_ref()).is_some() || (name.as_ref().label_count() == 1 && !is_shared_domain(name))
 }
 
-/// The domain holds reverse names, which have no addresses.
+/// Whether the domain holds reverse names, which have no addresses.
 pub(super) fn is_reverse(name: &str) -> bool {
     name.ends_with("in-addr.arpa") || name.ends_with("ip6.arpa")
 }
 
-/// The address that a reverse name is of.
+/// The address of a reverse name.
 pub(super) fn reversed(text: &str) -> Option<IpAddr> {
     let text = name(text);
     if let Some(octets) = text.strip_suffix(".in-addr.arpa") {
@@ -157,8 +157,8 @@ pub(super) fn reversed(text: &str) -> Option<IpAddr> {
     (nibbles.len() == 32).then(|| groups.join(":").parse().ok()).flatten().map(IpAddr::V6)
 }
 
-/// The reverse zones whose names are exactly those of the addresses in `network`: one where its length ends a label, else
-/// those of the parts that do. `None` where these would be more than 256.
+/// The reverse zones that hold exactly the names of the addresses in `network`: one zone if its length ends at a label, else one
+/// for each part. `None` if there would be more than 256.
 pub(super) fn reverse_zones(network: IpNet) -> Option<Vec<String>> {
     let step = match network {
         IpNet::V4(_) => 8,
@@ -191,7 +191,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_lose_what_is_spelling_only() {
+    fn names_lose_quotes_and_outer_dots_and_upper_case() {
         for (text, expected) in [
             (".nas.example", "nas.example"),
             ("nas.example.", "nas.example"),
@@ -245,7 +245,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_taken_out_of_a_network_leaves_the_rest() {
+    fn a_network_without_others_is_split_into_the_rest() {
         let networks =
             |texts: &[&str]| texts.iter().map(|text| text.parse().unwrap()).collect::<Vec<IpNet>>();
         for (network, others, expected) in [
@@ -280,7 +280,7 @@ mod tests {
     }
 
     #[test]
-    fn wide_domains_are_those_of_strangers() {
+    fn wide_domains_are_those_in_which_strangers_have_names() {
         for (domain, wide, not_public) in [
             ("com", true, false),
             ("co.uk", true, false),
@@ -299,7 +299,7 @@ mod tests {
     }
 
     #[test]
-    fn ports_are_written_where_they_are_not_53() {
+    fn ports_other_than_53_are_written() {
         for (address, port, expected) in [
             ("9.9.9.9", None, "9.9.9.9"),
             ("9.9.9.9", Some("53"), "9.9.9.9"),
@@ -313,7 +313,7 @@ mod tests {
     }
 
     #[test]
-    fn reverse_zones_end_with_a_label() {
+    fn reverse_zones_are_split_at_labels() {
         for (network, expected) in [
             ("192.168.1.0/24", &["1.168.192.in-addr.arpa"][..]),
             ("10.0.0.0/8", &["10.in-addr.arpa"]),

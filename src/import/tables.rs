@@ -4,17 +4,17 @@ use super::draft::{Draft, Setting};
 
 pub(super) const BLOCKING: &str =
     "blocking names is not what stubborn does: keep the program that does it, and let one ask the other";
-pub(super) const DHCP: &str = "DHCP stays with the program that serves it; a [[route]] for the domain sends the names that it gave there";
+pub(super) const DHCP: &str = "DHCP stays with the program that serves it; a [[route]] for the domain asks that program for the names that it gave";
 pub(super) const SERVICE: &str = "how the service runs is its unit's to say";
 pub(super) const DNSSEC: &str = "stubborn does not validate; it passes signatures on to those who do";
 pub(super) const RECORDS: &str = "names are answered with addresses only";
 pub(super) const INTERFACES: &str =
     "stubborn listens on addresses: write those of the interface into `listen`";
 pub(super) const NOT_NEEDED: &str = "stubborn does without it";
-pub(super) const OFF: &str = "off, as here";
+pub(super) const OFF: &str = "off, the same as here";
 pub(super) const DOTLESS: &str = "always so: names without a dot are not asked outside";
 pub(super) const ALWAYS: &str = "always so";
-pub(super) const LOG: &str = "the log has a line for each query where `queries` in [log] says so";
+pub(super) const LOG: &str = "the log has a line for each query if `queries` in [log] says so";
 pub(super) const DNSBL: &str = "dnsbl";
 
 /// What a setting comes to, whatever its value.
@@ -37,7 +37,7 @@ pub(super) fn decide(table: &[(&str, Fate)], name: &str, from: &Setting, draft: 
     true
 }
 
-/// A setting that is off. What needs nothing because it always is so here is otherwise then.
+/// A setting that is off. If it is always on here, that is a difference.
 pub(super) fn off(table: &[(&str, Fate)], name: &str, from: &Setting, draft: &mut Draft) {
     match fate(table, name) {
         Some(Needless(why)) if why != NOT_NEEDED => {
@@ -47,7 +47,7 @@ pub(super) fn off(table: &[(&str, Fate)], name: &str, from: &Setting, draft: &mu
     }
 }
 
-/// What the table says of a setting.
+/// What the table says about a setting.
 pub(super) fn fate(table: &[(&str, Fate)], name: &str) -> Option<Fate> {
     let matches = |(known, _): &&(&str, Fate)| match (known.strip_suffix('*'), known.strip_prefix('*')) {
         (Some(start), _) => name.starts_with(start),
@@ -82,7 +82,7 @@ pub(super) const DNSMASQ: &[(&str, Fate)] = &[
     ("shared-network", Left(DHCP)),
     ("dynamic-host", Left("an address that changes is not followed; write [[local]] names")),
     ("cache-rr", Needless("records of all types are kept in the cache")),
-    ("no-ident", Needless("it says nothing of itself")),
+    ("no-ident", Needless("stubborn does not tell its name")),
     ("no-round-robin", Needless("records stay in the order of the server")),
     ("connmark-*", Left(NOT_NEEDED)),
     ("dump*", Left(SERVICE)),
@@ -97,7 +97,7 @@ pub(super) const DNSMASQ: &[(&str, Fate)] = &[
     ("naptr-record", Left(RECORDS)),
     ("caa-record", Left(RECORDS)),
     ("dns-rr", Left(RECORDS)),
-    ("alias", Left("addresses in answers are removed or left, never exchanged")),
+    ("alias", Left("addresses in answers are removed or kept, never replaced")),
     ("bogus-nxdomain", Left("addresses in answers are removed or left: `block` in [guard] removes them")),
     ("ignore-address", Left("addresses in answers are removed or left: `block` in [guard] removes them")),
     ("filter-*", Left("records of a type are not filtered")),
@@ -105,12 +105,12 @@ pub(super) const DNSMASQ: &[(&str, Fate)] = &[
     ("dnssec*", Left(DNSSEC)),
     ("trust-anchor", Left(DNSSEC)),
     ("proxy-dnssec", Needless("the AD bit of a server is passed on where nothing was removed")),
-    ("add-mac", Left("nothing about the client is told to servers")),
+    ("add-mac", Left("servers are told nothing about the client")),
     ("strip-mac", Needless(ALWAYS)),
-    ("add-subnet", Left("nothing about the client is told to servers")),
+    ("add-subnet", Left("servers are told nothing about the client")),
     ("strip-subnet", Needless(ALWAYS)),
-    ("add-cpe-id", Left("nothing about the client is told to servers")),
-    ("umbrella", Left("nothing about the client is told to servers")),
+    ("add-cpe-id", Left("servers are told nothing about the client")),
+    ("umbrella", Left("servers are told nothing about the client")),
     ("log-async", Needless("the log never holds an answer up")),
     ("log-facility", Left(SERVICE)),
     ("log-debug", Left(SERVICE)),
@@ -136,8 +136,8 @@ pub(super) const DNSMASQ: &[(&str, Fate)] = &[
     ("keep-in-foreground", Left(SERVICE)),
     ("no-daemon", Left(SERVICE)),
     ("conntrack", Left(NOT_NEEDED)),
-    ("ipset", Left("addresses in answers are not put into sets of the firewall")),
-    ("nftset", Left("addresses in answers are not put into sets of the firewall")),
+    ("ipset", Left("addresses in answers are not added to firewall sets")),
+    ("nftset", Left("addresses in answers are not added to firewall sets")),
     ("local-ttl", Left("local names have a TTL of their own")),
     ("min-cache-ttl", Left("TTLs are cut, never stretched")),
     ("max-ttl", Left("TTLs for clients are those of the cache: `max-ttl` in [cache]")),
@@ -146,19 +146,19 @@ pub(super) const DNSMASQ: &[(&str, Fate)] = &[
     ("port-limit", Needless("ports are drawn by the kernel")),
     ("clear-on-reload", Needless("a reload holds for what is cached too")),
     ("hostsdir", Left("hosts files are named one by one: `hosts-files` in [names]")),
-    ("conf-*", Left("other files are not followed: name them all after `stubborn import dnsmasq`")),
-    ("servers-file", Left("other files are not followed: name them all after `stubborn import dnsmasq`")),
+    ("conf-*", Left("other files are not read: list them all after `stubborn import dnsmasq`")),
+    ("servers-file", Left("other files are not read: list them all after `stubborn import dnsmasq`")),
     ("test", Needless(NOT_NEEDED)),
 ];
 
 /// Unbound's settings of `server:` whose value does not matter.
 pub(super) const UNBOUND: &[(&str, Fate)] = &[
     ("do-daemonize", Needless(NOT_NEEDED)),
-    ("do-not-query-*", Left("servers are asked as they are written: see that none is one that must not be")),
+    ("do-not-query-*", Left("servers are asked as written: check that none of them must not be asked")),
     ("do-*", Needless("it answers and asks over UDP and TCP, IPv4 and IPv6")),
-    ("hide-*", Needless("it says nothing of itself")),
-    ("identity", Needless("it says nothing of itself")),
-    ("version", Needless("it says nothing of itself")),
+    ("hide-*", Needless("stubborn does not tell its name")),
+    ("identity", Needless("stubborn does not tell its name")),
+    ("version", Needless("stubborn does not tell its name")),
     ("harden-*", Needless("replies are read strictly and written anew; zones are not resolved here")),
     ("qname-minimisation*", Needless("zones are not resolved here, so there is nothing to minimise")),
     ("use-caps-for-id", Needless("always so")),
@@ -206,13 +206,13 @@ pub(super) const UNBOUND: &[(&str, Fate)] = &[
     ("shm-*", Left(SERVICE)),
     ("tls-cert-bundle", Needless(NOT_NEEDED)),
     ("tls-system-cert", Needless(NOT_NEEDED)),
-    ("tls-*", Left("plain DNS is served only")),
-    ("https-port", Left("plain DNS is served only")),
-    ("http-*", Left("plain DNS is served only")),
+    ("tls-*", Left("only plain DNS is served")),
+    ("https-port", Left("only plain DNS is served")),
+    ("http-*", Left("only plain DNS is served")),
     ("unblock-lan-zones", Left("zones for inside names are sent to their server by a [[route]]")),
     ("insecure-lan-zones", Needless("stubborn does not validate")),
-    ("serve-expired-*", Left("a stale answer is given where no server answers: `serve-stale` in [cache]")),
-    ("ratelimit*", Left("queries are not rated")),
+    ("serve-expired-*", Left("stale answers are given if no server answers: `serve-stale` in [cache]")),
+    ("ratelimit*", Left("the rate of queries is not limited")),
     ("prefer-ip*", Left("servers are asked in the order in which they are written")),
     ("tcp-upstream", Left("UDP is asked first, and TCP if UDP is not enough")),
     ("udp-*", Needless(NOT_NEEDED)),
@@ -225,9 +225,9 @@ pub(super) const UNBOUND: &[(&str, Fate)] = &[
     ("unknown-server-time-limit", Needless("`timeout` in [upstream] is how long a server may take")),
     ("discard-timeout", Needless(NOT_NEEDED)),
     ("fast-server-*", Left("servers are asked in the order in which they are written")),
-    ("wait-limit*", Left("queries are not rated")),
+    ("wait-limit*", Left("the rate of queries is not limited")),
     ("edns-tcp-keepalive*", Needless("`tcp-idle-timeout` in [server] is for every connection")),
-    ("nsid", Needless("it says nothing of itself")),
+    ("nsid", Needless("stubborn does not tell its name")),
     ("ede*", Needless("a removed answer always says why")),
     ("pad-*", Needless("padding is for encrypted DNS")),
     ("proxy-protocol-port", Left("the PROXY protocol is not spoken")),
@@ -239,13 +239,13 @@ pub(super) const UNBOUND: &[(&str, Fate)] = &[
     ("keep-missing", Left(DNSSEC)),
     ("permit-small-holddown", Left(DNSSEC)),
     ("interface-automatic-ports", Left(INTERFACES)),
-    ("interface-*", Left("settings are the same for all clients, but the `clients` of an [[exception]]")),
-    ("define-tag", Left("settings are the same for all clients, but the `clients` of an [[exception]]")),
+    ("interface-*", Left("settings are the same for all clients, except the `clients` of an [[exception]]")),
+    ("define-tag", Left("settings are the same for all clients, except the `clients` of an [[exception]]")),
     (
         "access-control-*",
-        Left("settings are the same for all clients, but the `clients` of an [[exception]]"),
+        Left("settings are the same for all clients, except the `clients` of an [[exception]]"),
     ),
-    ("local-zone-*", Left("settings are the same for all clients, but the `clients` of an [[exception]]")),
+    ("local-zone-*", Left("settings are the same for all clients, except the `clients` of an [[exception]]")),
     ("response-ip*", Left("addresses in answers are removed or left: `block` in [guard] removes them")),
     ("dns64-synthall", Left("IPv6 addresses are not made up")),
     ("dns64-ignore-aaaa", Left("IPv6 addresses are not made up")),
@@ -253,11 +253,11 @@ pub(super) const UNBOUND: &[(&str, Fate)] = &[
 
 /// AdGuard Home's settings of `dns` whose value does not matter where they are set.
 pub(super) const ADGUARD: &[(&str, Fate)] = &[
-    ("bootstrap_*", Needless("servers are written as addresses, which nobody has to look up")),
+    ("bootstrap_*", Needless("servers are written as addresses, which need no lookup")),
     ("refuse_any", Needless("always so (RFC 8482)")),
     (
         "cache_optimistic_*",
-        Needless("a stale answer is given where no server answers: `serve-stale` in [cache]"),
+        Needless("stale answers are given if no server answers: `serve-stale` in [cache]"),
     ),
     ("cache_ttl_min", Left("TTLs are cut, never stretched")),
     ("upstream_mode", Left("servers are asked one after the other, the next as soon as one is slow")),
@@ -277,19 +277,19 @@ pub(super) const ADGUARD: &[(&str, Fate)] = &[
     ("bogus_nxdomain", Left("addresses in answers are removed or left: `block` in [guard] removes them")),
     ("aaaa_disabled", Left("records of a type are not filtered")),
     ("enable_dnssec", Left(DNSSEC)),
-    ("edns_client_subnet", Left("nothing about the client is told to servers")),
-    ("use_dns64", Left("IPv6 addresses are not made up; those of the network's translator are judged")),
-    ("ratelimit*", Left("queries are not rated")),
+    ("edns_client_subnet", Left("servers are told nothing about the client")),
+    ("use_dns64", Left("IPv6 addresses are not synthesised; those of the network's translator are judged")),
+    ("ratelimit*", Left("the rate of queries is not limited")),
     ("max_goroutines", Needless(NOT_NEEDED)),
     ("handle_ddr", Needless("designated resolvers are denied by default")),
     ("pending_requests", Needless("equal questions share one")),
-    ("trusted_proxies", Left("plain DNS is served only")),
-    ("serve_*", Left("plain DNS is served only")),
-    ("use_http3_upstreams", Left("plain DNS is asked only")),
+    ("trusted_proxies", Left("only plain DNS is served")),
+    ("serve_*", Left("only plain DNS is served")),
+    ("use_http3_upstreams", Left("servers are asked only in plain DNS")),
     ("anonymize_client_ip", Left(LOG)),
     ("querylog_*", Left(LOG)),
     ("statistics_interval", Left(NOT_NEEDED)),
-    ("ipset*", Left("addresses in answers are not put into sets of the firewall")),
+    ("ipset*", Left("addresses in answers are not added to firewall sets")),
     ("resolve_clients", Needless(NOT_NEEDED)),
     ("local_domain_name", Left("single names are not completed; write the full names as [[local]] names")),
 ];
@@ -305,12 +305,12 @@ pub(super) const ADGUARD_TABLES: &[(&str, Fate)] = &[
     ("bind_*", Left("there is no web page")),
     ("debug_pprof", Left(SERVICE)),
     ("http_proxy", Left("servers are asked directly")),
-    ("tls", Left("plain DNS is served only")),
+    ("tls", Left("only plain DNS is served")),
     ("statistics", Left(NOT_NEEDED)),
     ("filters", Left(BLOCKING)),
     ("whitelist_filters", Left(BLOCKING)),
     ("dhcp", Left(DHCP)),
-    ("clients", Left("settings are the same for all clients, but the `clients` of an [[exception]]")),
+    ("clients", Left("settings are the same for all clients, except the `clients` of an [[exception]]")),
     ("log*", Left(SERVICE)),
     ("verbose", Left(SERVICE)),
     ("os", Left(SERVICE)),

@@ -17,16 +17,16 @@ pub(super) fn parse(file: &Arc<str>, text: &str) -> Result<Node, ImportError> {
     };
     let (table, errors) = DeTable::parse_recoverable(text);
     if let Some(error) = errors.first() {
-        // What is shown is the place in the text, and last what is wrong with it.
+        // The error shows the place in the text; its last line says what is wrong.
         let shown = error.to_string();
-        let why = shown.lines().rfind(|line| !line.trim().is_empty()).unwrap_or("no TOML");
+        let why = shown.lines().rfind(|line| !line.trim().is_empty()).unwrap_or("not TOML");
         return Err(wrong(error.span().map_or(0, |span| span.start), why));
     }
     let value = map(table.get_ref(), &lines, 0).ok_or_else(|| wrong(0, "nested too deep"))?;
     Ok(Node { line: 1, value })
 }
 
-/// In the order of the file; `None` where it is too deep.
+/// The entries in the order of the file; `None` if they are nested too deep.
 fn map(table: &DeTable<'_>, lines: &Lines, depth: usize) -> Option<Value> {
     let mut entries: Vec<(usize, String, Node)> = Vec::new();
     for (key, value) in table.iter() {

@@ -1,4 +1,4 @@
-//! Values within values, each with its line: what YAML and TOML have in common.
+//! Nested values, each with its line: the common form of YAML and TOML.
 
 use std::sync::Arc;
 
@@ -10,7 +10,7 @@ pub(super) const DEEPEST: usize = 32;
 /// A value.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Value {
-    /// Text, a number, a truth value: as it is written. `None` is none.
+    /// Text, a number or a boolean, as it is written; `None` for an empty value.
     Plain(Option<String>),
     /// A list.
     List(Vec<Node>),
@@ -21,7 +21,7 @@ pub(super) enum Value {
 /// A value with its line.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Node {
-    /// From 1; of a value in a map that of its key.
+    /// The line, from 1; for a value in a map, the line of its key.
     pub(super) line: usize,
     pub(super) value: Value,
 }
@@ -56,7 +56,7 @@ impl Node {
         }
     }
 
-    /// There is nothing in it: no text, `false`, 0, an empty list.
+    /// Whether it holds nothing: no text, `false`, 0, an empty list.
     pub(super) fn is_nothing(&self) -> bool {
         match &self.value {
             Value::Plain(text) => matches!(text.as_deref(), None | Some("" | "false" | "0" | "0s")),
@@ -67,7 +67,7 @@ impl Node {
 }
 
 impl Node {
-    /// The values that hold no other keys, each with the keys that lead to it, joined by dots.
+    /// The values without keys of their own, each with its path: the keys that lead to it, joined by dots.
     pub(super) fn leaves(&self) -> Vec<(String, &Self)> {
         let mut leaves = Vec::new();
         for (key, node) in self.entries() {
@@ -91,13 +91,13 @@ impl Node {
         }
     }
 
-    /// A switch that is on.
+    /// Whether it is a switch that is on.
     pub(super) fn is_on(&self) -> bool {
         self.text().is_some_and(|text| text.eq_ignore_ascii_case("true"))
     }
 }
 
-/// A key with its value as a comment shows it. Only plain values are shown: others may hold a password.
+/// A key with its value, as a comment shows it. Only plain values are shown: others may hold a password.
 pub(super) fn setting(file: &Arc<str>, key: &str, node: &Node) -> Setting {
     let text = match (node.text(), node.items().len(), node.entries().len()) {
         (Some(text), ..) => format!("{key}: {text}"),

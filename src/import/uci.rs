@@ -138,9 +138,7 @@ pub(super) fn read(texts: &[(Arc<str>, &str)], files: &dyn Files, draft: &mut Dr
             }
             "cname" => alias(section, draft),
             "mxhost" | "srvhost" => draft.leave(&section.from, super::tables::RECORDS),
-            "ipset" => {
-                draft.leave(&section.from, "addresses in answers are not put into sets of the firewall")
-            }
+            "ipset" => draft.leave(&section.from, "addresses in answers are not added to firewall sets"),
             "host" | "dhcp" | "odhcpd" | "relay" | "tag" | "match" | "vendorclass" | "userclass" | "mac"
             | "boot" | "circuitid" | "remoteid" | "subscrid" | "dhcp_option" | "classifier" => {
                 draft.leave(&section.from, DHCP)
@@ -191,7 +189,7 @@ fn words(line: &str) -> Vec<String> {
 fn dnsmasq(section: &Section, reader: &mut Reader, draft: &mut Draft) {
     // A router serves its network unless it is told which addresses.
     reader.everywhere.get_or_insert_with(|| section.from.clone());
-    // Its init script filters unless it is told not to.
+    // OpenWrt's init script filters by default.
     let is_off = |value: &str| matches!(value, "0" | "off" | "no" | "false" | "disabled");
     let filter = section.options.iter().rfind(|(_, name, _)| name == "rebind_protection");
     reader.exception = Some("rebind_domain");
@@ -216,7 +214,7 @@ fn dnsmasq(section: &Section, reader: &mut Reader, draft: &mut Draft) {
     }
 }
 
-/// Names with their addresses; dnsmasq adds its suffix to a single one.
+/// Names with their addresses. dnsmasq adds its suffix to a single label.
 fn host(section: &Section, suffix: Option<&str>, draft: &mut Draft) {
     let values = |wanted: &'static str| {
         section.options.iter().filter(move |(_, name, _)| name == wanted).flat_map(|(from, _, value)| {
@@ -228,7 +226,7 @@ fn host(section: &Section, suffix: Option<&str>, draft: &mut Draft) {
         return draft.leave(&section.from, "it has no name or no address");
     }
     if addresses.iter().any(|address| address.parse::<IpAddr>().is_err()) {
-        return draft.leave(&section.from, "an address of it is none");
+        return draft.leave(&section.from, "one of its addresses is not valid");
     }
     draft.part();
     for (from, name) in values("name") {

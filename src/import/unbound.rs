@@ -21,14 +21,14 @@ use zones::Zones;
 const CLAUSES: &[(&str, Fate)] = &[
     ("remote-control", Fate::Left(SERVICE)),
     ("auth-zone", Fate::Left("stubborn is no authoritative server")),
-    ("view", Fate::Left("settings are the same for all clients, but the `clients` of an [[exception]]")),
+    ("view", Fate::Left("settings are the same for all clients, except the `clients` of an [[exception]]")),
     ("rpz", Fate::Left(BLOCKING)),
     ("python", Fate::Left("there are no modules")),
     ("dynlib", Fate::Left("there are no modules")),
     ("cachedb", Fate::Left("the cache is in memory")),
     ("dnstap", Fate::Left(SERVICE)),
-    ("dnscrypt", Fate::Left("plain DNS is served only")),
-    ("ipset", Fate::Left("addresses in answers are not put into sets of the firewall")),
+    ("dnscrypt", Fate::Left("only plain DNS is served")),
+    ("ipset", Fate::Left("addresses in answers are not added to firewall sets")),
 ];
 
 type Take = fn(&mut Reader, &mut Draft, &Setting, &[String]);
@@ -89,7 +89,7 @@ const TAKEN: &[(&str, Take)] = &[
     ("serve-expired-ttl", |_, draft, from, values| seconds(draft, from, "serve-stale", values)),
     ("serve-expired", |_, draft, from, values| match is_yes(values) {
         true => {
-            draft.needless(from, "a stale answer is given where no server answers: `serve-stale` in [cache]")
+            draft.needless(from, "stale answers are given if no server answers: `serve-stale` in [cache]")
         }
         false => draft.text(from, "cache", "serve-stale", "0"),
     }),
@@ -111,7 +111,7 @@ struct Reader {
     /// Forward and stub zones.
     forwards: Vec<Forward>,
     zones: Zones,
-    /// Every server is asked over TLS.
+    /// Whether every server is asked over TLS.
     is_tls: bool,
     is_guarded: bool,
     /// The first line that says who may ask.
@@ -151,10 +151,7 @@ impl Reader {
         }
         match (name.as_str(), self.clause.as_str()) {
             ("include" | "include-toplevel", _) => {
-                draft.leave(
-                    from,
-                    "other files are not followed: name them all after `stubborn import unbound`",
-                );
+                draft.leave(from, "other files are not read: list them all after `stubborn import unbound`");
             }
             (_, clause) if decide(CLAUSES, clause, from, draft) => {}
             (_, "forward-zone" | "stub-zone") => self.zone_attribute(draft, attribute),
@@ -205,7 +202,7 @@ impl Reader {
             "forward-tls-upstream" | "forward-ssl-upstream" | "stub-tls-upstream" | "stub-ssl-upstream" => {
                 zone.is_tls = is_yes(values);
                 match zone.is_tls {
-                    // Each server stands with it, or is lost with it.
+                    // It is carried over or lost together with each server.
                     true => draft.part(),
                     false => draft.needless(from, OFF),
                 }
@@ -247,12 +244,12 @@ impl Reader {
                     draft.list(from, "server", "listen", with_port(own, Some(port)));
                 }
             } else {
-                draft.needless(from, "it stands with the addresses of `listen`");
+                draft.needless(from, "it is part of the addresses in `listen`");
             }
         }
     }
 
-    /// Unbound answers this machine only, unless it is told whom.
+    /// Unbound answers only this machine by default.
     fn clients(&self, draft: &mut Draft) {
         let is_loopback = |address: &str| {
             let (address, _) = split_port(address);
@@ -267,8 +264,8 @@ impl Reader {
         for (from, network) in &self.denied {
             let is_inside = self.allowed.iter().any(|(_, allowed)| allowed.contains(network));
             draft.needless.push(from.left(match is_inside {
-                true => "it is taken out of the networks in `allow-clients`",
-                false => "always so: others get REFUSED",
+                true => "its network is taken out of `allow-clients`",
+                false => "always so: other clients get REFUSED",
             }));
         }
         if let Some(from) = self.clients.as_ref().filter(|_| self.allowed.is_empty()) {
@@ -284,7 +281,7 @@ impl Reader {
 const UNGUARDED: &str = "There was no protection against rebinding (private-address); here it is on. To see first what it would remove, set\n\
      # mode = \"monitor\" in [guard].";
 
-/// It has a value, and no more of them than are read.
+/// Whether it has a value. Notes values that are not read.
 fn is_whole(attribute: &Attribute, draft: &mut Draft) -> bool {
     let Attribute { from, name, values } = attribute;
     let most = match name.as_str() {
@@ -314,10 +311,10 @@ fn is_left(clause: &str) -> bool {
     CLAUSES.iter().any(|(known, _)| *known == clause)
 }
 
-/// Who may ask; what is narrower holds, wherever it stands.
+/// Who may ask. The narrower network holds, in any order.
 fn access_control(reader: &mut Reader, draft: &mut Draft, from: &Setting, values: &[String]) {
     let Some(network) = spelling::parsed_network(text(values)) else {
-        return draft.leave(from, "its network is none");
+        return draft.leave(from, "its network is not valid");
     };
     let action = values.get(1).map_or("", String::as_str).to_ascii_lowercase();
     draft.part();
@@ -331,7 +328,7 @@ fn access_control(reader: &mut Reader, draft: &mut Draft, from: &Setting, values
         "refuse" | "deny" | "refuse_non_local" | "deny_non_local" => {
             reader.denied.push((from.clone(), network))
         }
-        _ => draft.leave(from, "neither allow nor deny nor refuse: others than `allow-clients` get REFUSED"),
+        _ => draft.leave(from, "not a known action: clients outside `allow-clients` get REFUSED"),
     }
 }
 

@@ -18,7 +18,7 @@ const COLUMN: usize = 48;
 /// The tables that stand once, in the order of the shipped file.
 const ONCE: [&str; 6] = ["server", "upstream", "guard", "names", "cache", "log"];
 
-/// What a route that is trusted may answer with.
+/// The networks of a trusted route.
 const NETWORKS: &str = r#"["10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "fc00::/7"]"#;
 
 pub(super) fn write(format: Format, texts: &[(Arc<str>, &str)], mut draft: Draft) -> Imported {
@@ -40,7 +40,7 @@ pub(super) fn write(format: Format, texts: &[(Arc<str>, &str)], mut draft: Draft
             });
             let carried = draft.items.iter().map(|item| &item.from.place).chain(given);
             let places: HashSet<_> = carried.map(|place| (&place.file, place.line)).collect();
-            // No other program has that word: it stands in for servers that were lost.
+            // No other program has this word: it replaces servers that were lost.
             let falls_back =
                 draft.servers().all(|(_, server)| server == "system") && draft.servers().next().is_some();
             let mut imported = Imported {
@@ -58,7 +58,7 @@ pub(super) fn write(format: Format, texts: &[(Arc<str>, &str)], mut draft: Draft
     }
 }
 
-/// Moves what was refused to what is left. A route without a server stays, for its names are not the default servers' to know.
+/// Moves what was refused to what is left. A route without a server stays, so that its names do not go to the default servers.
 fn remove(draft: &mut Draft, refused: &HashMap<usize, String>) {
     let mut number = 0;
     let mut moved = Vec::new();
@@ -98,7 +98,7 @@ fn routed(item: &Item) -> Option<&String> {
     }
 }
 
-/// A route can be for it.
+/// Whether a route can be for this domain.
 fn is_domain(domain: &str) -> bool {
     let is_loopback = |name: &Name| {
         special_domain(name.as_ref()).is_some_and(|special| special.name.to_string() == "localhost")
@@ -284,7 +284,7 @@ impl<'a> Page<'a> {
         self.add(&format!("{key} = {}", quoted(name)), numbers);
     }
 
-    /// A line that goes with these items.
+    /// Adds a line that belongs to these items.
     fn add(&mut self, text: &str, numbers: &[usize]) {
         self.lines.push(PageLine { text: text.to_owned(), items: numbers.to_vec() });
     }

@@ -24,7 +24,7 @@ fn tell(format: Format, rows: &[(&str, &[Told])]) {
         let imported = made(format, text).unwrap_or_else(|error| panic!("{text}: {error}"));
         let toml = &imported.toml;
         let (body, comments) = toml.split_once("\n# Needs nothing here:").unwrap_or((toml, ""));
-        let settings = body.split("\n# Left, and why:").next().unwrap();
+        let settings = body.split("\n# Not carried over:").next().unwrap();
         for told in *told {
             let (is_so, what) = match told {
                 Has(part) => (settings.contains(part), format!("has {part}")),
@@ -130,7 +130,7 @@ fn dnsmasq_loses_nothing_silently() {
                 &[Has("name = \"a.lan\"")],
             ),
             ("cname=www.lan,x.tv.lan\naddress=/tv.lan/192.168.1.40", &[Has("name = \"www.lan\"")]),
-            ("cname=www.lan,dhcp.lan", &[Left(1, "dhcp.lan is no local name")]),
+            ("cname=www.lan,dhcp.lan", &[Left(1, "dhcp.lan is not a local name")]),
             ("domain=a.lan\ndomain=b.lan", &[Needless(1), Left(2, "DHCP")]),
             ("port=5353\nport=5454\nlisten-address=::1", &[Needless(1), Has("[::1]:5454")]),
             ("rebind-localhost-ok", &[Has("dnsbl"), Left(1, "127.0.0.0/8")]),
@@ -192,7 +192,7 @@ fn unbound_zones_hold_what_they_held() {
                 &[Has("name = \"w.example\"")],
             ),
             ("server:\n local-data-ptr: \"10.0.0.1 x.example\"", &[Left(2, "name = \"x.example\"")]),
-            ("server:\n local-zone: \"x.example\" frobnicate", &[Left(2, "not a type")]),
+            ("server:\n local-zone: \"x.example\" frobnicate", &[Left(2, "not a known type")]),
             ("server:\n local-zone: \".\" static", &[Left(2, "any name")]),
         ],
     );
@@ -278,7 +278,7 @@ fn adguard_home_is_told_whole() {
                     Has("\"192.168.128.0/17\""),
                     Has("\"10.0.0.0/8\""),
                     Not("192.168.0.0"),
-                    Left(4, "by their addresses"),
+                    Left(4, "only by address"),
                 ],
             ),
             (

@@ -9,7 +9,7 @@ use crate::import::draft::{Draft, Later, Setting, What};
 use crate::import::spelling::{self, Names, reverse_zones, with_port};
 use crate::import::tables::{BLOCKING, DNSBL};
 
-/// What the domains of `/a/b/rest` stand for, and the rest; none where there is no slash in front.
+/// What the domains of `/a/b/rest` stand for, and the rest. No domains if there is no slash in front.
 fn domains(value: &str) -> (Vec<Names>, &str) {
     let Some(inner) = value.strip_prefix('/') else { return (Vec::new(), value) };
     let (domains, rest) = inner.rsplit_once('/').unwrap_or((inner, ""));
@@ -22,9 +22,10 @@ fn domains(value: &str) -> (Vec<Names>, &str) {
 }
 
 pub(super) const LATER: &str = "a later line says otherwise";
-const EVERY_NAME: &str = "it is for every name there is: to let every name have inside addresses, set mode = \"monitor\" in [guard]";
+const EVERY_NAME: &str =
+    "it is for every name: to let every name have inside addresses, set mode = \"monitor\" in [guard]";
 const BELOW_ONLY: &str =
-    "carried over for the domain itself too: a domain always stands for itself and everything below";
+    "also carried over for the domain itself: a domain always includes itself and everything below";
 
 pub(super) fn rebind_domain(reader: &mut Reader, draft: &mut Draft, from: &Setting, value: &str) {
     let mut named: Vec<Names> =
@@ -48,33 +49,33 @@ pub(super) fn rebind_domain(reader: &mut Reader, draft: &mut Draft, from: &Setti
 }
 
 pub(super) fn localhost_ok(draft: &mut Draft, from: &Setting) {
-    // It is there for block lists; the whole of it would let every page reach this machine.
+    // It is meant for block lists. All of it would let every web page reach this machine.
     draft.carry(from, What::Preset { name: DNSBL });
     draft.leave(
         from,
-        "only for block lists of mail servers: every other name that answers with 127.0.0.0/8 needs an [[exception]] of its own",
+        "only for block lists of mail servers: every other name that answers with 127.0.0.0/8 needs its own [[exception]]",
     );
 }
 
-/// `server=` and `local=`: a server for all names, or for some; without one nobody is asked.
+/// `server=` and `local=`: a server for all names, or for some. Without an address, nobody is asked.
 pub(super) fn server(draft: &mut Draft, from: &Setting, value: &str) {
     let (domains, server) = domains(value);
     if domains.is_empty() && server.is_empty() {
-        return draft.leave(from, "it names no server");
+        return draft.leave(from, "it does not name a server");
     }
     let domains = if domains.is_empty() { vec![Names::All] } else { domains };
     let (address, source) = endpoint(server);
     for names in domains {
         match (names, server) {
             (Names::All, "" | "#") => {
-                draft.leave(from, "not to ask anybody for any name is not what stubborn can be told")
+                draft.leave(from, "stubborn cannot be told to ask nobody for any name")
             }
             (Names::All, _) => draft.list(from, "upstream", "servers", address.clone()),
             (Names::Dotless, "" | "#") => draft.needless(from, "names without a dot are not asked outside"),
             (Names::Dotless, _) => draft.lose(
                 from,
                 format!(
-                    "names without a dot are asked of nobody: write a [[route]] for each that it knows, such as domain = \"nas\" and \
+                    "nobody is asked for names without a dot: write a [[route]] for each that it knows, such as domain = \"nas\" and \
                      servers = [\"{address}\"]"
                 ),
             ),
@@ -92,7 +93,7 @@ pub(super) fn server(draft: &mut Draft, from: &Setting, value: &str) {
     source_is_lost(draft, from, source);
 }
 
-/// `1.2.3.4#5353@eth0` as an address with its port, and from where it is asked.
+/// Reads `1.2.3.4#5353@eth0` as an address with its port, and the source of the queries.
 fn endpoint(text: &str) -> (String, Option<&str>) {
     let (address, source) =
         text.split_once('@').map_or((text, None), |(server, source)| (server, Some(source)));
@@ -118,7 +119,7 @@ pub(super) fn rev_server(draft: &mut Draft, from: &Setting, value: &str) {
     let network = network.trim();
     let network = network.parse::<IpNet>().or_else(|_| network.parse::<IpAddr>().map(IpNet::from));
     let Some(zones) = network.ok().and_then(reverse_zones) else {
-        return draft.leave(from, "its network is none");
+        return draft.leave(from, "its network is not valid");
     };
     let (address, source) = endpoint(server.trim());
     for zone in zones {
@@ -130,20 +131,20 @@ pub(super) fn rev_server(draft: &mut Draft, from: &Setting, value: &str) {
     source_is_lost(draft, from, source);
 }
 
-/// `address=/a/b/1.2.3.4`: the names and all below; without an address there are none.
+/// `address=/a/b/1.2.3.4`: the names and all names below. Without an address, they do not exist.
 pub(super) fn address(draft: &mut Draft, from: &Setting, value: &str) {
     let (domains, address) = domains(value);
     if address == "#" {
         return draft.leave(from, BLOCKING);
     }
     if domains.is_empty() {
-        return draft.leave(from, "not every name can have the same address");
+        return draft.leave(from, "a [[local]] name cannot cover every name");
     }
     for names in domains {
         match (names, address) {
-            (Names::All, "") => draft.leave(from, "not every name can be denied"),
+            (Names::All, "") => draft.leave(from, "a [[route]] cannot cover every name"),
             (Names::Dotless, "") => draft.needless(from, "names without a dot are not asked outside"),
-            (Names::Dotless | Names::All, _) => draft.leave(from, "not every name can have the same address"),
+            (Names::Dotless | Names::All, _) => draft.leave(from, "a [[local]] name cannot cover every name"),
             (Names::Of(domain) | Names::Below(domain), "") => draft.keep(from, &domain),
             (Names::Of(domain), address) => {
                 draft.local(from, &domain, address);
@@ -177,12 +178,12 @@ pub(super) fn host_record(draft: &mut Draft, from: &Setting, value: &str) {
 
 fn ttl_is_lost(text: &str) -> String {
     match text.parse::<u32>() {
-        Ok(_) => format!("all but the TTL {text} is carried over: local names have one TTL for all"),
-        Err(_) => format!("all but {text:?} is carried over, which is neither an address nor a TTL"),
+        Ok(_) => format!("carried over without the TTL {text}: all local names have the same TTL"),
+        Err(_) => format!("carried over without {text:?}, which is neither an address nor a TTL"),
     }
 }
 
-/// `cname=a,b,target,60`: names that are others of `target`.
+/// `cname=a,b,target,60`: names that are aliases of `target`.
 pub(super) fn cname(draft: &mut Draft, from: &Setting, value: &str) {
     let mut parts: Vec<&str> = value.split(',').map(str::trim).filter(|part| !part.is_empty()).collect();
     let ttl = parts.pop_if(|part| part.parse::<u32>().is_ok());

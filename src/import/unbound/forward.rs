@@ -25,30 +25,28 @@ impl Forward {
 
     pub(super) fn write(&self, is_tls: bool, draft: &mut Draft) {
         let Some(name) = &self.name else {
-            return draft.leave(&self.from, "a zone without a name");
+            return draft.leave(&self.from, "the zone has no name");
         };
         if self.is_empty() && !self.is_root() {
-            // Unbound resolves its names as all others then.
+            // Without servers, Unbound resolves its names like all others.
             return draft.later(&self.from, Later::ToDefault { domain: name.clone() });
         }
         let servers =
             self.servers.iter().map(|(from, server)| (from, endpoint(server, is_tls || self.is_tls)));
-        // A name is refused by the configuration's reader, in its words.
+        // The configuration's reader refuses a name, in its own words.
         let hosts = self.hosts.iter().map(|(from, host)| (from, host.clone()));
         let is_tls = is_tls || self.is_tls;
         for (from, server) in self.servers.iter().filter(|(_, server)| !is_tls && server.contains('#')) {
             draft.leave(
                 from,
                 format!(
-                    "the name of {server} is for TLS, which is off: it is asked in plain DNS, there as here"
+                    "the name of {server} is for TLS, which was off: it is asked in plain DNS, as before"
                 ),
             );
         }
         for (from, server) in servers.chain(hosts) {
             match (self.is_root(), self.is_stub) {
-                (true, true) => {
-                    draft.leave(from, "names are asked of resolvers, not of the root's own servers")
-                }
+                (true, true) => draft.leave(from, "stubborn asks resolvers, not the root servers"),
                 (true, false) => draft.list(from, "upstream", "servers", server),
                 (false, _) => draft.route(from, name, server),
             }

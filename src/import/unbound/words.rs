@@ -11,8 +11,8 @@ pub(super) struct Attribute {
     pub(super) values: Vec<String>,
 }
 
-/// The attributes of a file: a name that ends with a colon, and the words up to the next one, on the same line or, where
-/// some are missing, on the next.
+/// The attributes of a file: a name that ends with a colon, and the words up to the next name, on the same line or, if values
+/// are missing, on the next.
 pub(super) fn attributes(file: &Arc<str>, text: &str) -> Vec<Attribute> {
     let mut attributes: Vec<Attribute> = Vec::new();
     for (index, line) in text.lines().enumerate() {
@@ -37,7 +37,7 @@ pub(super) fn attributes(file: &Arc<str>, text: &str) -> Vec<Attribute> {
     attributes
 }
 
-/// How many values an attribute has at least.
+/// The least number of values of an attribute.
 pub(super) fn wanted(name: &str) -> usize {
     match name {
         "access-control" | "local-zone" => 2,

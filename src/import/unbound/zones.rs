@@ -1,4 +1,4 @@
-//! Unbound's local zones and their data: which names are answered there, and what comes of those that are not.
+//! Unbound's local zones and their data: which names are answered there, and what happens to the others.
 
 use std::collections::{HashMap, HashSet};
 use std::net::IpAddr;
@@ -7,54 +7,54 @@ use crate::import::draft::{Draft, Later, Setting};
 use crate::import::spelling;
 use crate::import::tables::{BLOCKING, RECORDS};
 
-/// What a zone's type says of the names in it.
+/// What a zone's type means for the names in it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Kind {
-    /// A name with data holds every type; other names are asked.
+    /// A name with data has only that data; other names are asked outside.
     Transparent,
-    /// A name with data holds those types; everything else is asked.
+    /// Only the types with data are answered; everything else is asked outside.
     ByType,
-    /// Nobody is asked for any name.
+    /// Nothing is asked outside.
     Closed,
-    /// The data of the zone itself is that of every name in it.
+    /// Every name in the zone has the data of the zone itself.
     Redirect,
-    /// Everything is asked, whatever data there is.
+    /// Everything is asked outside, whatever data there is.
     Ignored,
     /// Nothing in it exists, whatever data there is.
     Denied,
-    /// Names are answered with an address that nothing has, or with nothing.
+    /// Names are answered with an address that nothing uses, or with NODATA.
     Blocked,
 }
 
-/// The types, and what of each is otherwise here.
+/// The types, and how each differs here.
 const KINDS: &[(&str, Kind, Option<&str>)] = &[
     ("transparent", Kind::Transparent, None),
-    ("inform", Kind::Transparent, Some("its names are not logged by themselves: see `queries` in [log]")),
+    ("inform", Kind::Transparent, Some("its names have no log of their own: see `queries` in [log]")),
     (
         "typetransparent",
         Kind::ByType,
-        Some("a local name has its A and AAAA records here: the one that is not written is not asked for"),
+        Some("a local name has only the A and AAAA records written here: a missing one is not asked outside"),
     ),
     ("static", Kind::Closed, None),
-    ("deny", Kind::Closed, Some("what has no data is NXDOMAIN; it was dropped without an answer")),
-    ("refuse", Kind::Closed, Some("what has no data is NXDOMAIN; it was REFUSED")),
-    ("inform_deny", Kind::Closed, Some("what has no data is NXDOMAIN; it was dropped without an answer")),
-    ("redirect", Kind::Redirect, None),
+    ("deny", Kind::Closed, Some("names without data are NXDOMAIN; they were dropped without an answer")),
+    ("refuse", Kind::Closed, Some("names without data are NXDOMAIN; they were REFUSED")),
     (
-        "inform_redirect",
-        Kind::Redirect,
-        Some("its names are not logged by themselves: see `queries` in [log]"),
+        "inform_deny",
+        Kind::Closed,
+        Some("names without data are NXDOMAIN; they were dropped without an answer"),
     ),
+    ("redirect", Kind::Redirect, None),
+    ("inform_redirect", Kind::Redirect, Some("its names have no log of their own: see `queries` in [log]")),
     ("always_transparent", Kind::Ignored, None),
     ("nodefault", Kind::Ignored, None),
     ("always_nxdomain", Kind::Denied, None),
     ("always_refuse", Kind::Denied, Some("its names are NXDOMAIN; they were REFUSED")),
     ("always_deny", Kind::Denied, Some("its names are NXDOMAIN; they were dropped without an answer")),
-    ("always_nodata", Kind::Denied, Some("its names are NXDOMAIN; they were there without any data")),
+    ("always_nodata", Kind::Denied, Some("its names are NXDOMAIN; they were NODATA")),
     ("always_null", Kind::Blocked, None),
 ];
 
-/// The zones and the data, as they are read.
+/// The zones and their data, as they are read.
 #[derive(Default)]
 pub(super) struct Zones {
     zones: Vec<(Setting, String, String)>,
@@ -78,7 +78,7 @@ impl Zones {
         self.data.push((from.clone(), record.to_owned()));
     }
 
-    /// Writes them, now that all are known.
+    /// Writes them, after all were read.
     pub(super) fn write(self, draft: &mut Draft) {
         let mut kinds: HashMap<&str, Kind> = HashMap::new();
         for (_, zone, kind) in &self.zones {
@@ -97,7 +97,7 @@ impl Zones {
                 Some((_, kind, otherwise)) => {
                     write(from, zone, *kind, filled.contains(zone), *otherwise, draft)
                 }
-                None => draft.leave(from, "not a type of a zone that is known here"),
+                None => draft.leave(from, "not a known type of zone"),
             }
         }
     }
@@ -118,7 +118,7 @@ fn write(
         }
         Kind::Redirect if is_filled => draft.needless(from, "its names are [[local]] names"),
         Kind::Closed | Kind::Denied | Kind::Redirect if zone == "." => {
-            draft.leave(from, "not to ask anybody for any name is not what stubborn can be told");
+            draft.leave(from, "stubborn cannot be told to ask nobody for any name");
         }
         Kind::Closed | Kind::Denied | Kind::Redirect => draft.keep(from, zone),
         Kind::Blocked => draft.leave(from, BLOCKING),
@@ -128,20 +128,23 @@ fn write(
     }
 }
 
-/// Writes a record as its zone has it; gives the name that it gave an address.
+/// Writes a record by the type of its zone. Returns the name, if the record gave it an address.
 fn data(from: &Setting, text: &str, kinds: &HashMap<&str, Kind>, draft: &mut Draft) -> Option<String> {
     let Some(record) = Record::read(text) else {
-        draft.leave(from, "it is no record of a name");
+        draft.leave(from, "it is not a record of a name");
         return None;
     };
     let kind = around(&record.name, kinds).unwrap_or(Kind::Transparent);
     match (kind, record.rtype.as_str()) {
         (Kind::Ignored, _) => {
-            draft.needless(from, "the type of its zone has its names asked, whatever data there is");
+            draft.needless(
+                from,
+                "by the type of its zone, its names are asked outside, whatever data there is",
+            );
             return None;
         }
         (Kind::Denied | Kind::Blocked, _) => {
-            draft.needless(from, "the type of its zone denies its names, whatever data there is");
+            draft.needless(from, "by the type of its zone, its names do not exist, whatever data there is");
             return None;
         }
         (_, "CNAME") => {
@@ -175,7 +178,7 @@ fn data(from: &Setting, text: &str, kinds: &HashMap<&str, Kind>, draft: &mut Dra
     }
     if let Some(ttl) = record.ttl {
         draft.left.push(
-            from.left(format!("all but the TTL {ttl} is carried over: local names have one TTL for all")),
+            from.left(format!("carried over without the TTL {ttl}: all local names have the same TTL")),
         );
     }
     Some(record.name)
