@@ -1,7 +1,7 @@
-//! Reading files that somebody else writes: without waiting for anybody, and no more than there should be.
+//! Reading files that others write: never waits for anybody, and has a limit.
 //!
-//! open(2) of a named pipe waits until somebody writes into it, and a device may never end. So only regular files are read;
-//! what comes out of a pipe or a device is taken where a person named it on the command line, with a limit to the waiting.
+//! open(2) of a named pipe waits until somebody writes into it, and a device may never end. So only regular files are read. A
+//! pipe or a device is read only if a person named it on the command line, and with a timeout.
 
 use std::fs::{File, Metadata, OpenOptions};
 use std::io::{self, ErrorKind, Read};
@@ -11,20 +11,20 @@ use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
-/// How long a named pipe may be without anybody who writes into it.
+/// How long a named pipe may have no writer.
 const UNOPENED: Duration = Duration::from_secs(2);
-/// How long nothing may come out of a pipe that somebody writes into.
+/// How long a pipe with a writer may be silent.
 const SILENT: Duration = Duration::from_secs(10);
 
 /// Opens a regular file to be read; never waits.
 ///
 /// # Errors
-/// It cannot be opened, or is something else.
+/// It cannot be opened, or is not a regular file.
 pub(crate) fn open(path: &Path) -> io::Result<File> {
-    // Not even opened where it is something else: that takes the octets from somebody, or sets a device to work.
+    // Anything else is not even opened: that could take octets from another reader, or trigger a device.
     regular(&std::fs::metadata(path)?)?;
     let file = open_at_once(path)?;
-    // Another may have taken its place in between.
+    // Another file may have taken its place meanwhile.
     regular(&file.metadata()?)?;
     Ok(file)
 }
@@ -32,7 +32,7 @@ pub(crate) fn open(path: &Path) -> io::Result<File> {
 /// Reads all of a regular file of at most `limit` octets.
 ///
 /// # Errors
-/// See [`open`]; [`ErrorKind::FileTooLarge`] where it is larger.
+/// See [`open`]; [`ErrorKind::FileTooLarge`] if it is larger.
 pub(crate) fn read(path: &Path, limit: u64) -> io::Result<Vec<u8>> {
     let file = open(path)?;
     let length = file.metadata()?.len();
@@ -40,20 +40,20 @@ pub(crate) fn read(path: &Path, limit: u64) -> io::Result<Vec<u8>> {
         return Err(too_large(limit));
     }
     let mut octets = Vec::with_capacity(usize::try_from(length).unwrap_or(0));
-    // It may grow meanwhile, and the length of those in /proc is 0.
+    // It may grow meanwhile, and files in /proc have length 0.
     file.take(limit + 1).read_to_end(&mut octets)?;
     if octets.len() as u64 > limit { Err(too_large(limit)) } else { Ok(octets) }
 }
 
-/// Whether what is at `path` comes out once: a pipe or a device.
+/// Whether `path` is a pipe, a device or a socket, which can be read only once or not at all.
 pub(crate) fn is_stream(path: &Path) -> bool {
     std::fs::metadata(path).is_ok_and(|found| !found.is_file() && !found.is_dir())
 }
 
-/// Reads a file, or what comes out of a pipe or a character device up to its end, of at most `limit` octets.
+/// Reads a file, a pipe or a character device to its end; at most `limit` octets.
 ///
 /// # Errors
-/// See [`read`]; [`ErrorKind::TimedOut`] where nothing comes.
+/// See [`read`]; [`ErrorKind::TimedOut`] if nothing comes.
 pub(crate) fn read_once(path: &Path, limit: u64) -> io::Result<Vec<u8>> {
     if !is_stream(path) {
         return read(path, limit);
@@ -67,7 +67,7 @@ pub(crate) fn read_once(path: &Path, limit: u64) -> io::Result<Vec<u8>> {
     let mut since = Instant::now();
     loop {
         let (patience, why) = match file.read(&mut chunk) {
-            // The end, but where nobody has begun.
+            // The end, unless no writer has opened the pipe yet.
             Ok(0) if !kind.is_fifo() || !octets.is_empty() || has_ended(&file)? => return Ok(octets),
             Ok(0) => (UNOPENED, "nobody writes into this pipe"),
             Ok(count) => {
@@ -112,7 +112,7 @@ fn too_large(limit: u64) -> io::Error {
     io::Error::new(ErrorKind::FileTooLarge, format!("it is larger than {size} {unit}"))
 }
 
-/// Nobody has it open to write any more. A pipe that nobody has opened yet has not ended.
+/// Whether all writers have closed the pipe. A pipe that no writer has opened yet has not ended.
 fn has_ended(file: &File) -> io::Result<bool> {
     Ok(poll_for(file, Duration::ZERO)?.contains(PollFlags::HUP))
 }
@@ -183,7 +183,7 @@ mod tests {
         }
         assert!(
             !read(Path::new("/proc/self/stat"), 1 << 10).unwrap().is_empty(),
-            "whose length is said to be 0"
+            "a file whose reported length is 0"
         );
     }
 
@@ -194,7 +194,7 @@ mod tests {
         std::fs::write(&path, "12345").unwrap();
         assert_eq!(read(&path, 5).unwrap(), b"12345");
         assert_eq!(read(&path, 4).unwrap_err().kind(), ErrorKind::FileTooLarge);
-        // 1 TiB, of which nothing is on the disk.
+        // A sparse file of 1 TiB.
         File::create(&path).unwrap().set_len(1 << 40).unwrap();
         let error = read(&path, 32 << 20).unwrap_err();
         assert_eq!(error.to_string(), "it is larger than 32 MiB");

@@ -439,7 +439,7 @@ fn an_import_that_loses_a_server_says_so_first() {
     let first = String::from_utf8_lossy(&output.stderr).lines().next().unwrap_or_default().to_owned();
     said(&output, 1);
     assert!(
-        first.starts_with("LOSS: one setting that says who is asked is not carried over (standard input:3:"),
+        first.starts_with("LOSS: one setting that says who is asked was not carried over (standard input:3:"),
         "{first}"
     );
     assert!(first.contains("/etc/resolv.conf"), "{first}");

@@ -160,10 +160,10 @@ impl<J> Store<J> {
         let entry = Entry::new(old.upstream.clone(), judged, old.stored, old.ttl, weight);
         entry.uses.store(old.uses.load(Relaxed), Relaxed);
         let mut entry = Arc::new(entry);
-        // Compared again under the lock: a newer entry may have come, and one that was evicted stays out.
+        // Compared again under the lock: a newer entry may have come. An evicted entry is not inserted again.
         let _ = self.entries.entry(&Box::from(key.as_bytes()), Some(Duration::ZERO), |_, present| {
             if is_old(present) {
-                // What was there is dropped after the lock.
+                // The old entry is dropped after the lock is released.
                 std::mem::swap(present, &mut entry);
             }
             EntryAction::Retain(())
@@ -332,7 +332,7 @@ mod tests {
             });
             for round in 1..=ROUNDS {
                 store.insert(&key, upstream.clone(), (), 0, round);
-                // Long enough for whoever had found the entry before.
+                // Long enough for a thread that found the entry before.
                 (0..100).for_each(|_| std::hint::spin_loop());
                 let stored = store.get(&key, round).map(|found| found.entry.stored);
                 if stored != Some(round) {

@@ -14,10 +14,10 @@ use crate::dns::Name;
 use crate::resolve::{Ingredients, Route};
 use crate::upstream::{Endpoint, Server, in_container};
 
-/// Routes that are played at, each of them with an attacker's threads.
+/// The most routes that are tested; each has an attacker with its own threads.
 const MOST_ROUTES: usize = 32;
 
-/// As long as what the catalogue puts before a route's domain.
+/// As long as the labels that the catalogue puts before a route's domain.
 const FRESH: &str = "s01-000000.n-0123456789ab";
 
 /// Plays the catalogue; the answer is no when anything got through, or anything honest was lost.
@@ -82,7 +82,7 @@ fn try_audit(arguments: &Audit) -> Result<Report, Trouble> {
     let system = |error: std::io::Error| Trouble::System(error.to_string());
     let attacker = AttackUpstream::start(&cases).map_err(system)?;
     let of_routes: Vec<Case> = cases.iter().filter(|case| case.group == Group::Routes).cloned().collect();
-    // Until the end, for they stop when they are dropped.
+    // Kept until the end: they stop when they are dropped.
     let _attackers = attack_routes(&mut built, &played, &of_routes).map_err(system)?;
     let fixture = fixture().map_err(Trouble::System)?;
     built.ingredients.servers = vec![Endpoint::Do53(attacker.address())];
@@ -101,11 +101,11 @@ fn try_audit(arguments: &Audit) -> Result<Report, Trouble> {
     Ok(Report { left_out, ..Report::new(&cases, findings) })
 }
 
-/// The routes that are played at: those whose names are asked for there, and not answered by a local name.
+/// The routes that are tested: those whose servers are asked for fresh names, which no local name answers.
 fn routes(built: &Built) -> Vec<RouteSetup> {
     let Ingredients { routes, guard, .. } = &built.ingredients;
     let is_played = |route: &&Route| {
-        // With the labels before it the name has to be one still.
+        // With these labels, the name must not be too long.
         let fresh = Name::from_text(&format!("{FRESH}.{}", route.trust.domain));
         fresh.is_ok_and(|name| !is_local(built, &name))
     };
@@ -126,12 +126,13 @@ fn routes(built: &Built) -> Vec<RouteSetup> {
     };
     let played: Vec<RouteSetup> = routes.iter().filter(is_played).take(MOST_ROUTES).map(setup).collect();
     if played.len() == MOST_ROUTES && routes.len() > MOST_ROUTES {
-        complain(&format!("of {} routes only {MOST_ROUTES} are played at", routes.len()));
+        complain(&format!("only {MOST_ROUTES} of {} routes are tested", routes.len()));
     }
     played
 }
 
-/// A name inside that no name of `route` may be an alias of: of a route with other servers, or a local name of no route.
+/// An inside name that names of `route` may not be aliases of: one of a route with other servers, or a local name outside all
+/// routes.
 fn elsewhere(built: &Built, route: &Route) -> Option<String> {
     let Ingredients { routes, locals, .. } = &built.ingredients;
     let mut others = routes.iter().filter(|other| other.servers != route.servers || other.servers.is_empty());
@@ -142,8 +143,8 @@ fn elsewhere(built: &Built, route: &Route) -> Option<String> {
     other.or_else(|| exact.find(|name| !is_routed(name))).map(ToString::to_string)
 }
 
-/// Puts an attacker in the place of the servers of each route that is played at. Routes with the same servers keep them in common: aliases between
-/// those are nobody else's.
+/// Replaces the servers of each tested route by an attacker. Routes with the same servers share an attacker: aliases between such
+/// routes are allowed.
 fn attack_routes(
     built: &mut Built,
     played: &[String],
@@ -191,7 +192,7 @@ fn is_local(built: &Built, name: &Name) -> bool {
     is_local || is_host()
 }
 
-/// The exceptions and names of the audit's own that part of the catalogue is about.
+/// The audit's own exceptions and names, which part of the catalogue tests.
 fn fixture() -> Result<Config, String> {
     config::from_text(std::path::Path::new("the audit's own exceptions"), FIXTURE, &Disk, 0)
         .map(|loaded| loaded.config)

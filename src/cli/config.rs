@@ -65,8 +65,8 @@ fn as_text(loaded: &Loaded) -> String {
     lines.join("\n")
 }
 
-/// A value with everything escaped that would not show as itself, as TOML's strings have it; outside of them there is nothing
-/// but visible ASCII and ends of lines.
+/// A TOML value with every invisible character escaped as in TOML strings. Outside of strings it has only visible ASCII and
+/// line breaks.
 fn visible_toml(value: &str) -> String {
     let escaped = |c: char| match c == '\n' || is_visible(c) {
         true => c.to_string(),

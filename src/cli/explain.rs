@@ -27,7 +27,7 @@ struct Explanation {
     /// `local`, or the domain of a route, or `default`.
     route: String,
     route_origin: String,
-    /// The route has no servers: what is said of its names is said here.
+    /// The route has no servers: its names are answered here only.
     here_only: bool,
     servers: Vec<String>,
     answered_by: &'static str,
@@ -217,7 +217,7 @@ impl Explanation {
     fn to_text(&self) -> String {
         let mut lines =
             vec![format!("{} {}, asked by {}", self.name, self.r#type, self.client), String::new()];
-        // An end of line in a text is none here.
+        // A line break in a text must not break the line.
         let mut step = |title: &str, text: String| lines.push(format!("  {title:<9}{}", visible(&text)));
         match self.route.as_str() {
             "local" => step("route", "none: not forwarded".to_owned()),
@@ -281,7 +281,7 @@ impl Found {
             rule_origin: subject.origin().to_string(),
             action: match action {
                 Action::Removed => "removed",
-                Action::Hidden => "hidden: the answer is given under the name that was asked",
+                Action::Hidden => "hidden: the client gets the answer under the name that it asked for",
                 Action::Allowed(_) => "allowed",
                 Action::Monitored(_) => "reported, let through",
             },

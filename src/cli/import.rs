@@ -16,10 +16,10 @@ use crate::import::{Imported, Left, Source, import as make};
 /// The most that is read of standard input, in octets; what is longer is refused all the same.
 const LONGEST: u64 = (16 << 20) + 1;
 
-/// How many losses are listed.
+/// The most losses that are listed.
 const FIRST: usize = 8;
 
-/// Makes it; the answer is no where a server was lost, and nobody said that this is fine.
+/// Imports; exits with 1 if a server was lost and the losses were not accepted.
 pub(super) fn import(arguments: &Import) -> u8 {
     let mut sources = Vec::new();
     for path in &arguments.files {
@@ -55,18 +55,18 @@ pub(super) fn import(arguments: &Import) -> u8 {
         say_as_is(imported.toml.trim_end());
     }
     progress(&format!(
-        "{} settings carried over, {} need nothing here, {} left: they stand at the end, with the reason",
+        "{} settings carried over, {} need nothing here, {} not carried over: the end of the file lists them, with the reasons",
         imported.carried,
         imported.needless,
         imported.left.len()
     ));
     if code == NO {
-        progress("The configuration was made all the same. To accept the losses: --accept-losses");
+        progress("The configuration was made nevertheless. To accept the losses: --accept-losses");
     }
     code
 }
 
-/// What costs privacy or a server comes first.
+/// Prints the settings whose loss costs a server or privacy.
 fn losses(imported: &Imported) {
     let Some(loss) = &imported.loss else { return };
     progress(loss);

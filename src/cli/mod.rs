@@ -62,7 +62,7 @@ pub fn main() -> ExitCode {
     ExitCode::from(code)
 }
 
-/// Says what is wrong with the arguments: they may be pasted, and are quoted. Help was asked for, and is painted.
+/// Prints what is wrong with the arguments. They may be pasted, so they are escaped. Help was asked for, and is coloured.
 fn usage(error: &clap::Error) -> u8 {
     match error.kind() {
         ErrorKind::DisplayHelp
@@ -88,13 +88,13 @@ fn run(arguments: args::Run) -> u8 {
     }
 }
 
-/// Writes lines to standard output; a reader that has gone away is no error. Whatever they hold, nothing in them commands the
+/// Writes lines to standard output. A reader that has gone away is not an error. Nothing in the lines can control the
 /// terminal.
 pub(crate) fn say(text: &str) {
     say_as_is(&visible_lines(text));
 }
 
-/// The same of text in which everything from outside is escaped already: what is painted, and files.
+/// Writes text in which everything from outside is already escaped: coloured text, and files.
 pub(crate) fn say_as_is(text: &str) {
     let _ = writeln!(std::io::stdout().lock(), "{text}");
 }
@@ -104,7 +104,7 @@ pub(crate) fn say_json(value: &impl Serialize) {
     say_as_is(&visible_json(&serde_json::to_string(value).unwrap_or_default()));
 }
 
-/// The same on several lines.
+/// Writes JSON on several lines.
 pub(crate) fn say_pretty_json(value: &impl Serialize) {
     say_as_is(&visible_json(&serde_json::to_string_pretty(value).unwrap_or_default()));
 }

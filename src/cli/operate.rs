@@ -23,7 +23,7 @@ pub(super) fn ask_at(path: Option<&Path>, command: &Command) -> Result<Conversat
     }
 }
 
-/// Where the daemon is, as the configuration in its place says. One with errors says nothing.
+/// The control socket of the configuration at the default path. A configuration with errors is ignored.
 fn socket() -> PathBuf {
     let configured = config::load(None).ok().and_then(|loaded| loaded.config.control.socket);
     configured.unwrap_or_else(|| Path::new(DEFAULT_SOCKET).to_owned())

@@ -48,7 +48,7 @@ impl Paint {
     }
 }
 
-/// The text on one line, with everything escaped that would not show as itself: it may hold what somebody on the network chose.
+/// The text on one line, with every invisible character escaped: somebody on the network may have chosen it.
 pub(crate) fn visible(text: &str) -> String {
     Shown::text(text).to_string()
 }
@@ -58,8 +58,8 @@ pub(crate) fn visible_lines(text: &str) -> String {
     text.split('\n').map(visible).collect::<Vec<_>>().join("\n")
 }
 
-/// JSON that says the same with everything escaped that would not show as itself: it is valid without, but people look at it on
-/// a terminal. Outside of strings there is nothing but visible ASCII and ends of lines.
+/// Equal JSON with every invisible character escaped. It is valid without that, but people read it on a terminal. Outside of
+/// strings it has only visible ASCII and line breaks.
 pub(crate) fn visible_json(json: &str) -> String {
     let mut shown = String::with_capacity(json.len());
     for c in json.chars() {

@@ -31,9 +31,9 @@ pub enum ClientError {
         /// The socket.
         path: PathBuf,
     },
-    /// Root asks, and somebody else may have put this in the daemon's place.
+    /// Root asks, and somebody else may have put this socket in the daemon's place.
     #[error(
-        "what answers at {} is run by the user {user}, and others than root decide on that place: root does not believe it, unless `--socket PATH` names it",
+        "user {user} runs the daemon at {}, and other users than root can write there: root does not trust it, unless `--socket PATH` names it",
         .path.display()
     )]
     NotBelieved {
@@ -67,11 +67,11 @@ pub struct Conversation {
     stream: BufReader<UnixStream>,
 }
 
-/// Asks the daemon whose settings say `path`, or where it is found in its place. Root believes only what root, or a user to
-/// whom root gave the place, has put there: what it says ends up in root's files.
+/// Asks the daemon at `path`, or at the other place where it may be. Root trusts only a socket of root, or one in a directory
+/// that only root and its user can write to: the daemon's words end up in root's files.
 ///
 /// # Errors
-/// There is none, it may not be asked, it is not to be believed, or it does not take the request.
+/// There is no daemon, it may not be asked, it is not trusted, or it refuses the request.
 pub fn ask(path: &Path, command: &Command) -> Result<Conversation, ClientError> {
     let mut first = None;
     for path in places(path) {
@@ -83,15 +83,15 @@ pub fn ask(path: &Path, command: &Command) -> Result<Conversation, ClientError> 
     Err(first.unwrap_or(ClientError::NoDaemon { path: path.to_owned() }))
 }
 
-/// Asks whoever is at `path`, which a person named.
+/// Asks the daemon at `path`, which a person named.
 ///
 /// # Errors
-/// See [`ask`]; whoever it is is believed.
+/// See [`ask`]; any daemon is trusted.
 pub fn ask_at(path: &Path, command: &Command) -> Result<Conversation, ClientError> {
     try_ask(path, command, |_, _| Ok(()))
 }
 
-/// Who listens at `path` is to be believed by whoever runs this.
+/// Refuses the daemon at `path` if this process is root and must not trust it.
 fn believed(path: &Path, stream: &UnixStream) -> Result<(), ClientError> {
     let listens = rustix::net::sockopt::socket_peercred(stream).map_err(io::Error::from);
     let user = listens.map(|listens| listens.uid.as_raw());
@@ -102,8 +102,8 @@ fn believed(path: &Path, stream: &UnixStream) -> Result<(), ClientError> {
     Err(ClientError::NotBelieved { path: path.to_owned(), user })
 }
 
-/// Nobody but root and this user can have put something at `path`: its directory is root's or that user's, all above it are
-/// root's, and not everybody may write to them.
+/// Whether nobody but root and `user` can have put something at `path`: root or `user` owns its directory, root owns all
+/// directories above it, and they are not writable for everybody.
 fn is_given_to(path: &Path, user: u32) -> bool {
     let Some(Ok(directory)) = path.parent().map(Path::canonicalize) else { return false };
     directory.ancestors().enumerate().all(|(above, directory)| {
@@ -176,12 +176,12 @@ mod tests {
     use std::os::unix::fs::{PermissionsExt, chown, symlink};
 
     #[test]
-    fn root_believes_only_what_is_in_a_place_that_root_gave_away() {
+    fn root_trusts_only_a_socket_in_a_directory_of_root_or_the_daemon_s_user() {
         if !rustix::process::geteuid().is_root() {
             eprintln!("SKIPPED: only root can give a directory away");
             return;
         }
-        // Not below /tmp, which is everybody's.
+        // Not below /tmp, to which everybody may write.
         let root = tempfile::tempdir_in("/run").unwrap();
         let make = |name: &str, user: u32, mode: u32| {
             let path = root.path().join(name);

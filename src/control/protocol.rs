@@ -218,7 +218,7 @@ pub struct PolicyStatus {
     pub exceptions: usize,
     /// Routes.
     pub routes: usize,
-    /// Those of them without servers: their names are answered here only.
+    /// The number of routes without servers: their names are answered here only.
     #[serde(default)]
     pub here_only: usize,
     /// Names answered here.

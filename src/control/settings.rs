@@ -31,7 +31,7 @@ pub fn places(socket: &Path) -> Vec<PathBuf> {
     std::iter::once(socket.to_owned()).chain(own.map(|own| own.join("stubborn/control.sock"))).collect()
 }
 
-/// The directory is that user's own: with `sudo -E` root is given the one of somebody else, who says what is in it.
+/// Whether the directory belongs to `user`: with `sudo -E`, root gets another user's, who decides what is in it.
 fn is_session_of(directory: &Path, user: u32) -> bool {
     directory.is_absolute() && directory.metadata().is_ok_and(|found| found.is_dir() && found.uid() == user)
 }
@@ -41,7 +41,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_session_s_directory_is_one_s_own() {
+    fn the_session_directory_must_belong_to_the_user() {
         let directory = tempfile::tempdir().unwrap();
         let me = directory.path().metadata().unwrap().uid();
         let file = directory.path().join("file");

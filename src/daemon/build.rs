@@ -225,7 +225,7 @@ impl Source {
         self.holding_stream().build_again(environment, &mut Memory::default())
     }
 
-    /// The same, by one who builds time and again: who waits for no pipe.
+    /// Builds as part of a running daemon, which never waits for a pipe.
     pub(super) fn build_again(
         &self,
         environment: &Environment,

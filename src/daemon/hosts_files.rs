@@ -28,7 +28,7 @@ pub(super) struct Found {
     pub(super) names: Arc<[HostName]>,
     /// A line for each file that is there and cannot be read.
     pub(super) unread: Vec<String>,
-    /// A line for each file that was read anew, and parts of which cannot be used.
+    /// A line for each file that was read anew and has parts that cannot be used.
     pub(super) skipped: Vec<String>,
 }
 
@@ -79,7 +79,7 @@ fn usable(hosts: Hosts) -> Arc<[HostName]> {
     hosts.names.into_iter().map(|(name, addresses)| (name, usable(addresses))).collect()
 }
 
-/// What of a hosts file cannot be used, in one line.
+/// The parts of a hosts file that cannot be used, in one line.
 fn told(hosts: &Hosts) -> Option<String> {
     let faults: Vec<String> = hosts.faults.iter().map(ToString::to_string).collect();
     let more = match hosts.skipped.saturating_sub(faults.len()) {

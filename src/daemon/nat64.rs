@@ -1,8 +1,8 @@
 //! Learning how this network translates IPv4 addresses (RFC 7050): an IPv6 address behind its prefix reaches the IPv4
 //! address in it, and is judged as such.
 //!
-//! Nothing vouches for what is learned. So it opens nothing but the range kept for it: it has more addresses judged. It is kept
-//! by the server that taught it, so that no other server can make it forgotten.
+//! Nothing vouches for a learned prefix. So it opens only the range reserved for translation; otherwise it only makes more
+//! addresses judged. It is kept for each server, so that no server can remove the prefixes of another.
 
 use std::net::{IpAddr, Ipv6Addr};
 use std::rc::Rc;
@@ -17,25 +17,25 @@ use crate::policy::TranslatorPlace;
 use crate::resolve::Resolver;
 use crate::upstream::{Ask, Endpoint, Exchanger, ServerGroup};
 
-/// How long the word of a server holds that says nothing more: it may have failed, or belong to another network.
+/// How long prefixes count if their server does not repeat them: it may have failed, or belong to another network.
 const HOLDS: Duration = Duration::from_secs(24 * 3600);
-/// How many prefixes one server may teach. A network has one, or two while it changes.
+/// The most prefixes of one server. A network has one, or two while it changes.
 const MOST_PREFIXES: usize = 4;
-/// How many servers' words are kept.
+/// The most servers whose prefixes are kept.
 const MOST_SERVERS: usize = 8;
 
-/// What a server says of the network's translators.
+/// What a server says about the network's translators.
 #[derive(Debug)]
 pub(super) struct Told {
     server: Endpoint,
-    /// `None` if it cannot be asked or fails: which says nothing about the network.
+    /// `None` if it cannot be asked or fails: that says nothing about the network.
     pub(super) prefixes: Option<Vec<Ipv6Net>>,
 }
 
-/// What was learned, and from whom.
+/// What was learned, and from which server.
 #[derive(Debug, Default)]
 pub(super) struct Learned {
-    /// The oldest word first.
+    /// The oldest first.
     words: Vec<Word>,
 }
 
@@ -47,7 +47,7 @@ struct Word {
 }
 
 impl Learned {
-    /// Takes a server's word in place of its own last one. A failure changes nothing.
+    /// Replaces a server's prefixes by its new ones. A failure changes nothing.
     pub(super) fn take(&mut self, told: Told, now: Instant) {
         self.words.retain(|word| now < word.until);
         let Some(mut prefixes) = told.prefixes else { return };
@@ -69,14 +69,14 @@ impl Learned {
     }
 }
 
-/// Asks each server of the default route by itself how the network translates; what they say goes to `sender`.
+/// Asks each server of the default route how the network translates. The replies go to `sender`.
 ///
-/// Has to be called within the daemon's tasks.
+/// Must be called within the daemon's tasks.
 pub(super) fn learn(resolver: &Resolver, sender: &UnboundedSender<Told>) {
     let snapshot = resolver.snapshot();
     let Some(group) = snapshot.route(0).map(|chosen| Arc::clone(&chosen.group)) else { return };
     let exchanger = Rc::new(Exchanger::new(resolver.epoch()));
-    // One that is avoided is asked again soon enough.
+    // An avoided server is asked the next time.
     let none_is_up = group.servers.iter().all(|server| !server.is_up());
     for server in group.servers.iter().filter(|server| none_is_up || server.is_up()) {
         let alone = ServerGroup { servers: vec![Arc::clone(server)], timeout: group.timeout };
@@ -89,7 +89,7 @@ pub(super) fn learn(resolver: &Resolver, sender: &UnboundedSender<Told>) {
     }
 }
 
-/// The prefixes by which the servers make the AAAA records of `ipv4only.arpa`.
+/// The prefixes in the AAAA records that the servers make for `ipv4only.arpa`.
 async fn ask(exchanger: &Rc<Exchanger>, group: &ServerGroup) -> Option<Vec<Ipv6Net>> {
     let name = Name::from_text("ipv4only.arpa").ok()?;
     let question = Question::new(name.as_ref(), RecordType::AAAA);
@@ -109,7 +109,7 @@ async fn ask(exchanger: &Rc<Exchanger>, group: &ServerGroup) -> Option<Vec<Ipv6N
     Some(learned_prefixes(&addresses).into_iter().filter(is_news).collect())
 }
 
-/// The prefix is one that a translator can have, and not the one that everybody knows.
+/// Whether a translator can use the prefix, and it is not the well-known one.
 fn is_news(prefix: &Ipv6Net) -> bool {
     TranslatorPlace::of(*prefix).is_some_and(|place| place != TranslatorPlace::WellKnown)
 }
@@ -132,7 +132,7 @@ mod tests {
     }
 
     #[test]
-    fn a_server_takes_back_its_own_word_and_nobody_else_s() {
+    fn a_server_replaces_only_its_own_prefixes() {
         let now = Instant::now();
         let mut learned = Learned::default();
         learned.take(told(1, Some(&["2001:67c:1::/96"])), now);
@@ -151,7 +151,7 @@ mod tests {
     }
 
     #[test]
-    fn a_word_that_is_not_repeated_ends() {
+    fn prefixes_that_are_not_repeated_expire() {
         let now = Instant::now();
         let mut learned = Learned::default();
         learned.take(told(1, Some(&["2001:67c:1::/96"])), now);
@@ -161,7 +161,7 @@ mod tests {
     }
 
     #[test]
-    fn nobody_can_teach_without_end() {
+    fn the_number_of_learned_prefixes_is_limited() {
         let now = Instant::now();
         let mut learned = Learned::default();
         let many: Vec<String> = (0..100).map(|number| format!("2001:67c:{number:x}::/96")).collect();
@@ -175,7 +175,7 @@ mod tests {
     }
 
     #[test]
-    fn only_a_translator_s_place_is_learned() {
+    fn only_prefixes_that_a_translator_can_use_are_learned() {
         for (prefix, news) in [
             ("2001:67c:1::/96", true),
             ("64:ff9b:1::/96", true),

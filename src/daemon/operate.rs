@@ -47,7 +47,7 @@ impl Daemon {
         }
     }
 
-    /// What whoever wanted a reload is told.
+    /// The reply to a request for a reload.
     pub(super) fn reply_to_reload(&self, outcome: &Result<Reloaded, BuildError>) -> Reply {
         let generation = self.service.resolver.snapshot().generation;
         match outcome {

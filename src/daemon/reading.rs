@@ -1,4 +1,4 @@
-//! Reading everything anew beside the daemon's loop: a file system that hangs holds up neither `status` nor SIGTERM.
+//! Reading all files outside the daemon's loop: a file system that hangs does not block `status` or SIGTERM.
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
@@ -10,18 +10,18 @@ use super::build::{BuildError, Built, Environment, Memory, Source};
 use super::watch::{Watched, Watcher};
 use crate::control::Reply;
 
-/// How often everything is read where each reading names files that the one before did not.
+/// How often everything is read if each reading names files that the one before did not.
 const BUILD_ATTEMPTS: usize = 4;
-/// Causes of one reload that are told.
+/// The most causes of one reload that are named.
 const CAUSES: usize = 4;
 
-/// A reload that is wanted.
+/// A requested reload.
 #[derive(Debug, Default)]
 pub(super) struct Wanted {
     causes: Vec<String>,
-    /// Said even where nothing changed.
+    /// Log it even if nothing changed.
     pub(super) say_unchanged: bool,
-    /// Who waits to be told what came of it.
+    /// Where to send its outcome.
     pub(super) replies: Vec<oneshot::Sender<Reply>>,
 }
 
@@ -30,12 +30,12 @@ impl Wanted {
         Self { causes: vec![cause.to_owned()], say_unchanged, replies: Vec::new() }
     }
 
-    /// The same for one who waits.
+    /// A reload whose outcome somebody waits for.
     pub(super) fn by(cause: &str, reply: oneshot::Sender<Reply>) -> Self {
         Self { replies: vec![reply], ..Self::new(cause, true) }
     }
 
-    /// One reload is as good as two that nobody has begun.
+    /// Merges another requested reload into this one: neither has begun.
     pub(super) fn join(&mut self, other: Self) {
         for cause in other.causes {
             if self.causes.len() < CAUSES && !self.causes.contains(&cause) {
@@ -51,7 +51,7 @@ impl Wanted {
     }
 }
 
-/// The reloads there are: one under way, and one behind it.
+/// The reload in progress, and the one after it.
 #[derive(Debug, Default)]
 pub(super) struct Reloads {
     under_way: Option<(Wanted, oneshot::Receiver<Read>)>,
@@ -63,13 +63,13 @@ impl Reloads {
         self.under_way.is_some()
     }
 
-    /// Begins one; what is read comes out of [`Reloads::finished`].
+    /// Begins a reload; [`Reloads::finished`] returns what was read.
     pub(super) fn begin(&mut self, wanted: Wanted, reading: Reading) {
         let (give, given) = mpsc::channel::<Reading>();
         let (sender, mut receiver) = oneshot::channel();
         let read = move || {
             if let Ok(reading) = given.recv() {
-                // A daemon that is stopping waits no more.
+                // A daemon that is stopping no longer waits.
                 drop(sender.send(reading.read()));
             }
         };
@@ -78,7 +78,7 @@ impl Reloads {
             Err(_) => Some(reading),
         };
         if let Some(reading) = unread {
-            // Without a thread to be had it is read here.
+            // If no thread can be started, read here.
             let (sender, here) = oneshot::channel();
             drop(sender.send(reading.read()));
             receiver = here;
@@ -86,7 +86,7 @@ impl Reloads {
         self.under_way = Some((wanted, receiver));
     }
 
-    /// Waits for the one under way; none where its thread panicked. Dropping the future loses nothing.
+    /// Waits for the reload in progress; `None` if its thread panicked. Dropping the future loses nothing.
     pub(super) async fn finished(&mut self) -> (Wanted, Option<Read>) {
         let Some((_, receiver)) = &mut self.under_way else { return std::future::pending().await };
         let read = receiver.await.ok();
@@ -95,7 +95,7 @@ impl Reloads {
     }
 }
 
-/// What reading takes.
+/// What a reading needs.
 #[derive(Debug)]
 pub(super) struct Reading {
     pub(super) source: Source,
@@ -105,7 +105,7 @@ pub(super) struct Reading {
     pub(super) watched: BTreeSet<PathBuf>,
 }
 
-/// What was read, and what the next reading takes.
+/// What was read, and what the next reading needs.
 #[derive(Debug)]
 pub(super) struct Read {
     pub(super) built: Result<Built, BuildError>,
@@ -114,8 +114,8 @@ pub(super) struct Read {
 }
 
 impl Reading {
-    /// Builds with everything under watch from before it was read, so that nothing changes unseen in between. What a
-    /// refused configuration names is watched besides: the mistake may be in a file it is the first to include.
+    /// Builds from files that are watched before they are read, so that no change goes unseen. The files that a refused
+    /// configuration names are watched too: the mistake may be in a file that it includes for the first time.
     pub(super) fn read(mut self) -> Read {
         let mut attempts = 0;
         loop {
@@ -133,7 +133,7 @@ impl Reading {
                 self.watcher.set_paths(watch);
                 self.watched = watched;
             }
-            // Files that come and go faster than they are read are seen as changes later.
+            // If files come and go faster than they are read, the watcher reports the change later.
             if known || attempts == BUILD_ATTEMPTS {
                 return Read { built, memory: self.memory, watched: self.watched };
             }

@@ -19,11 +19,11 @@ pub(super) struct Reloaded {
 }
 
 impl Daemon {
-    /// Has everything read anew, beside this loop, and has the service manager know. What comes of it is
-    /// [`taken`](Self::take) when it is there.
+    /// Begins to read everything anew, outside this loop, and notifies the service manager. [`take`](Self::take) applies the
+    /// outcome.
     pub(super) fn reload(&mut self, wanted: Wanted) {
         if self.reloads.is_under_way() {
-            // However long that takes, the host's own addresses are not left open.
+            // However long the reading takes, the host's own addresses stay blocked.
             self.follow_environment();
             match &mut self.reloads.next {
                 Some(next) => next.join(wanted),
@@ -46,7 +46,7 @@ impl Daemon {
         }
     }
 
-    /// Takes what was read in use, tells who waits for it, and begins with what was wanted meanwhile.
+    /// Applies what was read, replies to those who wait, and begins the next requested reload.
     pub(super) fn take(&mut self, wanted: Wanted, read: Option<Read>) {
         match read {
             Some(read) => {
@@ -54,10 +54,10 @@ impl Daemon {
                 let replies = wanted.replies.into_iter().filter(|reply| !reply.is_closed());
                 replies.for_each(|reply| drop(reply.send(self.reply_to_reload(&outcome))));
             }
-            // The reason is in the log: a panic. What it had at hand is read and watched anew.
+            // The thread panicked; the log has the reason. The next reading reads and watches all files anew.
             None => tracing::error!(cause = wanted.cause(), "not reloaded: the reading failed"),
         }
-        // The daemon answers in either case; what became of the reload is in the log.
+        // The daemon answers queries in either case; the log has the outcome of the reload.
         self.notifier.ready();
         self.tell_status();
         if let Some(next) = self.reloads.next.take() {
@@ -72,7 +72,7 @@ impl Daemon {
         let _ = self.take_read(cause, say_unchanged, read);
     }
 
-    /// Takes what was read in use, all of it or nothing: an error changes nothing. What comes of it is logged.
+    /// Applies what was read, all of it or nothing: an error changes nothing. Logs the outcome.
     fn take_read(&mut self, cause: &str, say_unchanged: bool, read: Read) -> Result<Reloaded, BuildError> {
         let Read { built, memory, watched } = read;
         (self.memory, self.watched) = (memory, watched);

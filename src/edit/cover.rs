@@ -22,7 +22,7 @@ fn covers_apart_from_networks(wide: &Exception, narrow: &Exception, now: i64) ->
         (Some(_), None) => false,
     };
     let silent = wide.mode == ExceptionMode::Allow || narrow.mode == ExceptionMode::Monitor;
-    // The same condition on the name says the same before the same domain.
+    // The same condition on the name means the same only for the same domain.
     let shape = wide.shape == Shape::Any || wide.shape == narrow.shape && wide.domain == narrow.domain;
     names && time && silent && shape && clients_cover(&wide.clients, &narrow.clients)
 }

@@ -84,7 +84,7 @@ impl<'a> Editor<'a> {
         }
     }
 
-    /// The same for a preset, which is for several domains and has conditions of its own: it is written, or there already.
+    /// Allows a preset, which may have several domains and has its own conditions: it is written, or already there.
     fn allow_preset(&self, loaded: &Loaded, request: &Request, preset: &str) -> Result<Plan, EditError> {
         let wanted = read_one(&request.table().to_string(), self.now);
         if let (Some(Some(until)), Some(text)) = (wanted.first().map(|wanted| wanted.until), &request.until)

@@ -25,7 +25,7 @@ pub enum NoProposal {
     /// An alias or a port was the reason, for which there is no exception.
     #[error("{0} was not blocked for an address: `stubborn explain {0}` says what for")]
     NoAddress(Name),
-    /// A preset knows how the name answers, and it is not so.
+    /// By a preset, the name does not answer so.
     #[error("{0}: {1}")]
     Otherwise(Name, String),
     /// The name is not one that anybody writes.
@@ -33,8 +33,8 @@ pub enum NoProposal {
     OddName(Name),
 }
 
-/// The preset that is for such answers of the name, else the narrowest exception that lets the block's answer pass: the name
-/// exactly, each address alone. It holds for all clients, since clients change their addresses more often than names do.
+/// The preset that lets the name answer so, else the narrowest exception that lets the blocked answer pass: exactly the name,
+/// each address alone. It holds for all clients, because clients change their addresses more often than names do.
 ///
 /// Whoever wrote the page that was blocked chose the name: this is to be shown to a person, and never done unasked.
 ///
@@ -101,7 +101,7 @@ mod tests {
     }
 
     #[test]
-    fn a_preset_is_proposed_where_it_is_for_the_answer() {
+    fn a_preset_is_proposed_if_it_lets_the_answer_pass() {
         for (name, address, preset, domain) in [
             ("2.0.0.127.zen.spamhaus.org", "127.0.0.2", "dnsbl", ""),
             ("10-0-0-1.abc.plex.direct", "10.0.0.1", "plex", ""),

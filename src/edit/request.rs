@@ -13,7 +13,7 @@ use crate::policy::Exception;
 /// An exception to be written. Its texts are what `[[exception]]` takes; the configuration's own reader judges them.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Request {
-    /// `domain`; empty for those of the preset.
+    /// `domain`; empty for the preset's own domains.
     pub domain: String,
     /// `preset`
     pub preset: Option<String>,

@@ -54,9 +54,9 @@ fn try_judge(
     let fields = Fields::checked(fields)?;
     // RFC 9112 §3.2: "A server MUST respond with a 400 (Bad Request) status code to any HTTP/1.1 request message that lacks
     // a Host header field and to any request message that contains more than one Host header field line or a Host header
-    // field with an invalid field value." The same of HTTP/1.0, which does not ask for one.
+    // field with an invalid field value." HTTP/1.0 does not require one, but is treated the same.
     let named = fields.get("host").ok_or((BAD_REQUEST, "a Host is wanted"))?;
-    let host = Host::parse(named).ok_or((BAD_REQUEST, "this is no Host"))?;
+    let host = Host::parse(named).ok_or((BAD_REQUEST, "this is not a Host"))?;
     if !settings.is_for_us(&host, local) {
         return Err((MISDIRECTED, "this host is not listed: [metrics] hosts = [\"…\"]"));
     }
@@ -79,14 +79,14 @@ fn try_judge(
     }
 }
 
-/// Header fields, of which those that something is decided by are there once at most.
+/// Header fields. Each field that decides something occurs at most once.
 struct Fields<'a>(Vec<(&'a str, &'a str)>);
 
 impl<'a> Fields<'a> {
     fn checked(fields: Vec<(&'a str, &'a str)>) -> Result<Self, (Status, &'static str)> {
         for (index, (name, _)) in fields.iter().enumerate().filter(|(_, (name, _))| decides(name)) {
             if fields.iter().skip(index + 1).any(|(other, _)| other.eq_ignore_ascii_case(name)) {
-                return Err((BAD_REQUEST, "a header field that may be there once is there twice"));
+                return Err((BAD_REQUEST, "a header field that may occur once occurs twice"));
             }
         }
         Ok(Self(fields))
@@ -97,7 +97,7 @@ impl<'a> Fields<'a> {
     }
 }
 
-/// Host, Origin, Sec-Fetch-Site and its like.
+/// Whether the field decides something: Host, Origin, and Sec-Fetch-Site and similar.
 fn decides(name: &str) -> bool {
     let begins =
         |prefix: &str| name.get(..prefix.len()).is_some_and(|start| start.eq_ignore_ascii_case(prefix));

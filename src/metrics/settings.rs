@@ -53,7 +53,7 @@ impl MetricsSettings {
     }
 }
 
-/// Whom a Host field names.
+/// The host that a Host field names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Host<'a> {
     Address(IpAddr),
@@ -61,8 +61,8 @@ pub(super) enum Host<'a> {
 }
 
 impl<'a> Host<'a> {
-    /// Reads `uri-host [ ":" port ]` (RFC 9110 §7.2, RFC 3986 §3.2.2): an IPv6 address in brackets and nothing else in them,
-    /// an IPv4 address, or a name of the characters that there are for names; no user, and a port that there is.
+    /// Reads `uri-host [ ":" port ]` (RFC 9110 §7.2, RFC 3986 §3.2.2): an IPv6 address in brackets, an IPv4 address, or a name
+    /// of valid characters; no user, and a valid port.
     pub(super) fn parse(field: &'a str) -> Option<Self> {
         let end = match field.starts_with('[') {
             true => field.find(']')? + 1,
@@ -83,7 +83,7 @@ impl<'a> Host<'a> {
     }
 }
 
-/// No port at all is the scheme's own.
+/// An empty port means the scheme's default.
 fn is_port(port: &str) -> bool {
     let is_number = port.len() <= 5 && port.bytes().all(|octet| octet.is_ascii_digit());
     port.is_empty() || is_number && port.parse::<u16>().is_ok_and(|port| port != 0)

@@ -9,7 +9,7 @@ use crate::control::ClientError;
 use crate::files;
 use crate::machine::{self, Holder, Link, Process, ResolvConf, Root};
 
-/// The most that is read of a file, in octets: the configuration's limit.
+/// The most octets that are read of a file: the limit for a configuration.
 const LONGEST: u64 = 16 << 20;
 
 /// Files whose text decides what is to be done.

@@ -154,7 +154,7 @@ impl Recorder {
     }
 }
 
-/// Why the answer to a name that others might know was made here.
+/// Why this answer was made here although the upstream might know the name.
 fn why_here(outcome: &Outcome) -> Option<&str> {
     let error = outcome.response().errors().first();
     error.filter(|_| outcome.source == Source::Local).map(|error| &*error.text)

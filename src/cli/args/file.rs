@@ -18,8 +18,9 @@ use crate::import::Format;
 /// domain may already, nothing is changed.
 ///
 /// The domain is what the answer is for, so whoever controls that name may from then on point it at these networks. Allow the
-/// names of your own machines, each for its own address. A preset has conditions of its own, and is for names that are known
-/// to answer so: docs/presets.md lists them. With it, the domain is a name of your own below those of the preset.
+/// names of your own machines, each for its own address. A preset is for a known service whose names answer with inside
+/// addresses, and has its own conditions: docs/presets.md lists them. With a preset, the domain is your own name below the
+/// preset's domains.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   stubborn allow nas.example.org --exact --to 192.168.1.20
@@ -34,7 +35,7 @@ pub(crate) struct Allow {
     /// The domain: this name and, without --exact, every name below it
     #[arg(value_name = "DOMAIN", required_unless_present_any = ["last", "preset"])]
     pub(crate) domain: Option<String>,
-    /// What is known by this name to answer with inside addresses, in place of a domain or for one
+    /// The preset of a known service, instead of a domain or together with one
     #[arg(long, value_name = "NAME", conflicts_with = "exact")]
     pub(crate) preset: Option<String>,
     /// Only the name itself, nothing below it
@@ -90,10 +91,11 @@ pub(crate) struct Disallow {
 /// Make a configuration of another program's
 ///
 /// Reads the rebinding settings, exceptions, forwards for domains and local names of another program's configuration, and prints
-/// a stubborn.toml that says the same and that `stubborn check` accepts. What could not be carried over stands at its end as comments, each with its line and the reason: read these before you use it. Where a server
-/// was lost, such as one that is asked over TLS, that is the first line, here and in the file, and the exit code is 1.
+/// a stubborn.toml that says the same and that `stubborn check` accepts. What could not be carried over is listed at its end, as
+/// comments with the line and the reason: read these before you use the file. If a server was lost, such as one that was asked
+/// over TLS, the first line of the output and of the file says so, and the exit code is 1.
 ///
-/// Trust is not made up: the names of a [[route]] may have inside addresses only where the other program let them.
+/// Trust is never added: the names of a [[route]] may have inside addresses only if the other program let them.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   stubborn import dnsmasq /etc/dnsmasq.conf /etc/dnsmasq.d/*.conf
@@ -117,7 +119,7 @@ pub(crate) struct Import {
     /// Write to this file, which must not be there yet, instead of to standard output
     #[arg(long, short, value_name = "FILE")]
     pub(crate) output: Option<PathBuf>,
-    /// Exit with 0 though a server was lost
+    /// Exit with 0 even if a server was lost
     #[arg(long)]
     pub(crate) accept_losses: bool,
     /// Print JSON: the configuration as text, and what was not carried over

@@ -1,5 +1,4 @@
-//! Text from outside, made safe for a line of the log: what is visible is decided in [`dns`](crate::dns), here are the forms of
-//! lines.
+//! Text from outside, made safe for a log line. [`dns`](crate::dns) decides what is visible; this module has the forms of lines.
 
 use crate::dns::{is_visible, write_escaped, write_json_escaped};
 
