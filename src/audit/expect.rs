@@ -68,7 +68,7 @@ fn verdict(expected: &Expect, parsed: &Parsed<'_>, query: &Query, case: &Case) -
             verdict(expected, parsed, query, case)?;
             let errors = parsed.errors();
             let foreign = errors.iter().all(|(_, text)| text.starts_with(b"upstream: "));
-            demand(foreign, || "an extended error that passes an upstream's words for the resolver's".into())
+            demand(foreign, || "an extended error that shows an upstream's words as the resolver's".into())
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Which addresses a record leads a client to.
+//! The addresses to which a record leads a client.
 
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};

@@ -8,21 +8,21 @@ use foldhash::quality::RandomState;
 
 use super::name::{Name, NameRef};
 
-/// The domains of two labels or more above a set of names. It tells at once whether a name of the set lies below a domain.
+/// The domains of two or more labels above a set of names. A single lookup finds a name of the set below a domain.
 #[derive(Debug, Default)]
 pub struct Ancestors {
-    /// By the domain's hash, one of the names below it: the domains themselves would take more memory than the names.
+    /// A name below each domain, by the domain's hash. The domains themselves would take more memory than the names.
     below: HashMap<u64, Name, RandomState>,
 }
 
 impl Ancestors {
-    /// Adds `name`, and says whether it counts as a domain above itself.
+    /// Adds `name`. With `itself`, the name also counts as a domain above itself.
     pub fn add(&mut self, name: &Name, itself: bool) {
         let skipped = usize::from(!itself);
         for ancestor in name.as_ref().ancestors().skip(skipped).take_while(|ancestor| ancestor.has_dot()) {
             let hash = self.below.hasher().hash_one(ancestor.as_wire());
             match self.below.entry(hash) {
-                // Whoever came first added the domains above it too.
+                // The name that added this domain also added the domains above it.
                 Entry::Occupied(_) => return,
                 Entry::Vacant(place) => place.insert(name.clone()),
             };
@@ -45,7 +45,7 @@ mod tests {
     }
 
     #[test]
-    fn a_domain_is_above_whatever_lies_below_it() {
+    fn a_domain_is_above_the_names_below_it() {
         let mut above = Ancestors::default();
         above.add(&name("a.nas.example.org"), false);
         above.add(&name("b.nas.example.org"), false);

@@ -10,9 +10,9 @@ pub const UDP_PAYLOAD: u16 = 1232;
 /// What a client without EDNS takes over UDP (RFC 1035 §4.2.1).
 pub const PLAIN_PAYLOAD: u16 = 512;
 
-/// The longest EXTRA-TEXT of an upstream that is passed on, in octets, with what is put before it.
+/// The longest EXTRA-TEXT that is passed on from an upstream, in octets, with the prefix.
 const EDE_TEXT: usize = 160;
-/// Before every text of an upstream: whose words they are. None of our own texts begins with it.
+/// The prefix of every text of an upstream. None of our own texts begins with it.
 const EDE_FOREIGN: &str = "upstream: ";
 /// How many extended errors of an upstream are kept.
 const EDE_KEPT: usize = 3;
@@ -81,8 +81,7 @@ impl Ede {
         Self { code, text: text.into() }
     }
 
-    /// An extended error of an upstream: the text marked as not ours, everything in it escaped that does not show as itself,
-    /// and cut.
+    /// An extended error of an upstream: its text is marked as not ours, cut, and has every invisible character escaped.
     fn foreign(code: u16, text: &[u8]) -> Self {
         let mut shown = String::new();
         if !text.is_empty() {
@@ -100,7 +99,7 @@ impl fmt::Display for Ede {
     }
 }
 
-/// Takes characters and escapes whole, up to [`EDE_TEXT`] octets, and ends the writing then.
+/// Takes up to [`EDE_TEXT`] octets, then ends the writing. Never cuts a character or an escape.
 struct Bounded<'a>(&'a mut String);
 
 impl Write for Bounded<'_> {
@@ -187,7 +186,7 @@ mod tests {
     }
 
     #[test]
-    fn whose_words_an_error_has_is_plain_and_no_escape_is_cut() {
+    fn an_upstreams_error_text_has_a_prefix_and_no_escape_is_cut() {
         for (text, shown) in [
             (b"".as_slice(), "EDE 15".to_owned()),
             (

@@ -95,7 +95,7 @@ impl RecordType {
         matches!(self.0, 0 | 41 | 128..=255)
     }
 
-    /// CNAME and DNAME: an alias that stands before the answer.
+    /// Whether it is CNAME or DNAME: an alias before the answer.
     pub fn is_alias(self) -> bool {
         matches!(self, Self::CNAME | Self::DNAME)
     }

@@ -40,7 +40,7 @@ impl LocalAnswer {
         Self { message: builder.build(), error: None }
     }
 
-    /// NODATA for a name answered here.
+    /// NODATA for a name that is answered here.
     pub fn nodata(question: &Question) -> Self {
         Self::negative(Rcode::NOERROR, question, question.name(), LOCAL_TTL)
     }

@@ -173,7 +173,7 @@ impl Message {
 }
 
 impl Record<'_> {
-    /// Its type, RDATA in presentation format, and TTL; whatever the RDATA holds, this is printable ASCII.
+    /// Its type, its RDATA in presentation format, and its TTL. Always printable ASCII, whatever the RDATA holds.
     pub fn to_text(&self) -> String {
         let Self { rtype, ttl, rdata, .. } = self;
         format!("{rtype} {} (TTL {ttl} s)", present(*rtype, rdata))
@@ -281,7 +281,7 @@ impl MessageBuilder {
         result
     }
 
-    /// Appends a record of another message that answers the same question as one of the name that was asked.
+    /// Appends a record of another message that answers the same question, with the QNAME as its owner.
     pub fn copy_to_question(
         &mut self,
         question: &Question,

@@ -176,7 +176,7 @@ impl<'a> NameRef<'a> {
         self.labels().count()
     }
 
-    /// It has two labels or more.
+    /// Whether it has two labels or more.
     pub fn has_dot(self) -> bool {
         self.labels().nth(1).is_some()
     }
@@ -192,7 +192,8 @@ impl<'a> NameRef<'a> {
         last
     }
 
-    /// The last label is all digits, or hexadecimal with 0x: no host of the public DNS, but an address to lenient readers.
+    /// Whether the last label is all digits, or hexadecimal with 0x. Such a name is not public, but lenient readers take it for
+    /// an address.
     pub fn ends_in_number(self) -> bool {
         let Some(last) = self.last_label() else { return false };
         let hex = last.strip_prefix(b"0x").or_else(|| last.strip_prefix(b"0X"));
@@ -213,7 +214,7 @@ impl<'a> NameRef<'a> {
         self.ancestor_of_length(ancestor.0.len()).is_some_and(|name| name.same(ancestor))
     }
 
-    /// Its ancestor, or itself, that takes so many octets on the wire.
+    /// The ancestor, or the name itself, that has this length on the wire.
     pub(super) fn ancestor_of_length(self, length: usize) -> Option<NameRef<'a>> {
         self.ancestors().find(|name| name.0.len() <= length).filter(|name| name.0.len() == length)
     }

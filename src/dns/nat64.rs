@@ -29,7 +29,7 @@ pub fn extract_nat64(length: u8, address: Ipv6Addr) -> Option<Ipv4Addr> {
     if length == 96 {
         return u32::try_from(bits & 0xffff_ffff).ok().map(Ipv4Addr::from);
     }
-    // Bits 64–71 are the "u" octet and are stepped over (RFC 6052 §2.2).
+    // Bits 64–71 are the "u" octet and are skipped (RFC 6052 §2.2).
     let before = 64 - u32::from(length).min(64);
     let high = if before == 0 { 0 } else { (bits >> 64) & ((1 << before) - 1) };
     let after = 32 - before.min(32);
@@ -39,9 +39,8 @@ pub fn extract_nat64(length: u8, address: Ipv6Addr) -> Option<Ipv4Addr> {
 
 /// The translation prefixes by which `addresses`, the AAAA records of `ipv4only.arpa`, were made (RFC 7050 §3).
 ///
-/// A translator makes one record of each of the two well-known addresses. So a prefix counts where both are there, under the
-/// same prefix of the same length: a single address is no evidence. One in which a well-known address stands in two places
-/// says nothing.
+/// A translator makes one record from each of the two well-known addresses. So a prefix counts only if both addresses are behind
+/// it: a single address proves nothing. Neither does an address that holds a well-known address in two places.
 pub fn learned_prefixes(addresses: &[Ipv6Addr]) -> Vec<Ipv6Net> {
     let [first, second] = WELL_KNOWN.map(|v4| -> Vec<Ipv6Net> {
         addresses.iter().filter_map(|address| prefix_before(*address, v4)).collect()
@@ -58,7 +57,7 @@ pub fn learned_prefixes(addresses: &[Ipv6Addr]) -> Vec<Ipv6Net> {
 /// 192.0.0.170 and 192.0.0.171 (RFC 7050 §2.2)
 const WELL_KNOWN: [Ipv4Addr; 2] = [Ipv4Addr::new(192, 0, 0, 170), Ipv4Addr::new(192, 0, 0, 171)];
 
-/// The prefix by which `address` was made of `v4`, and of nothing else.
+/// The prefix with which `address` was made from `v4`; `None` if there is not exactly one.
 fn prefix_before(address: Ipv6Addr, v4: Ipv4Addr) -> Option<Ipv6Net> {
     let holds_one = |length: &u8| extract_nat64(*length, address).is_some_and(|v4| WELL_KNOWN.contains(&v4));
     let mut lengths = NAT64_LENGTHS.into_iter().filter(holds_one);
@@ -89,14 +88,14 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_evidence_teaches_nothing() {
+    fn addresses_that_prove_nothing_teach_no_prefix() {
         for addresses in [
             &[][..],
             &["2606:4700:4700::1111"],
             // Under different prefixes, and under one of different lengths.
             &["2001:67c:1::192.0.0.170", "2001:67c:2::192.0.0.171"],
             &["2001:67c::192.0.0.170", "2001:67c:c000:ab::"],
-            // A well-known address stands in two places.
+            // A well-known address is in two places.
             &["2001:67c:c000:aa::192.0.0.170", "2001:67c:c000:aa::192.0.0.171"],
             // The reserved octet and the suffix are zero.
             &["2001:67c:1:0:1c0:0:aa00:0", "2001:67c:1:0:1c0:0:ab00:0"],

@@ -1,21 +1,21 @@
-//! Where names stand that owners of a reply may point at: the question, and the targets of its aliases.
+//! The places of names that a compressed owner name may point to: the question, and the targets of its aliases.
 //!
-//! An attacker chooses all of these names, and how many records ask for them. So looking one up compares octets once with each
-//! target, whatever labels they have.
+//! An attacker chooses all of these names, and how many records look them up. So a lookup compares octets only once with each
+//! target, whatever labels the target has.
 
 use super::name::{MAX_NAME, NameRef};
 use super::wire::{HEADER, NameBuf};
 
-/// The most targets that are remembered: as many as an alias chain that is followed has.
+/// The most targets that are remembered: as many as the longest alias chain that is followed.
 const MOST: usize = super::MAX_ALIASES;
 
-/// A name that stands whole in the message.
+/// A name that is uncompressed in the message.
 struct Place {
-    /// Where it begins in the message.
+    /// Its offset in the message.
     at: usize,
     /// In lower case.
     name: NameBuf,
-    /// Where its labels begin, and its root.
+    /// The offsets of its labels and its root.
     starts: [bool; MAX_NAME],
 }
 
@@ -26,12 +26,12 @@ pub(super) struct Pointers {
 }
 
 impl Pointers {
-    /// Of a message with this question.
+    /// The names of a message with this question.
     pub(super) fn new(question: NameRef<'_>) -> Self {
         Self { question: NameBuf::of(question), targets: Vec::new() }
     }
 
-    /// There is a target at `at` of the message.
+    /// Adds the target at offset `at` of the message.
     pub(super) fn add(&mut self, at: usize, name: NameRef<'_>) {
         if self.targets.len() >= MOST {
             return;
@@ -45,7 +45,7 @@ impl Pointers {
         self.targets.push(Place { at, name: NameBuf::of(name).folded(), starts });
     }
 
-    /// Where `owner` can be read: as the end of the question, or of the first target that ends with it.
+    /// The offset at which `owner` can be read: as the end of the question, or of the first target that ends with it.
     pub(super) fn find(&self, owner: NameRef<'_>) -> Option<usize> {
         let length = owner.as_wire().len();
         if length == 1 {
@@ -68,7 +68,7 @@ impl Pointers {
     }
 }
 
-/// Where the end of `length` octets begins in `name`.
+/// The offset in `name` of its last `length` octets.
 fn start_of(name: NameRef<'_>, length: usize) -> Option<usize> {
     name.as_wire().len().checked_sub(length)
 }
@@ -106,7 +106,7 @@ mod tests {
     }
 
     #[test]
-    fn the_first_name_that_ends_with_the_owner_is_pointed_at() {
+    fn a_pointer_leads_to_the_first_name_that_ends_with_the_owner() {
         let targets = ["cdn.example.net", "a.cdn.example.net", r"x\004evil.org"].map(str::to_owned);
         for owner in [
             "www.example.org",
@@ -118,7 +118,7 @@ mod tests {
             "net",
             "dn.example.net",
             "b.cdn.example.net",
-            // Octets that end a target, but do not begin at a label of it.
+            // Octets that end a target, but do not begin at one of its labels.
             r"evil.org",
             r"x\004evil.org",
         ] {

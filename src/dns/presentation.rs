@@ -1,5 +1,5 @@
-//! RDATA for people, in presentation format: a table of fields by type. What is not in it, or breaks its type's format, is
-//! written as RFC 3597 §5 has it. All of it is printable ASCII.
+//! RDATA for people, in presentation format: a table of fields by type. Types that are not in the table, and RDATA that breaks its
+//! type's format, are written as in RFC 3597 §5. The output is always printable ASCII.
 
 use std::fmt::{self, Write};
 use std::net::{Ipv4Addr, Ipv6Addr};
@@ -13,7 +13,7 @@ use super::wire::{Malformed, NameBuf, Reader};
 /// One field of RDATA.
 #[derive(Clone, Copy)]
 enum Field {
-    /// A number of this many octets.
+    /// A number with this many octets.
     Number(usize),
     /// A type's mnemonic.
     Type,
@@ -25,15 +25,15 @@ enum Field {
     Name,
     /// A length octet and as many octets, in quotes.
     Text,
-    /// As many of them as there are.
+    /// One or more of them.
     Texts,
-    /// The same as one, without quotes.
+    /// One of them, without quotes.
     Tag,
-    /// What is left, in quotes.
+    /// The rest, in quotes.
     Quote,
-    /// What is left, in hexadecimal.
+    /// The rest, in hexadecimal.
     Hex,
-    /// What is left, in base64 (RFC 4648 §4).
+    /// The rest, in base64 (RFC 4648 §4).
     Base64,
     /// A length octet and as many octets, in hexadecimal; `-` for none.
     Salt,
@@ -51,7 +51,7 @@ const ASSOCIATION: &[Field] = &[Number(1), Number(1), Number(1), Hex];
 const SIGNATURE: &[Field] =
     &[Type, Number(1), Number(1), Number(4), Number(4), Number(4), Number(2), Name, Base64];
 
-/// By the number of the type.
+/// The fields by the number of the type.
 const LAYOUTS: &[(&[u16], &[Field])] = &[
     // A, and AAAA
     (&[1], &[V4]),
@@ -203,7 +203,7 @@ fn base64(octets: &[u8], text: &mut String) {
     text.extend(std::iter::repeat_n('=', (3 - octets.len() % 3) % 3));
 }
 
-/// The octets as digits of so many `bits` each.
+/// The octets as digits of `bits` bits each.
 fn base(bits: u32, alphabet: &[u8], octets: &[u8], text: &mut String) {
     let (mut held, mut count) = (0u32, 0);
     let digit = |held: u32| alphabet.get(held as usize % alphabet.len()).map(|digit| char::from(*digit));
@@ -294,7 +294,7 @@ mod tests {
     use crate::dns::shown::is_visible;
     use proptest::prelude::*;
 
-    /// Of these types every record is shown, whatever it holds.
+    /// For these types, every record is shown, whatever it holds.
     fn types_shown() -> impl Iterator<Item = u16> {
         LAYOUTS.iter().flat_map(|(types, _)| types.iter().copied()).chain([64, 65, 10, 41, 65280])
     }
@@ -343,7 +343,7 @@ mod tests {
             (52, vec![3, 1, 1, 0xff], "3 1 1 ff".to_owned()),
             (256, record(&[&[0, 1, 0, 2], EVIL]), format!("1 2 {shown_text}")),
             (257, record(&[&[0, 3, b'a', 0x1b, b' '], EVIL]), format!(r"0 a\027\032 {shown_text}")),
-            // What breaks the format, and what has none, in hexadecimal.
+            // RDATA that breaks its format, or has no known format, in hexadecimal.
             (1, vec![1, 2, 3], r"\# 3 010203".to_owned()),
             (16, vec![5, 0x1b], r"\# 2 051b".to_owned()),
             (65280, vec![], r"\# 0".to_owned()),

@@ -127,13 +127,13 @@ impl UpstreamResponse {
         self.negative
     }
 
-    /// Whether the upstream wrote an OPT record: it speaks EDNS.
+    /// Whether the reply has an OPT record: then the upstream speaks EDNS.
     pub fn has_edns(&self) -> bool {
         self.edns
     }
 
-    /// NOERROR with nothing in it, not even the SOA of a negative answer (RFC 2308 §2.2): so answer servers that know
-    /// nothing of the name, and refer upwards.
+    /// Whether it is NOERROR without any records, even without the SOA of a negative answer (RFC 2308 §2.2). Servers that do
+    /// not know the name and refer upwards answer so.
     pub fn is_lame(&self) -> bool {
         self.lame
     }

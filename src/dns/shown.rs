@@ -1,11 +1,11 @@
-//! What others chose, made safe for a person's eyes.
+//! Text that others chose, made safe to show to a person.
 //!
-//! This is the only place that decides what may reach a terminal, a log line or an error message as it is. Everything else is
-//! written octet by octet as `\DDD`, in decimal (RFC 1035 §5.1), as in names: one thing has one spelling.
+//! Only this module decides which characters may reach a terminal, a log line or an error message unchanged. All others are written
+//! octet by octet as `\DDD`, in decimal (RFC 1035 §5.1), as in names.
 
 use std::fmt::{self, Write};
 
-/// A text or octets from outside. Displayed, they cannot command a terminal, end a line, reorder it or hide in it.
+/// Text or octets from outside. When displayed, they cannot control a terminal, end a line, reorder it or hide in it.
 #[derive(Debug, Clone, Copy)]
 pub struct Shown<'a> {
     octets: &'a [u8],
@@ -14,12 +14,12 @@ pub struct Shown<'a> {
 }
 
 impl<'a> Shown<'a> {
-    /// A message made here, parts of which may be escaped already: backslashes stay as they are.
+    /// A message made here. Parts of it may be escaped already, so backslashes stay as they are.
     pub fn text(text: &'a str) -> Self {
         Self { octets: text.as_bytes(), also: &[] }
     }
 
-    /// The whole of what somebody else wrote: a backslash is one of theirs, and escaped.
+    /// Text that somebody else wrote: its backslashes are escaped.
     pub fn foreign(octets: &'a [u8]) -> Self {
         Self { octets, also: &['\\'] }
     }
@@ -41,7 +41,7 @@ impl fmt::Display for Shown<'_> {
     }
 }
 
-/// A `<character-string>` of RDATA in quotes (RFC 1035 §5.1). Its octets have no character set: only ASCII is shown as it is.
+/// A `<character-string>` of RDATA in quotes (RFC 1035 §5.1). Its octets have no character set: only ASCII is shown unchanged.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Quoted<'a>(pub(super) &'a [u8]);
 
@@ -53,7 +53,7 @@ impl fmt::Display for Quoted<'_> {
     }
 }
 
-/// Octets of RDATA as one word without quotes, which no blank, comma or bracket ends.
+/// Octets of RDATA as one word without quotes: blanks, commas and brackets are escaped.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Word<'a>(pub(super) &'a [u8]);
 
@@ -77,7 +77,7 @@ fn write_ascii(octets: &[u8], also: &[u8], out: &mut impl Write) -> fmt::Result 
 pub fn write_escaped(octets: &[u8], out: &mut impl Write) -> fmt::Result {
     for octet in octets {
         let digits = [octet / 100, octet / 10 % 10, octet % 10].map(|digit| b'0' + digit);
-        // Whole, so that a writer with little room does not cut it.
+        // Written in one piece, so that a writer with little room does not cut the escape.
         let escape = [b'\\', digits[0], digits[1], digits[2]];
         out.write_str(std::str::from_utf8(&escape).unwrap_or_default())?;
     }
@@ -89,9 +89,9 @@ pub fn write_json_escaped(c: char, out: &mut impl Write) -> fmt::Result {
     c.encode_utf16(&mut [0; 2]).iter().try_for_each(|unit| write!(out, "\\u{unit:04x}"))
 }
 
-/// It shows as itself, where it stands: no control, format, private or unassigned character, no mark that joins the character
-/// before, no blank but the space, and no letter of a script that is written from right to left, which would reorder the
-/// digits and punctuation beside it.
+/// Whether the character is visible and in its place. Not so are control, format, private and unassigned characters, marks that
+/// join the character before, blanks other than the space, and letters of scripts that are written from right to left, which
+/// would reorder the digits and punctuation next to them.
 pub fn is_visible(c: char) -> bool {
     match c {
         ' '..='~' => true,
@@ -100,12 +100,12 @@ pub fn is_visible(c: char) -> bool {
     }
 }
 
-/// Letters and symbols by their category, of which nothing is seen (Unicode: Default_Ignorable_Code_Point, and U+2800).
+/// Letters and symbols by category that are invisible nevertheless (Unicode: Default_Ignorable_Code_Point, and U+2800).
 fn is_blank(c: char) -> bool {
     matches!(c, '\u{115f}' | '\u{1160}' | '\u{2800}' | '\u{3164}' | '\u{ffa0}' | '\u{1d159}')
 }
 
-/// The blocks that Unicode keeps for scripts written from right to left (DerivedBidiClass).
+/// The blocks that Unicode reserves for scripts written from right to left (DerivedBidiClass).
 fn is_right_to_left(c: char) -> bool {
     matches!(c, '\u{590}'..='\u{8ff}' | '\u{fb1d}'..='\u{fdff}' | '\u{fe70}'..='\u{feff}'
         | '\u{10800}'..='\u{10fff}' | '\u{1e800}'..='\u{1efff}')
@@ -142,7 +142,7 @@ mod tests {
     }
 
     #[test]
-    fn a_backslash_is_escaped_where_it_is_somebody_elses() {
+    fn a_backslash_that_somebody_else_wrote_is_escaped() {
         assert_eq!(Shown::text(r"a\046b").to_string(), r"a\046b");
         assert_eq!(Shown::foreign(br"a\046b").to_string(), r"a\092046b");
         assert_eq!(Quoted(b"a\\\"\xc3\xa9 \n").to_string(), r#""a\092\034\195\169 \010""#);
@@ -160,7 +160,7 @@ mod tests {
                 Word(&octets).to_string(),
             ] {
                 prop_assert!(shown.chars().all(is_visible), "{shown:?}");
-                // What is safe stays as it is, however often it is shown.
+                // Safe text stays unchanged, however often it is shown.
                 prop_assert_eq!(Shown::text(&shown).to_string(), shown);
             }
         }

@@ -9,23 +9,23 @@ use super::name::NameRef;
 pub enum Spelling {
     /// One plain way to write the address: every service that reads it at all reads it so.
     Plain,
-    /// Some service may read it so: dots and dashes mixed, leading zeros.
+    /// Some services may read it so: dots and dashes mixed, leading zeros.
     Odd,
 }
 
-/// Calls `found` with every address that some service may read out of `name`, before `service` or running into it.
-/// `has_hash`: the label before the service's domain may be of 32 hexadecimal digits, and is no address then.
+/// Calls `found` with every address that some service may read in `name`, before `service` or running into it. `has_hash`: the
+/// label before the service's domain may have 32 hexadecimal digits, and is not an address then.
 ///
-/// The forms, each with any words around it: four numbers with dots or dashes between; eight or 32 hexadecimal digits; an
-/// IPv6 address with dashes for its colons. sslip.io, which answers for nip.io too, reads all of them, the first of each
-/// kind; the older server of nip.io and traefik.me takes the last four parts whatever stands between them.
+/// The forms, each with any words around it: four numbers with dots or dashes between them; eight or 32 hexadecimal digits; an
+/// IPv6 address with dashes instead of colons. sslip.io, which also answers for nip.io, reads the first of each of these. The older
+/// server of nip.io and traefik.me takes the last four parts, whatever separates them.
 ///
-/// `false` is for a name of which nobody can tell what a service makes of it:
+/// Returns `false` for a name that services may read in unknown ways:
 ///
-/// * It is no host name. sslip.io delegates every name with `_acme-challenge.` anywhere in it to whoever has the address in
-///   it, who then answers as they like. A dot or an octet within a label is for each service to misread.
-/// * The service's domain stands in it twice, as a text. The server of traefik.me takes the first place for the end:
-///   `1-2-3-4xtraefik.me.10-0-0-1.traefik.me` is 1.2.3.4 to it.
+/// * It is not a host name. sslip.io delegates every name that contains `_acme-challenge.` to the owner of the address in the name,
+///   who can then answer anything. Services may misread a dot or an odd octet within a label.
+/// * The text of the service's domain is in it twice. The server of traefik.me takes the first place for the end: it reads
+///   `1-2-3-4xtraefik.me.10-0-0-1.traefik.me` as 1.2.3.4.
 pub fn each_spelled_address(
     name: NameRef<'_>,
     service: NameRef<'_>,
@@ -62,7 +62,7 @@ fn each_address(labels: &[&[u8]], own_labels: &[&[u8]], found: &mut impl FnMut(I
     let fours = || parts.windows(4).take(own_parts).enumerate();
     let plain: Vec<usize> = fours().filter(|(_, four)| is_plain(four)).map(|(start, _)| start).collect();
     for (start, four) in fours() {
-        // `1.192-168-1` in `node-1.192-168-1-10` is a part of the plain address to everybody who does not take the last four.
+        // A server that does not take the last four parts reads `192-168-1-10` in `node-1.192-168-1-10`, not `1.192-168-1`.
         let is_part = plain.iter().any(|other| *other != start && other.abs_diff(start) < 4);
         if is_part && is_mixed(four) && start + 4 != own_parts {
             continue;
@@ -93,7 +93,7 @@ fn parts_of(label: &[u8]) -> impl Iterator<Item = &[u8]> {
     label.split(|&byte| byte == b'-')
 }
 
-/// Dots and dashes stand between the parts, each of which comes with whether a dash stands before it.
+/// The parts between dots and dashes. Each comes with a flag: whether a dash is before it.
 fn is_mixed(four: &[(bool, &[u8])]) -> bool {
     four.iter().skip(2).zip(four.iter().skip(1)).any(|((a, _), (b, _))| a != b)
 }
@@ -112,7 +112,7 @@ fn each_v4(four: &[(bool, &[u8])], mut found: impl FnMut(Ipv4Addr, Spelling)) {
     if let Some(v4) = v4_from_parts(parts()) {
         found(v4, spelling);
     }
-    // Readers in the manner of inet_aton take a number with a leading zero for an octal one.
+    // Readers like inet_aton take a number with a leading zero for an octal one.
     if has_zeros && let Some(v4) = v4_with_octal_parts(parts()) {
         found(v4, Spelling::Odd);
     }
@@ -137,7 +137,7 @@ fn v4_of<'a>(parts: impl Iterator<Item = &'a [u8]>, radix: impl Fn(&[u8]) -> u32
     <[u8; 4]>::try_from(octets).ok().map(Ipv4Addr::from)
 }
 
-/// `c0a80114`: exactly so many hexadecimal digits.
+/// `c0a80114`: exactly this many hexadecimal digits.
 fn hex(part: &[u8], digits: usize) -> Option<u128> {
     let text = std::str::from_utf8(part).ok().filter(|text| text.len() == digits)?;
     if !part.iter().all(u8::is_ascii_hexdigit) {
@@ -151,7 +151,7 @@ fn dashed_v6(parts: &[&[u8]]) -> Option<Ipv6Addr> {
     std::str::from_utf8(&parts.join(&b':')).ok()?.parse().ok()
 }
 
-/// A reversed IPv4 or IPv6 address, or a domain, stands before the zone of a block list (RFC 5782 §2.1, §2.4, §3).
+/// Whether a reversed IPv4 or IPv6 address, or a domain, precedes the zone of a block list (RFC 5782 §2.1, §2.4, §3).
 pub fn is_dnsbl_shaped(name: NameRef<'_>, zone: NameRef<'_>) -> bool {
     let before = name.label_count().saturating_sub(zone.label_count());
     let labels: Vec<&[u8]> = name.labels().take(before).collect();
@@ -171,7 +171,7 @@ mod tests {
     use crate::dns::Name;
 
     #[test]
-    fn dnsbl_questions_have_a_reversed_address_or_a_domain_in_front() {
+    fn dnsbl_questions_begin_with_a_reversed_address_or_a_domain() {
         let nibbles = "1.0.".repeat(16);
         for (front, shaped) in [
             ("2.0.0.127.", true),

@@ -1,4 +1,4 @@
-//! Which names a record sends a client on to, and what the client does with them.
+//! The names to which a record sends a client, and what the client does with them.
 
 use super::kind::RecordType;
 use super::name::NameRef;
@@ -9,24 +9,24 @@ use super::wire::{Malformed, NameBuf, Reader};
 /// What a client does with the name in a record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Leads {
-    /// It looks the name up in place of the owner: CNAME.
+    /// It looks up the name instead of the owner: CNAME.
     Alias,
-    /// It looks up any name below it in place of the name below the owner: DNAME (RFC 6672 §2.2).
+    /// It looks up a name below the target instead of the one below the owner: DNAME (RFC 6672 §2.2).
     Subtree,
     /// It connects to the name: SRV, URI, and the TargetName of SVCB and HTTPS.
     Service,
-    /// It takes the name for that of an address: PTR.
+    /// It takes the name as that of an address: PTR.
     Pointer,
     /// It uses the name in a protocol of its own: mail exchangers, name servers, gateways.
     Other,
 }
 
-/// Where a record leads.
+/// The target of a record.
 #[derive(Debug, Clone, Copy)]
 pub enum Target<'a> {
-    /// To a name on the wire.
+    /// A name on the wire.
     Name(NameRef<'a>),
-    /// To a host in text.
+    /// A host in text.
     Host(&'a str),
 }
 
@@ -51,14 +51,14 @@ const ENDS_IN_NAME: &[(RecordType, Leads, usize)] = &[
 /// The gateway of IPSECKEY (RFC 4025 §2.3) or the relay of AMTRELAY (RFC 8777 §4.2.3) is a name.
 const NAME_GATEWAY: u8 = 3;
 
-/// Calls `found` with every name that RDATA of `rtype` sends a client on to. Names that a sender may compress are
-/// uncompressed here. RDATA that breaks its type's format gives what could be read before the fault.
+/// Calls `found` with every name to which RDATA of `rtype` sends a client. Names that a sender may compress are already
+/// uncompressed. If RDATA breaks its type's format, the names before the fault are found.
 pub fn each_target(rtype: RecordType, rdata: &[u8], mut found: impl FnMut(Leads, Target<'_>)) {
     if let Some((_, leads, before)) = ENDS_IN_NAME.iter().find(|(listed, ..)| *listed == rtype) {
         let name = rdata.get(*before..).and_then(|wire| NameRef::from_wire(wire).ok());
         return name.into_iter().for_each(|name| found(*leads, Target::Name(name)));
     }
-    // What could not be read leads nowhere.
+    // Names that cannot be read lead nowhere.
     let _ = match rtype {
         RecordType::SVCB | RecordType::HTTPS => Svcb::parse(rdata).map(|svcb| {
             found(Leads::Service, Target::Name(svcb.target()));
@@ -114,7 +114,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_type_with_a_target_gives_it_up() {
+    fn the_target_of_every_type_is_found() {
         let n = b"\x03nas\x05local\0";
         let with = |before: &[u8]| [before, n].concat();
         let hip = [&[2, 2, 0, 3, 1, 2, 3, 4, 5][..], n, b"\x01b\0"].concat();

@@ -1,11 +1,11 @@
 //! The hosts that a URI may lead a client to.
 //!
-//! Clients differ in how they read one: browsers take `http:localhost`, `http:\\localhost` and `http:///localhost` for
-//! `http://localhost` (WHATWG URL §4.4), others go by RFC 3986. Every reading counts.
+//! Clients differ in how they read a URI: browsers read `http:localhost`, `http:\\localhost` and `http:///localhost` as
+//! `http://localhost` (WHATWG URL §4.4), others follow RFC 3986. Every reading counts.
 
 use std::borrow::Cow;
 
-/// Schemes whose URIs name no host to connect to.
+/// Schemes whose URIs do not name a host to connect to.
 const WITHOUT_HOST: [&[u8]; 12] = [
     b"about",
     b"blob",
@@ -24,17 +24,17 @@ const WITHOUT_HOST: [&[u8]; 12] = [
 /// Schemes whose URIs have a host after any number of slashes of either kind, or none (WHATWG URL §3.1, "special scheme").
 const SPECIAL: [&[u8]; 6] = [b"file", b"ftp", b"http", b"https", b"ws", b"wss"];
 
-/// What ends an authority, in the reading that takes in the least.
+/// The characters that end an authority, in the shortest reading.
 const ENDS: &[u8] = b"/\\?#";
 
-/// Calls `found` with every host that somebody may read out of `target`, percent-decoded. What is not text cannot be a host.
+/// Calls `found` with every host that a client may read in `target`, percent-decoded. Octets that are not text cannot be a host.
 pub(super) fn each_host(target: &[u8], mut found: impl FnMut(&str)) {
     let target = without_blanks(target);
     let mut last = Vec::new();
     let mut host = |authority: &[u8]| {
         let decoded = percent_decoded(host_of(authority));
         let text = std::str::from_utf8(&decoded).ok();
-        // Most readings are the same.
+        // Most readings are equal.
         if let Some(text) = text.filter(|text| !text.is_empty() && text.as_bytes() != last) {
             found(text);
             last = decoded.into_owned();
@@ -124,7 +124,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_host_that_somebody_reads_out_of_a_uri_is_found() {
+    fn every_host_that_a_client_may_read_in_a_uri_is_found() {
         for (uri, expected) in [
             (&b"http://localhost:11434/api"[..], &["localhost"][..]),
             (b"http://user@[::1]:80/", &["::1"]),

@@ -371,7 +371,7 @@ fn under_prefix(prefix: Ipv6Net, all: &[Ipv6Net]) -> Vec<Case> {
     let inside = [[127, 0, 0, 1], [10, 0, 0, 1], [192, 168, 1, 1], [169, 254, 169, 254], [100, 64, 0, 1]];
     let title = "under the network's NAT64 prefix";
     let mut cases: Vec<Case> = inside.into_iter().map(|inner| under(title, Block, inner)).collect();
-    // A prefix may lie in a shorter one, which reads something else there.
+    // A prefix may lie in a shorter one, behind which the address embeds something else.
     let address = embed(prefix, Ipv4Addr::new(8, 8, 8, 8));
     let others = all.iter().filter(|other| **other != prefix && other.contains(&address));
     let read: Vec<Ipv4Addr> = others.map(|other| behind(*other, address)).collect();

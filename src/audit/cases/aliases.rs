@@ -182,7 +182,7 @@ fn dnames() -> Vec<Case> {
     cases
 }
 
-/// N05: a client that keeps a DNAME finds names by itself that nobody ever answered.
+/// N05: a client that keeps a DNAME makes names from it that no answer was checked for.
 fn subtrees() -> Vec<Case> {
     /// A reply to `pub.example.<the case's own name>` with a DNAME to `target` at that name.
     fn reply(asked: &Asked<'_>, target: &str, cname: &str) -> Message {
@@ -243,7 +243,7 @@ fn srv() -> Vec<Case> {
     cases
 }
 
-/// M18: a URI in every spelling that some client follows.
+/// M18: a URI in every spelling that a client may follow.
 fn uris() -> Vec<Case> {
     let uri = |uri: &str| Record::new(code::URI, [b"\0\x01\0\x01", uri.as_bytes()].concat());
     let asked = |variant: &str| {
@@ -284,7 +284,8 @@ fn uris() -> Vec<Case> {
     cases
 }
 
-/// N19: the owner of a public address may not give it a name inside. M18: targets that no page makes anybody connect to stay.
+/// N19: the owner of a public address may not give it an inside name. M18: targets that no web page makes a client connect to
+/// are kept.
 fn pointers() -> Vec<Case> {
     let asked = |target: &str| {
         case("N19", "a public address with a name inside")

@@ -54,7 +54,7 @@ pub enum Expect {
     AnyOf(Vec<Expect>),
     /// This, and an extended error with this INFO-CODE.
     Explained(Box<Expect>, u16),
-    /// This, and the text of each extended error says that it is an upstream's.
+    /// Expects this, and that the text of each extended error says that it is from an upstream.
     Attributed(Box<Expect>),
 }
 

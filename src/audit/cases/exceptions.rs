@@ -4,8 +4,8 @@ use super::{Case, Expect, Group, PUBLIC4, address_type, ip};
 use crate::audit::oracle::parse::parent;
 use crate::audit::wire::{Record, code, name};
 
-/// The exceptions, local names and domains that these cases and those of `locals` are about, to be read beside the
-/// configuration under test. All lie below the catalogue's own names.
+/// The exceptions, local names and domains that these cases and those of `locals` test, in addition to the configuration under
+/// test. All lie below the catalogue's own names.
 pub const FIXTURE: &str = r#"
 [[exception]]
 domain = "exempt.rebind-audit.example"
@@ -157,12 +157,12 @@ fn spelled() -> Vec<Case> {
     ]
 }
 
-/// X03: a name that somebody else may answer, or that may be read as another address outside.
+/// X03: a name that somebody else may answer, or that may also be read as an address outside.
 fn spelled_in_two_ways() -> Vec<Case> {
     let secret = "192.168.1.20";
     let rows: &[(&str, &[&str])] = &[
         (
-            "a name that is delegated to whoever has the address in it",
+            "a name that is delegated to the owner of the address in it",
             &[
                 "_acme-challenge.1-2-3-4.192-168-1-20",
                 "x._ACME-challenge.1-2-3-4.192-168-1-20",
@@ -172,7 +172,7 @@ fn spelled_in_two_ways() -> Vec<Case> {
             ],
         ),
         (
-            "an address outside in the name too",
+            "a name that also has an address outside",
             &[
                 "192-168-1-20.1-2-3-4",
                 "1.2.3.4.192-168-1-20",
@@ -238,7 +238,7 @@ fn aliases(exempt: &str) -> Vec<Case> {
     ]
 }
 
-/// N04, N05: a cache before the client keeps the alias, and asks the exempt name for what it may have and the alias may not.
+/// N04, N05: a cache before the client keeps the alias. It then asks for addresses of the exempt name that the alias may not have.
 fn kept_aliases() -> Vec<Case> {
     let inside = "nas.exempt.rebind-audit.example";
     let alias = |title| {

@@ -118,7 +118,7 @@ pub(super) fn own_names() -> Vec<Case> {
         case("L01", "a local name has its own address", held, code::A).keeps_addresses([INSIDE]),
         case("L01", "a local name has its own address", whole, code::A).keeps_addresses([INSIDE]),
         outside("a record").answers([token()]).keeps([token()]),
-        outside("none, since others do not know the name")
+        outside("none: the upstream does not know the name")
             .reply(|asked| asked.nxdomain().authority([]))
             .expect(nodata()),
         outside("an alias to localhost")
@@ -127,14 +127,14 @@ pub(super) fn own_names() -> Vec<Case> {
             .blocked(),
     ];
     for asked in ["www.{slug}.com.held.rebind-audit.example", "{slug}.co.uk.home.held.rebind-audit.example"] {
-        let case = case("N08", "a public name with a search domain behind it", asked, code::A);
+        let case = case("N08", "a public name followed by a search domain", asked, code::A);
         cases.push(case.expect(Expect::Explained(Box::new(Expect::Rcode(code::NXDOMAIN)), 15)));
     }
     for qtype in [code::AAAA, code::HTTPS, code::SVCB] {
-        cases.push(case("L01", "a local name says here where it is", held, qtype).expect(nodata()));
+        cases.push(case("L01", "a local name without a record of this type", held, qtype).expect(nodata()));
     }
     for qtype in [code::TXT, code::MX, code::CNAME] {
-        cases.push(case("L02", "a local name that is held whole", whole, qtype).expect(nodata()));
+        cases.push(case("L02", "a local name with every type answered here", whole, qtype).expect(nodata()));
     }
     for (asked, rcode) in [
         ("{slug}.{nonce}.only.rebind-audit.example", code::NXDOMAIN),
@@ -143,7 +143,8 @@ pub(super) fn own_names() -> Vec<Case> {
         ("empty.rebind-audit.internal", code::NOERROR),
         ("rebind-audit.internal", code::NOERROR),
     ] {
-        let case = case("L03", "what exists where nobody is asked", asked, code::TXT);
+        let case =
+            case("L03", "a name that exists in a domain that is never asked outside", asked, code::TXT);
         cases.push(case.expect(Expect::Negative(rcode)));
     }
     cases

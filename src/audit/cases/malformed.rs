@@ -271,7 +271,7 @@ fn options() -> Vec<Case> {
                 honest(asked).additional([opt(&[(wire::EDE, &text)])])
             })
             .keeps_addresses([PUBLIC4]),
-        case("M25", "characters that are not seen in the text of an extended error")
+        case("M25", "invisible characters in the text of an extended error")
             .reply(move |asked| {
                 let text = wire::ede(
                     15,

@@ -59,7 +59,7 @@ pub enum Group {
     LocalNames,
     /// Exceptions reached by somebody else.
     Exceptions,
-    /// What the configuration's own routes let through.
+    /// What the routes of the configuration let through.
     Routes,
     /// Flips, floods and lifetimes.
     Time,
@@ -134,13 +134,13 @@ pub struct RouteSetup {
     pub origin: String,
     /// The inside addresses its names may have.
     pub networks: Vec<IpNet>,
-    /// Those that exceptions let its names have, perhaps under conditions.
+    /// The inside addresses that exceptions let its names have, perhaps with conditions.
     pub exempt: Vec<IpNet>,
-    /// Strangers have names in its domain.
+    /// Whether strangers have names in its domain.
     pub of_strangers: bool,
-    /// It has no servers.
+    /// Whether it has no servers.
     pub here_only: bool,
-    /// A name of another route or a local name, of which its names may not be aliases.
+    /// A name of another route, or a local name, that its names may not be aliases of.
     pub elsewhere: Option<String>,
 }
 

@@ -1,4 +1,4 @@
-//! S01–S05: the routes of a configuration. Their servers are the attacker's: what passes is what they are trusted with.
+//! S01–S05: the routes of a configuration. The attacker plays their servers: only the addresses that they are trusted with pass.
 
 use std::net::IpAddr;
 
@@ -7,7 +7,7 @@ use ipnet::IpNet;
 use super::{Case, Expect, Group, PUBLIC4, RouteSetup, Setup, address_type, ip};
 use crate::audit::wire::{Record, code};
 
-/// An address of each kind of inside.
+/// One address of each kind of inside range.
 const PROBES: [&str; 11] = [
     "10.0.0.77",
     "172.16.0.77",
@@ -22,7 +22,7 @@ const PROBES: [&str; 11] = [
     "::1",
 ];
 
-/// What only a network within it reaches: whoever allows more has not thought of it.
+/// Addresses that only a network within their range allows: a wider network never implies them.
 const NEVER_IMPLIED: [&str; 10] = [
     "0.0.0.0/8",
     "127.0.0.0/8",
@@ -51,7 +51,7 @@ fn case(id: &'static str, title: &'static str, route: &RouteSetup, variant: &str
         .named(&format!("{{slug}}.{{nonce}}.{domain}"))
 }
 
-/// Names that are asked of the route's servers, and of none besides.
+/// Names for which only the route's servers are asked.
 fn asked(setup: &Setup, route: &RouteSetup) -> Vec<Case> {
     let mut cases = Vec::new();
     let mut probes: Vec<IpAddr> = PROBES.into_iter().map(ip).collect();
@@ -92,7 +92,7 @@ fn asked(setup: &Setup, route: &RouteSetup) -> Vec<Case> {
     );
     for target in route.elsewhere.iter().map(String::as_str).chain(["localhost"]) {
         let end = Record::address(ip(PUBLIC4)).owned_by(target);
-        let title = "an alias that leads out of a route to another name inside";
+        let title = "an alias that leads out of a route to another inside name";
         cases.push(
             case("S03", title, route, target)
                 .answers([Record::cname(target), end])
@@ -106,7 +106,7 @@ fn asked(setup: &Setup, route: &RouteSetup) -> Vec<Case> {
     cases
 }
 
-/// Names that nobody is asked for.
+/// Names in a domain that is never asked outside.
 fn here_only(route: &RouteSetup) -> Vec<Case> {
     let hostile = || [Record::address(ip("127.0.0.1")), Record::address(ip("::1"))];
     let types = [("A", code::A), ("AAAA", code::AAAA), ("TXT", code::TXT), ("HTTPS", code::HTTPS)];
@@ -120,14 +120,14 @@ fn here_only(route: &RouteSetup) -> Vec<Case> {
     types.into_iter().map(of_type).collect()
 }
 
-/// One of `networks` lets `address` through.
+/// Whether one of `networks` lets `address` through.
 fn reaches(networks: &[IpNet], address: IpAddr) -> bool {
     let ranges = NEVER_IMPLIED.into_iter().filter_map(|text| text.parse::<IpNet>().ok());
     let range = ranges.filter(|range| range.contains(&address)).max_by_key(IpNet::prefix_len);
     networks.iter().any(|net| net.contains(&address) && range.is_none_or(|range| range.contains(net)))
 }
 
-/// An address of a network so narrow that all of it is of one kind.
+/// An address of a network that is so narrow that all of it is of one kind.
 fn within(net: &IpNet) -> Option<IpAddr> {
     let is_narrow = net.prefix_len() >= if net.addr().is_ipv4() { 12 } else { 32 };
     net.hosts().nth(1).or_else(|| net.hosts().next()).filter(|_| is_narrow)

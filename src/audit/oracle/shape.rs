@@ -128,10 +128,10 @@ fn edns(parsed: &Parsed<'_>, query: &Query, faults: &mut Vec<String>) {
         _ => faults.push("two OPT records".into()),
     }
     for (_, text) in parsed.errors() {
-        // What Rust's debug output escapes is neither seen nor harmless: controls, U+202E, U+200B.
+        // Rust's debug output escapes characters that are invisible or harmful: controls, U+202E, U+200B.
         let seen = |c: char| matches!(c, '"' | '\'' | '\\') || c.escape_debug().len() == 1;
         if !std::str::from_utf8(&text).is_ok_and(|text| text.chars().all(seen)) {
-            faults.push("characters that are not seen in the text of an extended error".into());
+            faults.push("invisible characters in the text of an extended error".into());
         }
     }
 }

@@ -18,7 +18,7 @@ use crate::dns::wire::{Malformed, NameBuf, Reader, name_at_is};
 /// Records that only aliases and signatures are: more than any honest answer has, few enough to be compared with each other.
 const MAX_ALIAS_RECORDS: usize = 64;
 const MAX_SIGNATURES: usize = 128;
-/// Records of a proof that there is nothing, with their signatures: more than the three NSEC3 of RFC 5155 §7.2 take.
+/// The most records of a proof of nonexistence, with their signatures: more than the three NSEC3 of RFC 5155 §7.2 need.
 const MAX_PROOFS: usize = 64;
 
 /// A record as it stands in the upstream's message.
@@ -213,10 +213,10 @@ impl<'a> Parsed<'a> {
         Ok(found)
     }
 
-    /// Copies the DNAME from which `cname`, at `owner`, was synthesised (RFC 6672 §3.1), for a client with DO: it can check the
-    /// one by the other's signature. All other clients do without, since a DNAME tells of many more names than was asked.
+    /// Copies the DNAME from which `cname`, at `owner`, was synthesised (RFC 6672 §3.1), for a client with DO, which can validate
+    /// the CNAME by the DNAME's signature. Other clients do not get it, because a DNAME is about many names that were not asked.
     ///
-    /// There is nothing below a DNAME, so no other applies to the same name (§2.3).
+    /// There is nothing below a DNAME, so no other DNAME applies to the same name (§2.3).
     fn copy_dname(
         &self,
         owner: NameRef<'_>,
@@ -280,7 +280,7 @@ impl<'a> Parsed<'a> {
         builder: &mut MessageBuilder,
         ttl: &mut Option<u32>,
     ) -> Result<bool, ResponseError> {
-        // As beside a CNAME, a DNAME is for clients with DO only.
+        // As with a CNAME, only clients with DO get a DNAME.
         if rtype == RecordType::DNAME && !dnssec_ok {
             return Ok(false);
         }
