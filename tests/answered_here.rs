@@ -1,5 +1,5 @@
-//! What is answered here and what is not: local names and their types, domains answered here only, names above those that
-//! exist, and how far a route's answers are trusted.
+//! Local names and their types, domains that are answered here only, names above those that exist, and the trust in a route's
+//! answers.
 
 #![allow(
     clippy::unwrap_used,
@@ -22,7 +22,7 @@ const AAAA: u16 = code::AAAA;
 const NOERROR: u16 = code::NOERROR;
 const NXDOMAIN: u16 = code::NXDOMAIN;
 
-/// Names with every type under test: whatever is asked for, there is one record of it.
+/// An upstream that has one record of every tested type for every name.
 fn full(names: &[&str]) -> Zone {
     names.iter().fold(Zone::new(), |zone, full| {
         zone.reply(full, |asked| {
@@ -49,7 +49,7 @@ fn stubborn(arguments: &[&str]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_stubborn")).args(arguments).output().unwrap()
 }
 
-/// What a command says of a configuration, and its exit code.
+/// The output of a command on a configuration, and its exit code.
 fn on(config: &TempConfig, arguments: &[&str]) -> (String, Option<i32>) {
     let path = config.path();
     let output = stubborn(&[arguments, &["--config", path.to_str().unwrap()]].concat());
@@ -69,7 +69,7 @@ const LOCALS: &str = "[[local]]\nname = \"mail.example.org\"\naddresses = [\"192
                       [[local]]\nname = \"x.1\"\naddresses = [\"192.168.1.9\"]\n";
 
 #[test]
-fn a_local_name_below_a_public_domain_holds_where_it_is_and_lets_other_types_come_from_outside() {
+fn a_local_name_below_a_public_domain_answers_its_addresses_and_other_types_come_from_outside() {
     let names = [
         "mail.example.org",
         "_acme-challenge.a.dev.example.org",
@@ -113,9 +113,9 @@ fn a_local_name_below_a_public_domain_holds_where_it_is_and_lets_other_types_com
     });
 }
 
-/// RFC 8020 §2: an NXDOMAIN would end the name's addresses too, in every stub that keeps it.
+/// RFC 8020 §2: a stub resolver that keeps an NXDOMAIN would deny the name's addresses too.
 #[test]
-fn a_local_name_that_others_do_not_know_has_no_other_types_but_exists() {
+fn a_local_name_that_the_upstream_does_not_know_exists_without_other_types() {
     over_both(|ask| {
         let upstream = Zone::new()
             .reply("dangling.dev.example.org", |asked| {
@@ -132,7 +132,7 @@ fn a_local_name_that_others_do_not_know_has_no_other_types_but_exists() {
 }
 
 #[test]
-fn what_comes_from_outside_for_a_local_name_is_guarded() {
+fn outside_answers_for_a_local_name_pass_the_guard() {
     over_both(|ask| {
         let text = || Record::new(code::TXT, wire::txt(b"token"));
         let upstream = Zone::new()
@@ -173,7 +173,7 @@ fn other_types_of_a_local_name_in_a_route_come_from_the_route() {
 }
 
 #[test]
-fn a_name_that_is_held_whole_from_now_on_forgets_what_came_from_outside() {
+fn a_reload_to_types_all_hides_cached_outside_answers_of_the_name() {
     let upstream = full(&["mail.example.org"]).serve();
     let daemon = TestDaemon::start(upstream.address(), LOCALS);
     assert_eq!(daemon.ask("mail.example.org", code::TXT).types(), [code::TXT]);
@@ -255,7 +255,7 @@ fn no_public_name_is_an_alias_into_a_domain_answered_here_only() {
 }
 
 #[test]
-fn what_is_answered_here_only_is_said_in_words() {
+fn log_explain_and_status_say_that_a_domain_is_answered_here_only() {
     let config = TempConfig::new(HERE_ONLY);
     let (text, code) = on(&config, &["explain", "x.home.example", "TXT"]);
     assert_eq!(code, Some(0), "{text}");
@@ -317,7 +317,7 @@ fn a_name_above_one_that_exists_here_exists() {
 // ----------------------------------------------------------------------------------------- a route's trust
 
 #[test]
-fn a_route_that_is_trusted_with_nothing_has_no_inside_answers() {
+fn a_route_with_empty_networks_has_no_inside_answers() {
     let inside = ["192.168.1.1", "10.1.2.3", "127.0.0.1", "169.254.169.254", "100.64.0.1"];
     for (domain, networks, kept) in [
         ("corp.example", "", &["192.168.1.1", "10.1.2.3"][..]),
@@ -413,7 +413,7 @@ fn the_refusal_of_a_name_that_a_search_list_may_have_made_says_which_line_decide
 }
 
 #[test]
-fn a_name_with_octets_that_no_host_name_has_is_told_in_the_log() {
+fn the_log_says_why_a_name_with_octets_that_no_host_name_has_gets_no_addresses() {
     let upstream = Zone::new().serve();
     let daemon = TestDaemon::start(upstream.address(), "[log]\nlevel = \"debug\"\n");
     let from = daemon.lines();

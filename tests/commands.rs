@@ -113,12 +113,12 @@ fn a_name_that_is_a_command_is_not_offered_as_one() {
     assert!(!text.contains("stubborn allow"), "{text}");
 }
 
-/// What would command a terminal, end a line, reorder it or hide in it: C0, C1 as octets and as UTF-8, DEL, U+202E, U+200B, and
-/// octets that are no UTF-8.
+/// Text that would control a terminal, end a line, reorder it or hide in it: C0, C1 as octets and as UTF-8, DEL, U+202E, U+200B,
+/// and octets that are not UTF-8.
 const HOSTILE: &[u8] = b"\x1b]0;x\x07\r\nEVIL\x9b31m\xc2\x9b\x7f\xe2\x80\xae\xe2\x80\x8b\xff\"\\";
 
 #[test]
-fn nothing_an_upstream_says_commands_the_terminal() {
+fn nothing_from_an_upstream_controls_the_terminal() {
     let text = [&[u8::try_from(HOSTILE.len()).unwrap()], HOSTILE].concat();
     let name = [&text[..], b"\x07example\0"].concat();
     let parts = |parts: &[&[u8]]| parts.concat();
@@ -471,7 +471,7 @@ fn a_configuration_from_a_pipe_is_read_once() {
 }
 
 #[test]
-fn a_pipe_that_nobody_writes_into_holds_nobody_up() {
+fn a_pipe_that_nobody_writes_into_blocks_no_command() {
     let directory = tempfile::tempdir().unwrap();
     let pipe = directory.path().join("pipe");
     assert!(Command::new("mkfifo").arg(&pipe).status().unwrap().success());

@@ -146,7 +146,7 @@ fn valid_files_are_accepted() {
 }
 
 #[test]
-fn what_hands_over_more_than_it_says_is_warned_of() {
+fn routes_and_wildcards_that_cover_strangers_names_get_a_warning() {
     let route = |domain: &str, servers: &str, rest: &str| {
         format!("[[route]]\ndomain = \"{domain}\"\nservers = [{servers}]\n{rest}\n")
     };

@@ -607,7 +607,7 @@ fn whoever_is_not_of_the_group_cannot_connect() {
 }
 
 #[test]
-fn root_asks_nobody_in_a_directory_of_somebody_else() {
+fn root_asks_no_daemon_in_another_users_directory() {
     use std::os::unix::fs::chown;
     use std::os::unix::net::UnixListener;
     let session = TempDir::new().unwrap();
@@ -642,9 +642,9 @@ fn root_asks_nobody_in_a_directory_of_somebody_else() {
     assert_eq!(asked.join().unwrap(), Ok(()));
 }
 
-/// A long file takes as long as one on a file system that hangs for a while.
+/// A long file stands for one on a file system that hangs for a while.
 #[test]
-fn reading_holds_up_neither_the_status_nor_the_end() {
+fn reading_blocks_neither_status_nor_sigterm() {
     let upstream = zone().serve();
     let files = TempDir::new().unwrap();
     let hosts = files.path().join("hosts");

@@ -1,4 +1,4 @@
-//! Upstreams, and networks on the way to them, that cannot bear EDNS (RFC 6891).
+//! Upstreams, and networks on the way to them, that do not support EDNS (RFC 6891).
 
 #![allow(
     clippy::unwrap_used,
@@ -24,7 +24,7 @@ use support_more::{Call, ScriptedUpstream, ask, query, udp, until};
 const CONFIG: &str = "[server]\nworkers = 1\n[upstream]\ntimeout = \"2s\"\n";
 const OFF: &str = "only without EDNS";
 
-/// What is sent to a query with EDNS.
+/// How the upstream answers a query with EDNS.
 type Hostile = fn(&Call) -> Vec<Action>;
 
 fn has_edns(call: &Call) -> bool {
@@ -69,7 +69,7 @@ const HOSTILE: [(&str, Hostile); 14] = [
 ];
 
 #[test]
-fn a_server_that_cannot_bear_edns_is_asked_without_at_the_cost_of_one_wait() {
+fn a_server_that_does_not_support_edns_is_asked_without_after_a_single_wait() {
     for (what, hostile) in HOSTILE {
         let upstream =
             ScriptedUpstream::start(
@@ -100,7 +100,7 @@ fn a_server_that_cannot_bear_edns_is_asked_without_at_the_cost_of_one_wait() {
 
 /// Another in its place, say, after the network has changed.
 #[test]
-fn a_server_that_bore_edns_and_no_longer_does_fails_one_question_at_most() {
+fn a_server_that_stops_supporting_edns_fails_at_most_one_question() {
     for (what, hostile) in HOSTILE {
         let changed = Arc::new(AtomicBool::new(false));
         let upstream = ScriptedUpstream::start({

@@ -670,7 +670,7 @@ fn no_public_name_is_answered_out_of_a_route() {
 /// N05: a cache that keeps the DNAME finds by itself what lies below its target, so no client may see one above a name that
 /// means something here.
 #[test]
-fn no_dname_stands_for_names_that_are_local_routed_or_exempt() {
+fn no_client_sees_a_dname_above_local_routed_or_exempt_names() {
     let targets = [
         ("direct", false),
         ("plex.direct", true),

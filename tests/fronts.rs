@@ -1,5 +1,5 @@
-//! Resolvers of others between a client and the daemon: what they keep of its answers leads nobody inside. Each is asked
-//! for bait first, whose aliases it may keep, and then for the names that these aliases would lead to.
+//! Other resolvers between a client and the daemon: the daemon's answers in their caches lead nobody inside. Each resolver is
+//! first asked for bait, whose aliases it may keep, and then for the names that these aliases would lead to.
 
 #![allow(
     clippy::unwrap_used,
@@ -56,7 +56,7 @@ fn ask(front: SocketAddr, name: &str, qtype: u16, dnssec: bool) -> Reply {
     if reply.has(stubborn::audit::wire::flag::TC) { tcp(front, &query) } else { reply }
 }
 
-/// It answers when it is ready.
+/// Waits until the resolver answers.
 fn wait_for(front: SocketAddr) {
     let query = query("ready.example", code::A);
     until("the resolver in front answers", || {

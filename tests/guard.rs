@@ -338,7 +338,7 @@ fn a_learned_prefix_is_seen_through_and_opens_nothing() {
 
 /// A14: a server that knows of no translator says nothing of the one that another server announces.
 #[test]
-fn each_server_teaches_for_itself() {
+fn a_server_does_not_remove_the_prefixes_of_another() {
     let first = Zone::new().addresses("learned.example", &["2a00:6496:ff9b::127.0.0.1"]).serve();
     let taught = ["2a00:6496:ff9b::192.0.0.170", "2a00:6496:ff9b::192.0.0.171"];
     let second = Zone::new().addresses("ipv4only.arpa", &taught).serve();
@@ -351,7 +351,7 @@ fn each_server_teaches_for_itself() {
 
 /// A14: what is written opens the ranges kept for translation, for public addresses.
 #[test]
-fn a_written_prefix_in_a_blocked_range_opens_what_is_public_behind_it() {
+fn a_configured_prefix_in_a_blocked_range_opens_the_public_addresses_behind_it() {
     let upstream = Zone::new()
         .addresses("a.example", &["64:ff9b:1::8.8.8.8"])
         .addresses("b.example", &["64:ff9b:1::10.0.0.1"])

@@ -28,7 +28,7 @@ fn good() -> ScriptedUpstream {
     ScriptedUpstream::of(&[("a.example", "8.8.8.8"), ("b.example", "8.8.8.8")])
 }
 
-/// A reply without the question, and with `more` records counted that are not there.
+/// A reply without the question. Its header counts `more` records that are missing.
 fn bare(call: &Call, rcode: u16, more: &[Record]) -> Vec<Action> {
     let message = Message { qdcount: 0, question: Vec::new(), ..call.asked().reply() };
     vec![Action::Send(message.rcode(rcode).answer(more.iter().cloned()).encode())]
@@ -76,7 +76,7 @@ fn upward(call: &Call) -> Message {
 }
 
 #[test]
-fn after_an_answer_that_says_nothing_the_next_server_is_asked() {
+fn after_an_empty_answer_the_next_server_is_asked() {
     type Lame = fn(&Call) -> Message;
     let table: [(&str, Lame); 2] = [("an upward referral", upward), ("nothing", |call| call.asked().reply())];
     for (what, lame) in table {
@@ -94,7 +94,7 @@ fn after_an_answer_that_says_nothing_the_next_server_is_asked() {
 }
 
 #[test]
-fn an_answer_that_says_nothing_is_better_than_a_failure_or_none() {
+fn an_empty_answer_is_better_than_a_failure_or_none() {
     for failing in [true, false] {
         let first = ScriptedUpstream::start(|call| call.send(&call.asked().reply()));
         let second = ScriptedUpstream::start(move |call| match failing {
@@ -152,7 +152,7 @@ fn a_server_that_is_silent_to_one_type_is_not_avoided() {
     }
 }
 
-/// A name that no server can find, asked of a router that knows addresses only.
+/// A router that only answers for addresses is asked for a name that no server can find.
 #[test]
 fn a_server_that_is_silent_to_one_name_is_not_avoided() {
     let upstream = ScriptedUpstream::start(|call| match call.qtype() {
@@ -173,9 +173,9 @@ fn a_server_that_is_silent_to_one_name_is_not_avoided() {
     assert!(!daemon.log().contains("server avoided"), "{}", daemon.log());
 }
 
-/// Who asks meanwhile does not wait for a server that may be gone.
+/// A client that asks meanwhile does not wait for a server that may be gone.
 #[test]
-fn while_it_is_found_out_if_a_silent_server_is_there_the_others_are_asked() {
+fn while_a_silent_server_is_probed_the_others_are_asked() {
     let first = ScriptedUpstream::start(|_| Vec::new());
     let second = ScriptedUpstream::start(|call| call.address("8.8.8.8"));
     let config = "[upstream]\ntimeout = \"3s\"\n";
@@ -192,7 +192,7 @@ fn while_it_is_found_out_if_a_silent_server_is_there_the_others_are_asked() {
 
 // --------------------------------------------------------------------------------------------------------- a circle
 
-/// Asks `server` what was asked, and gives back what it says.
+/// Relays the query to `server`, and its reply back.
 fn relay(call: &Call, server: SocketAddr) -> Vec<Action> {
     let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
     socket.set_read_timeout(Some(Duration::from_secs(5))).unwrap();
@@ -220,7 +220,7 @@ fn an_upstream_that_leads_back_is_named() {
     assert_eq!((reply.rcode(), reply.errors()), (code::SERVFAIL, vec![(22, said)]), "{reply:?}");
     daemon
         .wait_for_line(0, &["leads back to this daemon", &upstream.address().to_string(), "another server"]);
-    // Said once, and no longer when it is mended.
+    // The log says it once, and no longer after it is mended.
     ask(daemon.udp(), "b.example");
     assert_eq!(daemon.log().matches("so questions go in a circle").count(), 1, "{}", daemon.log());
     mended.store(true, Ordering::SeqCst);
@@ -235,7 +235,7 @@ fn an_upstream_that_is_only_silent_does_not_lead_back() {
     let daemon = TestDaemon::start(upstream.address(), "[upstream]\ntimeout = \"300ms\"\n");
     let reply = ask(daemon.udp(), "a.example");
     assert_eq!(reply.errors(), [(22, "no answer in time".to_owned())], "{reply:?}");
-    // It was looked for, and whoever guesses at the name shows nothing.
+    // The daemon looked for a loop, and a client that guesses the name proves nothing.
     let marks = upstream.calls().iter().filter(|call| call.name().ends_with(".stubborn-loop.test.")).count();
     assert_eq!(marks, 1);
     ask(daemon.udp(), "0123456789abcdef.stubborn-loop.test");

@@ -1,4 +1,4 @@
-//! Upstreams whose answers only TCP can carry, and whose connections break.
+//! Upstreams whose answers need TCP, and whose connections break.
 
 #![allow(
     clippy::unwrap_used,
@@ -24,7 +24,7 @@ use support_more::{Call, ScriptedUpstream, ask, query, tcp, udp};
 
 const CONFIG: &str = "[server]\nworkers = 1\n[upstream]\ntimeout = \"10s\"\n";
 
-/// An upstream that truncates all over UDP; over TCP, `reply` says what is sent for a call on its connection of that
+/// An upstream that truncates everything over UDP. Over TCP, `reply` returns what is sent for a call on the connection of this
 /// number.
 fn truncating(reply: impl Fn(usize, &Call) -> Vec<u8> + Send + Sync + 'static) -> ScriptedUpstream {
     let connections: Arc<Mutex<Vec<SocketAddr>>> = Arc::default();

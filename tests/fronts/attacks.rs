@@ -1,4 +1,4 @@
-//! What an attacker's name server answers, and what is asked to take advantage of it.
+//! The answers of an attacker's name server, and the questions that take advantage of them.
 
 #![allow(unreachable_pub)]
 
@@ -7,7 +7,7 @@ use stubborn::audit::wire::{self, Record, code, name};
 
 use crate::support_more::Call;
 
-/// Questions whose answers a resolver may keep, and questions that what it keeps would answer.
+/// Questions whose answers a resolver may keep, and questions that it might answer from these.
 pub struct Attack {
     pub title: &'static str,
     pub bait: &'static [(&'static str, u16)],
@@ -84,7 +84,7 @@ pub enum Fate {
     Kept(&'static [&'static str]),
 }
 
-/// What works all the same.
+/// Honest questions, which must be answered.
 pub const HONEST: &[(&str, u16, Fate)] = &[
     ("www.example", A, Fate::Kept(&["9.9.9.9"])),
     ("chain.honest.example", A, Fate::Kept(&["9.9.9.9"])),

@@ -1,4 +1,4 @@
-//! The resolvers, each started so that it forwards everything to the daemon and keeps what it is told.
+//! The resolvers. Each is started so that it forwards everything to the daemon and caches the answers.
 
 #![allow(unreachable_pub)]
 
@@ -11,7 +11,7 @@ use tempfile::TempDir;
 
 use crate::support_more::find;
 
-/// A resolver that a configuration file tells everything.
+/// A resolver that only needs a configuration file.
 pub struct Program {
     pub name: &'static str,
     /// `{dir}`, `{ip}`, `{port}`, `{to}` and `{to_port}` are filled in.
@@ -133,7 +133,7 @@ pub mod resolved {
         let users = fs::read_to_string("/etc/passwd").unwrap();
         let groups = fs::read_to_string("/etc/group").unwrap();
         let directory = etc(None);
-        // The account that it takes on, which its package would make.
+        // The account that it runs as; its package would create it.
         fs::write(
             directory.path().join("passwd"),
             format!("systemd-resolve:x:990:990::/:/usr/sbin/nologin\n{users}"),

@@ -1,8 +1,8 @@
-//! What an import says of each line: carried over, needless, or left with what it means.
+//! What an import says about each line: carried over, needless, or left with the reason.
 
 use super::*;
 
-/// What is looked for in the file that is made.
+/// What a test expects of the imported file.
 enum Told {
     /// This is in it.
     Has(&'static str),
@@ -139,7 +139,7 @@ fn dnsmasq_loses_nothing_silently() {
 }
 
 #[test]
-fn unbound_zones_hold_what_they_held() {
+fn unbound_zones_answer_the_same_names() {
     const WHOLE: &str = "addresses = [\"10.0.0.1\"]                         # a:3\ntypes = \"all\"";
     tell(
         Format::Unbound,
@@ -264,7 +264,7 @@ fn unbound_is_read_in_every_spelling() {
 }
 
 #[test]
-fn adguard_home_is_told_whole() {
+fn every_line_of_adguard_home_is_accounted_for() {
     tell(
         Format::AdGuardHome,
         &[
@@ -342,7 +342,7 @@ fn adguard_home_is_told_whole() {
 }
 
 #[test]
-fn openwrt_is_told_whole() {
+fn every_line_of_openwrt_is_accounted_for() {
     tell(
         Format::Uci,
         &[
@@ -368,7 +368,7 @@ fn openwrt_is_told_whole() {
 }
 
 #[test]
-fn pi_hole_is_told_whole() {
+fn every_line_of_pi_hole_is_accounted_for() {
     tell(
         Format::PiHole,
         &[
@@ -397,7 +397,7 @@ fn pi_hole_is_told_whole() {
 }
 
 #[test]
-fn blocky_is_told_whole() {
+fn every_line_of_blocky_is_accounted_for() {
     tell(
         Format::Blocky,
         &[
@@ -432,7 +432,7 @@ fn blocky_is_told_whole() {
 }
 
 #[test]
-fn dnscrypt_proxy_is_told_whole() {
+fn every_line_of_dnscrypt_proxy_is_accounted_for() {
     tell(
         Format::DnscryptProxy,
         &[
@@ -497,7 +497,7 @@ fn rules_beside_the_configuration_are_read() {
 }
 
 #[test]
-fn smartdns_is_told_whole() {
+fn every_line_of_smartdns_is_accounted_for() {
     tell(
         Format::SmartDns,
         &[
@@ -531,7 +531,7 @@ fn smartdns_is_told_whole() {
 }
 
 #[test]
-fn what_is_alike_is_left_together() {
+fn similar_lines_are_listed_as_one() {
     let text: String = (0..3_000).map(|n| format!("address=/ads{n}.example/#\n")).collect();
     let imported = made(Format::Dnsmasq, &text).unwrap();
     assert_eq!(imported.left.len(), 3_000);
@@ -540,7 +540,7 @@ fn what_is_alike_is_left_together() {
 }
 
 #[test]
-fn files_that_are_named_are_read() {
+fn files_that_a_configuration_names_are_read() {
     struct Hosts;
     impl config::Files for Hosts {
         fn read(&self, path: &Path) -> std::io::Result<Vec<u8>> {

@@ -5,7 +5,7 @@ use std::process::{Command, Output};
 
 use super::*;
 
-/// A file, a name, an address, and whether the configuration made of the file lets the name answer with it.
+/// A file, a name, an address, and whether the imported configuration lets the name answer with the address.
 struct Row {
     format: &'static str,
     text: &'static str,
@@ -226,7 +226,7 @@ const ROWS: &[Row] = &[
 ];
 
 #[test]
-fn trust_that_nobody_wrote_is_not_made_up() {
+fn an_import_never_adds_trust() {
     let directory = tempfile::tempdir().unwrap();
     let (from, to) = (directory.path().join("from"), directory.path().join("stubborn.toml"));
     let (from, to) = (from.to_str().unwrap(), to.to_str().unwrap());
@@ -251,7 +251,7 @@ fn fine(arguments: &[&str], text: &str) -> String {
     said
 }
 
-/// The lines of a file that are mentioned in what was made of it.
+/// The lines of a file that the imported configuration mentions.
 fn mentioned(toml: &str) -> std::collections::BTreeSet<usize> {
     let number = |text: &str| {
         let digits: String = text.chars().take_while(char::is_ascii_digit).collect();
@@ -270,7 +270,7 @@ fn mentioned(toml: &str) -> std::collections::BTreeSet<usize> {
     lines
 }
 
-/// Lines whose file, whatever stands beside them, has to account for each.
+/// Lines that an import must account for, in any combination.
 const LINES: [(Format, &str, &[&str]); 4] = [
     (
         Format::Dnsmasq,
@@ -396,7 +396,7 @@ const LINES: [(Format, &str, &[&str]); 4] = [
     ),
 ];
 
-/// A route with inside addresses, where there was a filter, has an exception around it; without one, inside servers.
+/// A route with inside addresses is in an exception if there was a filter; else all its servers are inside.
 fn trusts_what_was_trusted(text: &str, config: &Config) {
     let is_within = |name: &Name, domain: &str| {
         name.as_ref().is_within(Name::from_text(domain.trim_matches('/')).unwrap().as_ref())
@@ -428,7 +428,7 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 400, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn no_line_is_lost_and_no_trust_is_made_up(format in 0..LINES.len(), choices in vec(any::<usize>(), 1..14)) {
+    fn no_line_is_lost_and_no_trust_is_added(format in 0..LINES.len(), choices in vec(any::<usize>(), 1..14)) {
         let (format, first, lines) = LINES[format];
         let mut lines: Vec<&str> = choices.iter().map(|choice| lines[choice % lines.len()]).collect();
         lines.insert(0, first);

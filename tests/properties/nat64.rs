@@ -1,4 +1,4 @@
-//! Translation prefixes: one more never opens anything, but for what it was written for.
+//! Translation prefixes: another prefix never opens anything except what it was configured for.
 
 use std::net::{IpAddr, Ipv6Addr};
 
