@@ -98,9 +98,12 @@ fn a_local_name_below_a_public_domain_answers_its_addresses_and_other_types_come
             }
             assert_eq!(ask(&daemon, held, code::ANY).types(), [code::HINFO], "{held}");
             assert_eq!(upstream.asked(held), 0, "{held}");
-            for qtype in [code::TXT, code::MX, code::CNAME] {
+            for qtype in [code::TXT, code::MX] {
                 assert_eq!(ask(&daemon, held, qtype).types(), [qtype], "{held}");
             }
+            // A cache would take the alias for the addresses too. Names with an underscore are not hosts.
+            let aliases: &[u16] = if held.starts_with('_') { &[code::CNAME] } else { &[] };
+            assert_eq!(ask(&daemon, held, code::CNAME).types(), aliases, "{held}");
             assert_eq!(upstream.asked(held), 3, "{held}");
         }
         assert_nodata(&ask(&daemon, "mail.example.org", AAAA));
@@ -149,7 +152,9 @@ fn outside_answers_for_a_local_name_pass_the_guard() {
             .answers("d.dev.example.org", [Record::new(code::SRV, wire::srv(80, "mail.example.org"))])
             .serve();
         let daemon = TestDaemon::start(upstream.address(), LOCALS);
-        assert_eq!(ask(&daemon, "a.dev.example.org", code::TXT).types(), [code::CNAME, code::TXT]);
+        let delegated = ask(&daemon, "_acme-challenge.dev.example.org", code::TXT);
+        assert_eq!(delegated.types(), [code::CNAME, code::TXT]);
+        assert_eq!(ask(&daemon, "a.dev.example.org", code::TXT).types(), [code::TXT]);
         ask(&daemon, "b.dev.example.org", code::TXT).assert_blocked();
         ask(&daemon, "c.dev.example.org", code::TXT).assert_blocked();
         ask(&daemon, "d.dev.example.org", code::SRV).assert_blocked();

@@ -667,6 +667,34 @@ fn no_public_name_is_answered_out_of_a_route() {
     });
 }
 
+/// N03: strangers have names in the one route, and its server is that of the other.
+#[test]
+fn a_route_of_strangers_has_no_aliases_into_a_trusted_one() {
+    let target = "intranet.corp.example";
+    let inner = Zone::new()
+        .addresses(target, &["10.1.2.3"])
+        .answers("a.duckdns.org", [Record::cname(target), address("9.9.9.9").owned_by(target)])
+        .answers("b.duckdns.org", [Record::cname(target)])
+        .answers("c.duckdns.org", [Record::new(code::HTTPS, wire::svcb(0, &name(target), &[]))])
+        .answers("d.duckdns.org", [Record::cname("me.duckdns.org")])
+        .answers("www.corp.example", [Record::cname(target), address("10.1.2.3").owned_by(target)])
+        .serve();
+    let at = inner.address();
+    let config = format!(
+        "[[route]]\ndomain = \"duckdns.org\"\nservers = [\"{at}\"]\n\
+         [[route]]\ndomain = \"corp.example\"\nservers = [\"{at}\"]\n\
+         [[local]]\nname = \"me.duckdns.org\"\naddresses = [\"192.168.1.5\"]\n"
+    );
+    let public = Zone::new().serve();
+    let daemon = TestDaemon::start(public.address(), &config);
+    for (name, qtype) in
+        [("a.duckdns.org", A), ("b.duckdns.org", A), ("c.duckdns.org", code::HTTPS), ("d.duckdns.org", A)]
+    {
+        daemon.ask(name, qtype).assert_blocked();
+    }
+    daemon.ask("www.corp.example", A).assert_addresses(&["10.1.2.3"]);
+}
+
 /// N05: a cache that keeps the DNAME finds by itself what lies below its target, so no client may see one above a name that
 /// means something here.
 #[test]
@@ -689,9 +717,16 @@ fn no_client_sees_a_dname_above_local_routed_or_exempt_names() {
             asked.reply().answer([dname, Record::cname(&end), address("9.9.9.9").owned_by(&end)])
         })
     });
+    // The owner of this one is above a local name, whose place the DNAME would take.
+    let zone = zone.reply("www.over.example", |asked| {
+        let dname = Record::new(code::DNAME, name("public.example")).owned_by("over.example");
+        let end = "www.public.example";
+        asked.reply().answer([dname, Record::cname(end), address("9.9.9.9").owned_by(end)])
+    });
     let inner = Zone::new().serve();
     let config = format!(
         "[[exception]]\npreset = \"plex\"\n\
+         [[local]]\nname = \"nas.over.example\"\naddresses = [\"192.168.1.5\"]\n\
          [[exception]]\ndomain = \"x.nas.example\"\n\
          [[local]]\nname = \"a.zone.box.example\"\naddresses = [\"127.0.0.1\"]\n\
          [[local]]\nname = \"*.wild.example\"\naddresses = [\"127.0.0.1\"]\n\
@@ -719,6 +754,8 @@ fn no_client_sees_a_dname_above_local_routed_or_exempt_names() {
             assert_eq!(types(&reply), expected, "{target}, DO {dnssec}: {reply:?}");
         }
     }
+    let over = daemon.ask_as("www.over.example", A, Some((1232, true)), flag::RD, Transport::Udp);
+    assert_eq!(types(&over), [A], "{over:?}");
     assert_eq!(forwarded(&inner), [""; 0]);
 }
 

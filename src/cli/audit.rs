@@ -110,7 +110,7 @@ fn routes(built: &Built) -> Vec<RouteSetup> {
         fresh.is_ok_and(|name| !is_local(built, &name))
     };
     let setup = |route: &Route| {
-        let Route { servers, trust } = route;
+        let Route { servers, trust, of_strangers } = route;
         let exceptions = guard.exceptions.iter().filter(|exception| {
             !exception.exact && trust.domain.as_ref().is_within(exception.domain.as_ref())
         });
@@ -119,7 +119,7 @@ fn routes(built: &Built) -> Vec<RouteSetup> {
             origin: trust.origin.to_string(),
             networks: trust.networks.clone(),
             exempt: exceptions.flat_map(|exception| exception.networks.iter().copied()).collect(),
-            of_strangers: config::is_of_strangers(route),
+            of_strangers: *of_strangers,
             here_only: servers.is_empty(),
             elsewhere: elsewhere(built, route),
         }

@@ -41,7 +41,6 @@ pub use load::{DEFAULT_PATH, Disk, Files, Loaded, from_text, load, load_again, l
 pub use memory::Memory;
 pub use reference::{KeyReference, Paragraph, TEMPLATE, TableReference, reference};
 pub use show::{Shown, ShownKey, show};
-pub use trust::is_of_strangers;
 
 pub(crate) use suggest::nearest;
 

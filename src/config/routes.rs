@@ -128,7 +128,9 @@ pub(super) fn route(table: &Table<'_>, listen: &[SocketAddr], seen: &mut Seen) -
             Err(why) => (Vec::new(), Some(why)),
         },
     };
-    let route = Route { servers, trust: RouteTrust { domain, networks, origin: table.origin() } };
+    let of_strangers = trust::is_of_strangers(&domain);
+    let trust = RouteTrust { domain, networks, origin: table.origin() };
+    let route = Route { servers, trust, of_strangers };
     if let Some(value) = table.get(key) {
         trust::warn_of_route(&value, &route, none_implied.as_deref());
     }

@@ -220,7 +220,7 @@ fn exception(exception: &Exception) -> Vec<Row> {
 }
 
 fn route(route: &Route) -> Vec<Row> {
-    let Route { servers, trust } = route;
+    let Route { servers, trust, of_strangers: _ } = route;
     let mut rows = vec![("domain", trust.domain.to_string().into()), ("servers", texts(servers))];
     // Without servers, no answer can have an inside address.
     if !servers.is_empty() {

@@ -13,7 +13,7 @@ use super::error::{Wrong, quoted};
 use super::routes;
 use super::table::Value;
 use super::width::{public_suffix, shared};
-use crate::dns::Name;
+use crate::dns::{self, Name};
 use crate::policy;
 use crate::resolve::{LocalName, Route};
 use crate::upstream::Endpoint;
@@ -26,6 +26,9 @@ pub(super) fn implied(domain: &Name, servers: &[Endpoint]) -> Result<Vec<IpNet>,
     if let Some(why) = strangers_in(domain) {
         return Err(why);
     }
+    if let Some(network) = dns::reversed_net(domain.as_ref()).filter(|network| !is_inside_network(network)) {
+        return Err(format!("{network} is not inside"));
+    }
     match servers.iter().find(|server| !is_inside(server.address().ip())) {
         Some(server) => Err(format!("{server} is not an inside address")),
         None => Ok(policy::default_networks()),
@@ -33,9 +36,13 @@ pub(super) fn implied(domain: &Name, servers: &[Endpoint]) -> Result<Vec<IpNet>,
 }
 
 fn is_inside(address: IpAddr) -> bool {
+    is_inside_network(&IpNet::from(address.to_canonical()))
+}
+
+fn is_inside_network(network: &IpNet) -> bool {
     static NETWORKS: LazyLock<Vec<IpNet>> =
         LazyLock::new(|| INSIDE.iter().filter_map(|name| policy::range_named(name)).flatten().collect());
-    NETWORKS.iter().any(|network| network.contains(&address.to_canonical()))
+    NETWORKS.iter().any(|inside| inside.contains(network))
 }
 
 /// Why strangers have names below `domain`, if they do.
@@ -55,15 +62,15 @@ pub(super) fn strangers_in(domain: &Name) -> Option<String> {
 }
 
 /// Whether strangers have names in the route's domain. The domain of a preset is known to be safe with the preset's servers.
-pub fn is_of_strangers(route: &Route) -> bool {
-    !routes::is_preset_domain(&route.trust.domain) && strangers_in(&route.trust.domain).is_some()
+pub(super) fn is_of_strangers(domain: &Name) -> bool {
+    !routes::is_preset_domain(domain) && strangers_in(domain).is_some()
 }
 
 /// Warns of a route that covers other owners' names, and of one whose inside answers are all removed.
 pub(super) fn warn_of_route(value: &Value<'_>, route: &Route, none_implied: Option<&str>) {
-    let Route { servers, trust } = route;
+    let Route { servers, trust, of_strangers } = route;
     let networks: Vec<String> = trust.networks.iter().map(ToString::to_string).collect();
-    let why = is_of_strangers(route).then(|| strangers_in(&trust.domain)).flatten();
+    let why = of_strangers.then(|| strangers_in(&trust.domain)).flatten();
     let owner = "name the domain of one owner, such as \"corp.example\"";
     let wrong = match (why, none_implied) {
         (Some(why), _) if servers.is_empty() => {

@@ -100,6 +100,22 @@ impl RecordType {
         matches!(self, Self::CNAME | Self::DNAME)
     }
 
+    /// What it says is true of its owner only, and not of an alias.
+    pub fn is_about_owner(self) -> bool {
+        matches!(
+            self,
+            Self::CNAME
+                | Self::DNAME
+                | Self::NS
+                | Self::SOA
+                | Self::DS
+                | Self::DNSKEY
+                | Self::RRSIG
+                | Self::NSEC
+                | Self::NSEC3
+        )
+    }
+
     /// SVCB and the types that share its RDATA (RFC 9460 §2).
     pub fn is_service_binding(self) -> bool {
         matches!(self, Self::SVCB | Self::HTTPS)

@@ -2,11 +2,11 @@
 
 use super::edns::{BARE_OPT, Ede, opt_length, write_opt};
 use super::kind::{Class, Rcode, RecordType};
-use super::name::NameRef;
+use super::name::{Name, NameRef};
 use super::pointers::Pointers;
 use super::presentation::present;
 use super::query::{Asker, Question};
-use super::wire::{HEADER, Malformed, Reader};
+use super::wire::{HEADER, Malformed, NameBuf, Reader};
 
 const FLAG_QR: u16 = 0x8000;
 const FLAG_TC: u16 = 0x0200;
@@ -82,6 +82,22 @@ impl Message {
             index += 1;
             read_record(&mut reader, &self.body, section).ok()
         })
+    }
+
+    /// The owner of one of its records; `question` is the one that the message answers.
+    pub fn owner(&self, record: &Record<'_>, question: &Question) -> Option<Name> {
+        let pointer = match record.owner {
+            [high, low] if high & 0xc0 == 0xc0 => usize::from(high & 0x3f) << 8 | usize::from(*low),
+            whole => return NameRef::from_wire(whole).ok().map(NameRef::to_name),
+        };
+        // A pointer leads into the question's name, or to a name that is whole in the body.
+        let name = question.name().as_wire();
+        let at = pointer.checked_sub(HEADER)?;
+        let found = match at.checked_sub(question.wire_length()) {
+            None => NameBuf::whole(name, at),
+            Some(at) => NameBuf::whole(&self.body, at),
+        };
+        found.ok().map(|name| name.as_name().to_name())
     }
 
     /// The same with what becomes of each TTL, in seconds.

@@ -12,6 +12,7 @@
 mod addresses;
 mod ancestors;
 mod edns;
+mod embedded;
 mod kind;
 mod local;
 mod message;
@@ -23,6 +24,7 @@ mod public_suffix;
 mod query;
 mod rdata;
 mod response;
+mod reversed;
 mod shown;
 mod spelled;
 mod svcb;
@@ -33,16 +35,18 @@ mod wire;
 pub use addresses::{Carrier, each_address};
 pub use ancestors::Ancestors;
 pub use edns::{Ede, EdeCode, Edns, PLAIN_PAYLOAD, UDP_PAYLOAD};
+pub use embedded::Embedding;
 pub use kind::{Class, Rcode, RecordType};
 pub use local::{LOCAL_TTL, LocalAnswer};
 pub use message::{Message, MessageBuilder, Record, Section};
 pub use name::{FoldedName, Name, NameError, NameRef};
-pub use nat64::{NAT64_LENGTHS, embed_nat64, extract_nat64, learned_prefixes};
+pub use nat64::{NAT64_LENGTHS, embed_nat64, learned_prefixes};
 pub use public_suffix::public_suffix;
 pub use query::{Asker, NotAQuery, Query, Question};
 pub use response::{
     MAX_ALIASES, ResponseError, UpstreamResponse, remove_edns, write_addresses_reply, write_upstream_query,
 };
+pub use reversed::reversed_net;
 pub use shown::{Shown, is_visible, write_escaped, write_json_escaped};
 pub use spelled::{Spelling, each_spelled_address, is_dnsbl_shaped};
 pub use svcb::Svcb;

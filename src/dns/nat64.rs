@@ -24,7 +24,7 @@ pub fn embed_nat64(prefix: Ipv6Net, v4: Ipv4Addr) -> Ipv6Addr {
 }
 
 /// The IPv4 address that `address` stands for behind a prefix of this length.
-pub fn extract_nat64(length: u8, address: Ipv6Addr) -> Option<Ipv4Addr> {
+pub(super) fn extract_nat64(length: u8, address: Ipv6Addr) -> Option<Ipv4Addr> {
     let bits = u128::from(address);
     if length == 96 {
         return u32::try_from(bits & 0xffff_ffff).ok().map(Ipv4Addr::from);

@@ -22,7 +22,13 @@ const WITHOUT_HOST: [&[u8]; 12] = [
 ];
 
 /// Schemes whose URIs have a host after any number of slashes of either kind, or none (WHATWG URL §3.1, "special scheme").
-const SPECIAL: [&[u8]; 6] = [b"file", b"ftp", b"http", b"https", b"ws", b"wss"];
+const SPECIAL: [&[u8]; 5] = [b"ftp", b"http", b"https", b"ws", b"wss"];
+
+/// Schemes whose URIs have a host, perhaps of one label, right after the colon (RFC 3261 §19.1, RFC 7064, RFC 7065).
+const HOST_FIRST: [&[u8]; 6] = [b"sip", b"sips", b"stun", b"stuns", b"turn", b"turns"];
+
+/// `krb5srv:flags:transport:residual`: the residual is a host or a URI (draft-mccallum-kitten-krb-service-discovery).
+const KERBEROS: &[u8] = b"krb5srv";
 
 /// The characters that end an authority, in the shortest reading.
 const ENDS: &[u8] = b"/\\?#";
@@ -44,17 +50,30 @@ pub(super) fn each_host(target: &[u8], mut found: impl FnMut(&str)) {
         host(until(target.get(at + 3..).unwrap_or_default(), b"/?#"));
     }
     let Some((scheme, rest)) = split_scheme(&target) else {
-        return host(until(without_slashes(&target), ENDS));
+        // A single slash starts a path (RFC 3986 §4.2).
+        return host(until(target.strip_prefix(b"//").unwrap_or(&target), ENDS));
     };
     let is_in = |list: &[&[u8]]| list.iter().any(|listed| listed.eq_ignore_ascii_case(scheme));
     if is_in(&SPECIAL) {
         host(until(without_slashes(rest), ENDS));
+    } else if is_in(&[KERBEROS]) {
+        let residual = rest.splitn(3, |octet| *octet == b':').nth(2).unwrap_or_default();
+        if split_scheme(residual).is_none_or(|(_, rest)| !rest.starts_with(b"//")) {
+            host(until(residual, ENDS));
+        }
     } else if !is_in(&WITHOUT_HOST) && !rest.starts_with(b"//") {
         // `sip:user@host`, `turn:host`, and `host:port`, whose host looks like a scheme.
         let head = until(rest, b"/\\?#;");
         let is_port = !head.is_empty() && head.iter().all(u8::is_ascii_digit);
-        host(if is_port { scheme } else { head });
+        if is_port || is_in(&HOST_FIRST) || looks_like_host(head) {
+            host(if is_port { scheme } else { head });
+        }
     }
+}
+
+/// A part of a URI of an unknown scheme may be anything. It may be a host if it has a user, a dot, or the best-known name.
+fn looks_like_host(head: &[u8]) -> bool {
+    head.iter().any(|octet| b"@.[".contains(octet)) || until(head, b":").eq_ignore_ascii_case(b"localhost")
 }
 
 /// Readers drop tabs and line breaks anywhere, and blanks at both ends (WHATWG URL §4.4).
@@ -143,6 +162,15 @@ mod tests {
             (b"http://%zz/", &["%zz"]),
             (b"wss:localhost", &["localhost"]),
             (b"file://nas.local/x", &["nas.local"]),
+            (b"file:///etc/x", &[]),
+            (b"/path/x", &[]),
+            (b"krb5srv:m:tcp:ipa1.example.com.", &["ipa1.example.com."]),
+            (b"krb5srv::udp:nas.local", &["nas.local"]),
+            (b"krb5srv:m:kkdcp:https://ipa1.example.com/KdcProxy", &["ipa1.example.com"]),
+            (b"did:web:abc", &[]),
+            (b"bitcoin:175tWpb8K1S7NmH4Zx6rewF9WQrcZv245W", &[]),
+            (b"turn:nas", &["nas"]),
+            (b"x:localhost:80", &["localhost"]),
             (b"sip:x@127.0.0.1", &["127.0.0.1"]),
             (b"sips:x@[::1]:5061;transport=tls", &["::1"]),
             (b"turn:nas.local:3478?transport=udp", &["nas.local"]),

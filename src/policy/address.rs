@@ -1,25 +1,10 @@
 //! The one place where an address is brought to all the forms a packet to it could reach.
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::net::{IpAddr, Ipv6Addr};
 
 use ipnet::Ipv6Net;
 
-use crate::dns::{NAT64_LENGTHS, extract_nat64};
-
-/// How an IPv4 address is hidden in an IPv6 one.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Embedding {
-    /// `::a.b.c.d`, `::ffff:a.b.c.d`, `::ffff:0:a.b.c.d`: the last 32 bits (RFC 4291 §2.5.5, RFC 2765 §2.1).
-    Low,
-    /// `2002:aabb:ccdd::/48` (RFC 3056 §2).
-    SixToFour,
-    /// Teredo: a server, and a client with inverted bits (RFC 4380 §4).
-    Teredo,
-    /// An interface identifier `0000:5efe:a.b.c.d` or `0200:5efe:a.b.c.d` (RFC 5214 §6.1).
-    Isatap,
-    /// A translation prefix of this length (RFC 6052 §2.2).
-    Nat64(u8),
-}
+use crate::dns::{Embedding, NAT64_LENGTHS};
 
 const LOW: [(u128, u8); 3] = [(0, 96), (0xffff_0000_0000, 96), (0xffff_0000 << 32, 96)];
 const WELL_KNOWN_NAT64: u128 = 0x0064_ff9b << 96;
@@ -31,7 +16,7 @@ pub(super) fn each_form(address: IpAddr, nat64: &[Ipv6Net], mut form: impl FnMut
     form(address);
     if let IpAddr::V6(v6) = address {
         each_embedding(v6, nat64, |embedding| {
-            for v4 in embedded(u128::from(v6), embedding).into_iter().flatten() {
+            for v4 in embedding.addresses(v6).into_iter().flatten() {
                 form(IpAddr::V4(v4));
             }
         });
@@ -64,19 +49,10 @@ fn each_embedding(address: Ipv6Addr, nat64: &[Ipv6Net], mut found: impl FnMut(Em
     }
 }
 
-/// The IPv4 addresses in `bits`.
-fn embedded(bits: u128, embedding: Embedding) -> [Option<Ipv4Addr>; 2] {
-    let low32 = |shift: u32| Ipv4Addr::from((bits >> shift & 0xffff_ffff) as u32);
-    match embedding {
-        Embedding::Low | Embedding::Isatap => [Some(low32(0)), None],
-        Embedding::SixToFour => [Some(low32(80)), None],
-        Embedding::Teredo => [Some(low32(64)), Some(Ipv4Addr::from(!u32::from(low32(0))))],
-        Embedding::Nat64(length) => [extract_nat64(length, Ipv6Addr::from(bits)), None],
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use std::net::Ipv4Addr;
+
     use super::*;
     use crate::dns::embed_nat64;
 

@@ -131,8 +131,12 @@ pub fn enforce(policy: &Policy, circumstances: &Circumstances<'_>, response: &Up
     let is_removed = verdict.has(&Action::Removed);
     let client_response = if is_removed || verdict.has(&Action::Hidden) {
         let message = remaining(question, response.message(), &verdict, &records).unwrap_or_else(|| {
-            is_ours = true;
-            block_reply(policy, question, verdict.category)
+            is_ours = is_removed;
+            match is_removed {
+                true => block_reply(policy, question, verdict.category),
+                // The reply says that there is nothing behind aliases which are not shown.
+                false => negative(response.rcode(), question, least_ttl(response.message())),
+            }
         });
         let removal = || -> Arc<[Ede]> { Arc::new([explain_removal(question, &verdict)]) };
         let errors = if is_removed { Some(removal()) } else { response.shared_errors() };
@@ -154,8 +158,7 @@ fn remaining(
     let mut builder = MessageBuilder::new(question, message.rcode);
     let mut kept = 0;
     // A client may not keep an answer longer than the aliases that led to it.
-    let least_ttl = || message.records().map(|record| record.ttl).min();
-    let hidden = if verdict.has(&Action::Hidden) { least_ttl() } else { None };
+    let hidden = verdict.has(&Action::Hidden).then(|| least_ttl(message));
     for (index, record) in message.records().enumerate() {
         // The proofs in the authority section were about the answer as it was.
         if record.section == Section::Authority {
@@ -170,10 +173,10 @@ fn remaining(
             Some(rdata) => {
                 match hidden {
                     None => builder.copy(&record, &rdata).ok()?,
-                    Some(ttl) if record.rtype == question.rtype => {
+                    Some(ttl) if record.rtype == question.rtype && !record.rtype.is_about_owner() => {
                         builder.copy_to_question(question, &record, ttl, &rdata).ok()?;
                     }
-                    Some(_) => {}
+                    Some(_) => continue,
                 }
                 kept += usize::from(record.rtype == question.rtype);
             }
@@ -214,14 +217,20 @@ fn covers(signature: &Record<'_>, rtype: RecordType) -> bool {
 
 /// What the client gets when nothing is left. Never an address, never a failure that sends it to another server.
 fn block_reply(policy: &Policy, question: &Question, category: Category) -> Message {
-    let negative = |rcode| LocalAnswer::negative(rcode, question, question.name(), policy.block_ttl);
-    let answer = match policy.on_block {
-        _ if category == Category::Sinkhole => negative(Rcode::NOERROR),
-        OnBlock::Nodata => negative(Rcode::NOERROR),
-        OnBlock::Nxdomain => negative(Rcode::NXDOMAIN),
-        OnBlock::Refused => LocalAnswer::empty(Rcode::REFUSED, question),
-    };
-    answer.into_parts().0
+    match policy.on_block {
+        OnBlock::Nodata => negative(Rcode::NOERROR, question, policy.block_ttl),
+        _ if category == Category::Sinkhole => negative(Rcode::NOERROR, question, policy.block_ttl),
+        OnBlock::Nxdomain => negative(Rcode::NXDOMAIN, question, policy.block_ttl),
+        OnBlock::Refused => LocalAnswer::empty(Rcode::REFUSED, question).into_parts().0,
+    }
+}
+
+fn negative(rcode: Rcode, question: &Question, ttl: u32) -> Message {
+    LocalAnswer::negative(rcode, question, question.name(), ttl).into_parts().0
+}
+
+fn least_ttl(message: &Message) -> u32 {
+    message.records().map(|record| record.ttl).min().unwrap_or_default()
 }
 
 fn explain_removal(question: &Question, verdict: &Verdict) -> Ede {

@@ -11,7 +11,7 @@ use crate::dns::{
 
 use super::blocked::{BlockedRange, BlockedRanges};
 use super::exceptions::{Exceptions, covers, is_active, networks_cover};
-use super::names::{Inside, InsideZones, leads_inside};
+use super::names::{Inside, InsideZones, ZoneScope, leads_inside};
 use super::presets::built_in_exceptions;
 use super::ranges::Treatment;
 use super::settings::{
@@ -138,8 +138,8 @@ struct Evaluator<'a> {
 impl<'a> Evaluator<'a> {
     fn record(&mut self, index: usize, record: &Record<'_>) {
         each_target(record.rtype, record.rdata, |leads, target| match target {
-            Target::Name(target) => self.target(index, record.rtype, leads, target),
-            Target::Host(host) => self.host(index, record.rtype, leads, host),
+            Target::Name(target) => self.target(index, record, leads, target),
+            Target::Host(host) => self.host(index, record, leads, host),
         });
         // RDATA that breaks its type's format did not get this far.
         let _ = each_address(record.rtype, record.rdata, |carrier, address| {
@@ -150,21 +150,24 @@ impl<'a> Evaluator<'a> {
         }
     }
 
-    fn host(&mut self, index: usize, rtype: RecordType, leads: Leads, host: &str) {
+    fn host(&mut self, index: usize, record: &Record<'_>, leads: Leads, host: &str) {
         match (host.parse(), Name::from_text(host)) {
-            (Ok(address), _) => self.address(index, Carrier::Rdata(rtype), address),
-            (Err(_), Ok(name)) => self.target(index, rtype, leads, name.as_ref()),
+            (Ok(address), _) => self.address(index, Carrier::Rdata(record.rtype), address),
+            (Err(_), Ok(name)) => self.target(index, record, leads, name.as_ref()),
             (Err(_), Err(_)) => {}
         }
     }
 
-    fn target(&mut self, index: usize, rtype: RecordType, leads: Leads, target: NameRef<'_>) {
+    fn target(&mut self, index: usize, record: &Record<'_>, leads: Leads, target: NameRef<'_>) {
         let Circumstances { question, trust, .. } = self.circumstances;
         let inside = leads_inside(&self.policy.zones, question, leads, target);
         let found = match leads {
             Leads::Alias | Leads::Subtree | Leads::Service => match inside {
                 Some(inside) => Some((inside, Action::Removed)),
-                None => self.reaches_exempt(leads, target).map(|inside| (inside, self.hide_or_remove(rtype))),
+                None => match self.reaches_exempt(leads, target) {
+                    Some(inside) => Some((inside, self.hide_or_remove(record.rtype))),
+                    None => self.competes(record, leads).map(|inside| (inside, Action::Hidden)),
+                },
             },
             // The owner of a public reverse zone may not name its addresses with inside names; a route's server may.
             Leads::Pointer => inside
@@ -179,7 +182,7 @@ impl<'a> Evaluator<'a> {
         };
         if let Some((inside, action)) = found {
             let subject = Subject::Alias { target: target.to_name(), inside };
-            self.found(index, Carrier::Rdata(rtype), subject, action);
+            self.found(index, Carrier::Rdata(record.rtype), subject, action);
         }
     }
 
@@ -187,7 +190,7 @@ impl<'a> Evaluator<'a> {
     /// the target's other addresses through it.
     fn reaches_exempt(&mut self, leads: Leads, target: NameRef<'_>) -> Option<Inside> {
         let (policy, question) = (self.policy, self.circumstances.question.name().fold());
-        let (client, now) = (self.circumstances.client, self.circumstances.now);
+        let Circumstances { client, now, .. } = *self.circumstances;
         let folded = target.fold();
         for exception in policy.exceptions.of_name(folded.as_ref()) {
             self.evaluation.validity.depends_on(exception, now);
@@ -205,11 +208,27 @@ impl<'a> Evaluator<'a> {
         below.map(|(below, origin)| Inside::Above { below: below.clone(), origin: origin.clone() })
     }
 
-    /// If the answer is at the end of the chain, the client gets it without the alias, and so cannot keep the alias.
+    /// An alias from outside takes the place of a name that is answered here, in a client or a cache that keeps the alias: the
+    /// question is that name, or its alias stands for a whole subtree with that name in it. (RFC 8552 names are not hosts.)
+    fn competes(&self, record: &Record<'_>, leads: Leads) -> Option<Inside> {
+        let (zones, question) = (&self.policy.zones, self.circumstances.question);
+        let own = zones.find(question.name());
+        let is_host = question.name().labels().next().is_some_and(|label| !label.starts_with(b"_"));
+        let local = own.filter(|own| own.scope != ZoneScope::Subtree && leads != Leads::Service && is_host);
+        let covered = || {
+            let owner = self.message.owner(record, question).filter(|_| leads == Leads::Subtree)?;
+            let zone = zones.find_below(owner.as_ref());
+            zone.filter(|zone| own.is_none_or(|own| own.party != zone.party))
+        };
+        let zone = local.or_else(covered)?;
+        Some(Inside::Above { below: zone.domain.clone(), origin: zone.origin.clone() })
+    }
+
+    /// If the reply says what is at the end of the chain, the client learns it without the alias, and so cannot keep the alias.
     fn hide_or_remove(&self, rtype: RecordType) -> Action {
         let asked = self.circumstances.question.rtype;
-        let answers = || self.message.records().any(|record| record.rtype == asked);
-        if rtype != asked && answers() { Action::Hidden } else { Action::Removed }
+        let tells = |record: Record<'_>| record.rtype == asked || record.rtype == RecordType::SOA;
+        if rtype != asked && self.message.records().any(tells) { Action::Hidden } else { Action::Removed }
     }
 
     /// With the strict profile a service may not be moved to a port where something else listens: browsers take the port

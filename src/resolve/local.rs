@@ -9,7 +9,7 @@ use ipnet::IpNet;
 
 use super::searched::searched;
 use super::settings::{HostName, LocalName, Route, Types};
-use super::special::{is_never_public, reversed_net};
+use super::special::is_never_public;
 use crate::dns::{self, Ede, EdeCode, LocalAnswer, Name, NameRef, Question, Rcode, RecordType};
 use crate::policy::Origin;
 
@@ -91,7 +91,7 @@ impl LocalNames {
             return Said::Nothing;
         }
         if question.rtype == RecordType::PTR
-            && let Some(names) = reversed_net(name)
+            && let Some(names) = dns::reversed_net(name)
                 .filter(|net| net.prefix_len() == net.max_prefix_len())
                 .and_then(|net| self.reverse.get(&net.addr()))
         {
@@ -122,7 +122,7 @@ impl LocalNames {
     pub(super) fn has_below(&self, name: NameRef<'_>) -> bool {
         let has_address = |net: IpNet| self.reverse.range(net.network()..=net.broadcast()).next().is_some();
         self.parents.contains(name.as_wire())
-            || !self.reverse.is_empty() && reversed_net(name).is_some_and(has_address)
+            || !self.reverse.is_empty() && dns::reversed_net(name).is_some_and(has_address)
     }
 
     /// How many names there are.
@@ -135,7 +135,8 @@ impl Held {
     fn say(&self, question: &Question, name: NameRef<'_>) -> Said {
         let is_asked_outside = self.types == Types::Addresses
             && !WHERE_IT_IS.contains(&question.rtype)
-            && !is_never_public(name);
+            && !name.ends_in_number()
+            && name.has_dot();
         match is_asked_outside {
             true => Said::OtherType,
             false => Said::Answer(LocalAnswer::addresses(question, &self.addresses)),
@@ -226,7 +227,8 @@ mod tests {
             ("nas.home.example", RecordType::CNAME, OUTSIDE),
             ("_acme-challenge.x.home.example", RecordType::TXT, OUTSIDE),
             ("whole.example", RecordType::TXT, yes(0)),
-            ("nas.lan", RecordType::TXT, yes(0)),
+            // A route may know more; without one it is not asked outside.
+            ("nas.lan", RecordType::TXT, OUTSIDE),
             ("printer", RecordType::TXT, yes(0)),
             ("printer", RecordType::NS, yes(0)),
             ("printer.example", RecordType::TXT, OUTSIDE),
@@ -259,6 +261,7 @@ mod tests {
                 networks: Vec::new(),
                 origin: Origin::CommandLine,
             },
+            of_strangers: false,
         };
         let hosts = [(Name::from_text("x.y.lan").unwrap(), ["fd00::9".parse().unwrap()].into())];
         let locals = [

@@ -15,6 +15,15 @@ pub struct Route {
     pub servers: Vec<Endpoint>,
     /// Its domain, and the inside addresses its names may have.
     pub trust: RouteTrust,
+    /// Strangers have names in its domain.
+    pub of_strangers: bool,
+}
+
+impl Route {
+    /// Its names belong to one owner and may have inside addresses. So they may also be aliases of names inside.
+    pub fn is_trusted(&self) -> bool {
+        !self.of_strangers && !self.trust.networks.is_empty()
+    }
 }
 
 /// Which types of a local name below a public domain are answered here.

@@ -176,23 +176,26 @@ fn content_id(servers: &[Endpoint], trust: Option<&RouteTrust>) -> u64 {
 
 /// The zones that no public name may be an alias into. Routes with the same servers are one party.
 fn inside_zones(ingredients: &Ingredients) -> Vec<InsideZone> {
-    let mut parties: Vec<(&[Endpoint], usize)> = Vec::new();
+    let mut parties: Vec<((&[Endpoint], bool), usize)> = Vec::new();
     let mut own = 0;
-    let mut zones = Vec::new();
+    let (mut zones, mut trusted) = (Vec::new(), Vec::new());
     for route in &ingredients.routes {
-        let same = |(servers, _): &&(&[Endpoint], usize)| *servers == route.servers;
+        let key = (route.servers.as_slice(), route.is_trusted());
         // In a domain that is answered here only, no server gives aliases that could lead to another domain.
-        let known = if route.servers.is_empty() { None } else { parties.iter().find(same) };
+        let known =
+            if route.servers.is_empty() { None } else { parties.iter().find(|(other, _)| *other == key) };
         let party = known.map_or(own, |(_, party)| *party);
         if party == own {
             own += 1;
-            parties.extend((!route.servers.is_empty()).then_some((route.servers.as_slice(), party)));
+            parties.extend((!route.servers.is_empty()).then_some((key, party)));
         }
         let (domain, origin) = (route.trust.domain.clone(), route.trust.origin.clone());
-        zones.push(InsideZone { domain, scope: ZoneScope::Subtree, party, origin });
+        let zone = InsideZone { domain, scope: ZoneScope::Subtree, party, origin };
+        trusted.extend((key.1 || route.servers.is_empty()).then(|| zone.clone()));
+        zones.push(zone);
     }
-    // A local name below a route is of the route's party: the route's own names may be aliases of it.
-    let routes = InsideZones::new(zones.clone());
+    // A local name below a trusted route is of the route's party: the route's own names may be aliases of it.
+    let routes = InsideZones::new(trusted);
     let party_of = |name: &Name, own: usize| routes.find(name.as_ref()).map_or(own, |route| route.party);
     for local in &ingredients.locals {
         let scope = if local.wildcard { ZoneScope::Below } else { ZoneScope::Exact };

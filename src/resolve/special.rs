@@ -1,6 +1,6 @@
 //! Names that have an answer everywhere the same, and are never asked for outside.
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::net::{Ipv4Addr, Ipv6Addr};
 
 use ipnet::IpNet;
 
@@ -121,7 +121,7 @@ impl SpecialNames {
     }
 
     fn reverse(&self, question: &Question, rcode: impl Fn() -> Rcode) -> Option<LocalAnswer> {
-        let net = reversed_net(question.name())?;
+        let net = dns::reversed_net(question.name())?;
         if !self.locally_served.iter().any(|served| served.contains(&net)) {
             return None;
         }
@@ -161,7 +161,7 @@ fn loopback_pointer(question: &Question) -> Option<LocalAnswer> {
     if question.rtype != RecordType::PTR {
         return None;
     }
-    let net = reversed_net(question.name())?;
+    let net = dns::reversed_net(question.name())?;
     let is_loopback = net.prefix_len() == net.max_prefix_len() && net.addr().is_loopback();
     let localhost = Name::from_text("localhost").ok().filter(|_| is_loopback)?;
     Some(LocalAnswer::pointers(question, &[localhost]))
@@ -203,44 +203,6 @@ fn single_label(question: &Question, rcode: impl Fn() -> Rcode) -> Option<LocalA
 
 fn denied(rcode: Rcode, question: &Question, zone: NameRef<'_>, why: String) -> LocalAnswer {
     LocalAnswer::negative(rcode, question, zone, NEGATIVE_TTL).with_error(Ede::new(EdeCode::BLOCKED, why))
-}
-
-/// The network a name of `in-addr.arpa` or `ip6.arpa` is about: as many bits as it has labels.
-pub(super) fn reversed_net(name: NameRef<'_>) -> Option<IpNet> {
-    let labels: Vec<&[u8]> = name.labels().collect();
-    let (arpa, rest) = labels.split_last()?;
-    let (family, rest) = rest.split_last()?;
-    if !arpa.eq_ignore_ascii_case(b"arpa") {
-        return None;
-    }
-    if family.eq_ignore_ascii_case(b"in-addr") {
-        let octets: Vec<u8> = rest.iter().rev().map_while(|label| decimal_octet(label)).take(4).collect();
-        let bits = octets.iter().fold(0u32, |bits, octet| bits << 8 | u32::from(*octet));
-        let length = u8::try_from(octets.len() * 8).ok().filter(|length| *length > 0)?;
-        return IpNet::new(IpAddr::from(Ipv4Addr::from(bits << (32 - u32::from(length)))), length).ok();
-    }
-    if family.eq_ignore_ascii_case(b"ip6") {
-        let nibbles: Vec<u8> = rest.iter().rev().map_while(|label| hex_digit(label)).take(32).collect();
-        let bits = nibbles.iter().fold(0u128, |bits, nibble| bits << 4 | u128::from(*nibble));
-        let length = u8::try_from(nibbles.len() * 4).ok().filter(|length| *length > 0)?;
-        return IpNet::new(IpAddr::from(Ipv6Addr::from(bits << (128 - u32::from(length)))), length).ok();
-    }
-    None
-}
-
-fn decimal_octet(label: &[u8]) -> Option<u8> {
-    std::str::from_utf8(label)
-        .ok()
-        .filter(|text| text.bytes().all(|byte| byte.is_ascii_digit()))?
-        .parse()
-        .ok()
-}
-
-fn hex_digit(label: &[u8]) -> Option<u8> {
-    match label {
-        [digit] => char::from(*digit).to_digit(16).and_then(|digit| u8::try_from(digit).ok()),
-        _ => None,
-    }
 }
 
 #[cfg(test)]

@@ -55,7 +55,7 @@ impl Exchanger {
             return then(Err(ExchangeError::NoServer));
         };
         let asked = server.write_case(&ask.question);
-        let edns = self.wants_edns(server, &ask);
+        let edns = self.wants_edns(server);
         let (sent, asked_at) = self.times();
         let early = Box::new(Early {
             exchanger: Rc::downgrade(self),

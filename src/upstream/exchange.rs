@@ -152,7 +152,9 @@ impl Exchanger {
         let (now, millis) = self.times();
         link.counts.note(&outcome, now.duration_since(begun));
         match &outcome {
-            Err(ExchangeError::Timeout) if server.is_up() => self.suspect(server, ask, asked_at),
+            Err(ExchangeError::Timeout | ExchangeError::Loop(_)) if server.is_up() => {
+                self.suspect(server, ask, asked_at)
+            }
             Err(error) if error.is_about_server() => self.note_failure(server, error, millis, asked_at),
             // It was not asked.
             Err(ExchangeError::Overload) => {}
@@ -175,7 +177,7 @@ impl Exchanger {
             Some(Head { asked, sent, asked_at, edns, start, .. }) => {
                 (asked, sent, asked_at, edns, Some(start))
             }
-            None => (server.write_case(&ask.question), begun, now, self.wants_edns(server, ask), None),
+            None => (server.write_case(&ask.question), begun, now, self.wants_edns(server), None),
         };
         let dialogue = Dialogue { link, server, ask, asked, begun, timeout, asked_at };
         let edns = Edns::of(server, edns);
@@ -186,7 +188,7 @@ impl Exchanger {
             server.leads_elsewhere();
         }
         if is_answer && edns.first && !heard.edns && server.edns.doubt() {
-            self.try_edns(server, *ask);
+            self.try_edns(server);
         }
         if in_vain && heard.edns {
             server.edns.forget();

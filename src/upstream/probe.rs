@@ -123,21 +123,24 @@ impl Exchanger {
         }
     }
 
-    /// Whether `server` is asked with EDNS. If EDNS is off and a trial is due, `ask` is also sent with EDNS.
-    pub(super) fn wants_edns(self: &Rc<Self>, server: &Arc<ServerState>, ask: &Ask) -> bool {
+    /// Whether `server` is asked with EDNS. If EDNS is off and a trial is due, the trial begins.
+    pub(super) fn wants_edns(self: &Rc<Self>, server: &Arc<ServerState>) -> bool {
         if !server.edns.is_off() {
             return true;
         }
         let (_, now) = self.times();
         if server.edns.take_retry(now) {
-            self.try_edns(server, *ask);
+            self.try_edns(server);
         }
         false
     }
 
-    /// Sends `ask` with EDNS as a trial, in addition to the query that the client waits for.
-    pub(super) fn try_edns(self: &Rc<Self>, server: &Arc<ServerState>, ask: Ask) {
+    /// Asks for the root's name servers with EDNS as a trial, in addition to the query that the client waits for. Whoever is
+    /// authoritative for the client's name has no say in it.
+    pub(super) fn try_edns(self: &Rc<Self>, server: &Arc<ServerState>) {
         let (exchanger, server) = (Rc::clone(self), Arc::clone(server));
+        let question = Question::new(NameRef::ROOT, RecordType::NS);
+        let ask = Ask { question, dnssec_ok: false, checking_disabled: false };
         tokio::task::spawn_local(async move {
             let (begun, asked_at) = exchanger.times();
             let link = exchanger.link(&server, begun);

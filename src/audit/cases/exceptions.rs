@@ -274,7 +274,23 @@ fn kept_aliases() -> Vec<Case> {
         Case::new(Group::Exceptions, "N04", "an alias to an exempt name that has nothing of that type")
             .reply(move |asked| asked.nodata().answer([Record::cname(inside)]))
             .forbid_names([inside])
+            .expect(Expect::Negative(code::NOERROR)),
+        Case::new(Group::Exceptions, "N04", "an alias to an exempt name that does not exist")
+            .reply(move |asked| asked.nxdomain().answer([Record::cname(inside)]))
+            .forbid_names([inside])
+            .expect(Expect::Negative(code::NXDOMAIN)),
+        Case::new(Group::Exceptions, "N04", "an alias to an exempt name, and nothing else")
+            .answers([Record::cname(inside)])
+            .forbid_names([inside])
             .blocked(),
+        Case::new(Group::Exceptions, "N04", "a name server behind an alias to an exempt name")
+            .ask(code::NS)
+            .answers([
+                Record::cname(inside),
+                Record::new(code::NS, name("ns.rebind-audit.example")).owned_by(inside),
+            ])
+            .forbid_names([inside])
+            .expect(Expect::Negative(code::NOERROR)),
         subtree("rebind-audit.example", "www.rebind-audit.example"),
         subtree("exempt.rebind-audit.example", "www.exempt.rebind-audit.example"),
         Case::new(Group::Exceptions, "N05", "a DNAME to a domain above an exempt one, asked for as such")

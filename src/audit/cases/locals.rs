@@ -121,6 +121,18 @@ pub(super) fn own_names() -> Vec<Case> {
         outside("none: the upstream does not know the name")
             .reply(|asked| asked.nxdomain().authority([]))
             .expect(nodata()),
+        outside("a record behind an alias, which a cache would keep for the name itself")
+            .answers([
+                Record::cname("cdn.rebind-audit.example"),
+                token().owned_by("cdn.rebind-audit.example"),
+            ])
+            .forbid_names(["cdn.rebind-audit.example"])
+            .leaves([token()]),
+        outside("an alias, asked for as such")
+            .ask(code::CNAME)
+            .answers([Record::cname("cdn.rebind-audit.example")])
+            .forbid_names(["cdn.rebind-audit.example"])
+            .expect(nodata()),
         outside("an alias to localhost")
             .answers([Record::cname("localhost"), token().owned_by("localhost")])
             .forbid_names(["localhost"])
