@@ -101,7 +101,8 @@ impl Daemon {
         if !restart.is_empty() {
             tracing::warn!(keys = restart.join(", "), "these keys take effect with a restart only");
         }
-        if built.config.log.level != self.file_level {
+        let level_changed = built.config.log.level != self.file_level;
+        if level_changed {
             self.file_level = built.config.log.level;
             self.level.set_level(self.file_level);
         }
@@ -111,7 +112,7 @@ impl Daemon {
             self.environment.system = system.endpoints;
         }
         let changes = difference(&self.ingredients, &built.ingredients);
-        if changes.is_none() && !say_unchanged {
+        if changes.is_none() && !say_unchanged && !level_changed {
             return Ok(Reloaded { changes, warnings: built.warnings, restart });
         }
         // Even where nothing changed that is counted, the origins in explanations may have moved: build anew.
@@ -122,6 +123,9 @@ impl Daemon {
         drop(before);
         match &changes {
             Some(changes) => tracing::info!(name: "reloaded", generation, cause, "reloaded: {changes}"),
+            None if level_changed => {
+                tracing::info!(name: "reloaded", generation, cause, "reloaded: only the log level changed");
+            }
             None => tracing::info!(name: "reloaded", generation, cause, "reloaded: nothing changed"),
         }
         Ok(Reloaded { changes, warnings: built.warnings, restart })
