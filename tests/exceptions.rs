@@ -695,6 +695,37 @@ fn a_route_of_strangers_has_no_aliases_into_a_trusted_one() {
     daemon.ask("www.corp.example", A).assert_addresses(&["10.1.2.3"]);
 }
 
+/// A cache in front keeps each record of an answer by its own name: a public name at the end of a route's chain would have the
+/// route's address for everybody there.
+#[test]
+fn a_public_name_behind_a_route_s_alias_is_not_shown_with_an_inside_address() {
+    over_both(|ask| {
+        let end = "host.cdn.example";
+        let inner = Zone::new()
+            .answers("inside.corp.example", [Record::cname(end), address("10.1.2.3").owned_by(end)])
+            .answers(
+                "mixed.corp.example",
+                [Record::cname(end), address("10.1.2.3").owned_by(end), address("192.168.1.1").owned_by(end)],
+            )
+            .answers("public.corp.example", [Record::cname(end), address("1.1.1.1").owned_by(end)])
+            .answers(
+                "own.corp.example",
+                [Record::cname("nas.corp.example"), address("10.1.2.3").owned_by("nas.corp.example")],
+            );
+        let stage = split(Zone::new(), inner, &["corp.example"]);
+        for (name, addresses, aliases) in [
+            ("inside.corp.example", "10.1.2.3", &[][..]),
+            ("mixed.corp.example", "10.1.2.3", &[]),
+            ("public.corp.example", "1.1.1.1", &["host.cdn.example."]),
+            ("own.corp.example", "10.1.2.3", &["nas.corp.example."]),
+        ] {
+            let reply = ask(&stage.daemon, name, A);
+            reply.assert_addresses(&[addresses]);
+            assert_eq!(reply.aliases(), aliases, "{name} {reply:?}");
+        }
+    });
+}
+
 /// N05: a cache that keeps the DNAME finds by itself what lies below its target, so no client may see one above a name that
 /// means something here.
 #[test]

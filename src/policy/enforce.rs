@@ -125,12 +125,12 @@ impl Judgement {
 
 /// Judges an upstream's reply and makes the client's of it. The only way from the one to the other.
 pub fn enforce(policy: &Policy, circumstances: &Circumstances<'_>, response: &UpstreamResponse) -> Judgement {
-    let Evaluation { verdict, validity, records } = evaluate(policy, circumstances, response.message());
-    let question = circumstances.question;
+    let evaluation = evaluate(policy, circumstances, response.message());
+    let (question, verdict) = (circumstances.question, &evaluation.verdict);
     let mut is_ours = false;
-    let is_removed = verdict.has(&Action::Removed);
-    let client_response = if is_removed || verdict.has(&Action::Hidden) {
-        let message = remaining(question, response.message(), &verdict, &records).unwrap_or_else(|| {
+    let is_removed = verdict.has_removed();
+    let client_response = if is_removed || evaluation.hides_chain {
+        let message = remaining(question, response.message(), &evaluation).unwrap_or_else(|| {
             is_ours = is_removed;
             match is_removed {
                 true => block_reply(policy, question, verdict.category),
@@ -138,33 +138,29 @@ pub fn enforce(policy: &Policy, circumstances: &Circumstances<'_>, response: &Up
                 false => negative(response.rcode(), question, least_ttl(response.message())),
             }
         });
-        let removal = || -> Arc<[Ede]> { Arc::new([explain_removal(question, &verdict)]) };
+        let removal = || -> Arc<[Ede]> { Arc::new([explain_removal(question, verdict)]) };
         let errors = if is_removed { Some(removal()) } else { response.shared_errors() };
         ClientResponse { message: Arc::new(message), errors }
     } else {
         ClientResponse { message: response.shared_message(), errors: response.shared_errors() }
     };
+    let Evaluation { verdict, validity, .. } = evaluation;
     let verdict = (!verdict.findings.is_empty()).then(|| Arc::new(verdict));
     Judgement { response: client_response, verdict, validity, is_ours }
 }
 
 /// The reply without what was found; `None` if nothing of the asked type is left.
-fn remaining(
-    question: &Question,
-    message: &Message,
-    verdict: &Verdict,
-    records: &[usize],
-) -> Option<Message> {
+fn remaining(question: &Question, message: &Message, evaluation: &Evaluation) -> Option<Message> {
     let mut builder = MessageBuilder::new(question, message.rcode);
     let mut kept = 0;
     // A client may not keep an answer longer than the aliases that led to it.
-    let hidden = verdict.has(&Action::Hidden).then(|| least_ttl(message));
+    let hidden = evaluation.hides_chain.then(|| least_ttl(message));
     for (index, record) in message.records().enumerate() {
         // The proofs in the authority section were about the answer as it was.
         if record.section == Section::Authority {
             break;
         }
-        match surviving_rdata(index, &record, verdict, records) {
+        match surviving_rdata(index, &record, evaluation) {
             // What an alias leads to goes with it.
             None if record.rtype.is_alias() => return None,
             None => {}
@@ -186,12 +182,8 @@ fn remaining(
 }
 
 /// The record's RDATA without the addresses that were found; `None` if the record has to go.
-fn surviving_rdata(
-    index: usize,
-    record: &Record<'_>,
-    verdict: &Verdict,
-    records: &[usize],
-) -> Option<Vec<u8>> {
+fn surviving_rdata(index: usize, record: &Record<'_>, evaluation: &Evaluation) -> Option<Vec<u8>> {
+    let Evaluation { verdict, records, .. } = evaluation;
     let mut hints: HashSet<IpAddr, RandomState> = HashSet::default();
     // Findings stand in the order of their records.
     let start = records.partition_point(|at| *at < index);

@@ -70,6 +70,8 @@ pub(super) struct Evaluation {
     pub(super) validity: Validity,
     /// For each finding the number of the record it stands in.
     pub(super) records: Vec<usize>,
+    /// The answer is given under the name that was asked, without the aliases that led to it.
+    pub(super) hides_chain: bool,
 }
 
 impl Policy {
@@ -112,6 +114,7 @@ pub(super) fn evaluate(policy: &Policy, circumstances: &Circumstances<'_>, messa
             verdict: Verdict::default(),
             validity: Validity { any_client: true, until: None },
             records: Vec::new(),
+            hides_chain: false,
         },
     };
     for (index, record) in message.records().enumerate() {
@@ -266,6 +269,10 @@ impl<'a> Evaluator<'a> {
         if let Some(trust) = self.circumstances.trust
             && networks_cover(&trust.networks, address, range)
         {
+            // A cache that kept the chain would give the address to whoever asks for others' names in it.
+            let is_others = |target: &NameRef<'_>| self.policy.zones.find(*target).is_none();
+            self.evaluation.hides_chain |=
+                self.policy.mode == Mode::Enforce && self.targets.iter().any(is_others);
             return Action::Allowed(trust.origin.clone());
         }
         // Behind a public server, the owner of an alias's target controls the answer. So each name of the chain needs an
@@ -300,6 +307,7 @@ impl<'a> Evaluator<'a> {
             (Action::Removed | Action::Hidden, Mode::Monitor) => Action::Monitored(Origin::BuiltIn),
             (action, _) => action,
         };
+        self.evaluation.hides_chain |= action == Action::Hidden;
         self.evaluation.verdict.findings.push(Finding { carrier, subject, action });
         self.evaluation.records.push(index);
     }

@@ -93,9 +93,9 @@ pub enum Action {
 }
 
 impl Verdict {
-    /// Whether `action` was taken on a finding.
-    pub(super) fn has(&self, action: &Action) -> bool {
-        self.findings.iter().any(|finding| finding.action == *action)
+    /// Whether a finding was removed.
+    pub(super) fn has_removed(&self) -> bool {
+        self.findings.iter().any(|finding| finding.action == Action::Removed)
     }
 
     /// The findings that were removed or are to be reported.

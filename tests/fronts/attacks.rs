@@ -1,166 +1,402 @@
-//! The answers of an attacker's name server, and the questions that take advantage of them.
+//! The attacks: what an attacker's zone holds, what a page asks for first, and what it asks for then.
+//!
+//! In all of it `@` is the apex of a zone that no other attack and no other run has: RUN.ATTACK.evil.example.
 
 #![allow(unreachable_pub)]
 
-use stubborn::audit::cases::Action;
-use stubborn::audit::wire::{self, Record, code, name};
+use stubborn::audit::wire::{TTL, code};
 
-use crate::support_more::Call;
+/// How stubborn is set up: each way in which a name may lead inside.
+pub const CONFIG: &str = r#"
+[[exception]]
+domain = "nas.example.org"
+networks = ["192.168.1.0/24"]
 
-/// Questions whose answers a resolver may keep, and questions that it might answer from these.
+[[exception]]
+domain = "ex.example.org"
+exact = true
+
+[[exception]]
+preset = "plex"
+
+[[local]]
+name = "printer.example.net"
+addresses = ["192.168.1.30"]
+
+[[local]]
+name = "*.dev.example.net"
+addresses = ["127.0.0.1"]
+"#;
+
+/// The domains that may lead inside by that, each with what is below it, and those that do so by themselves.
+pub const INSIDE: &[&str] = &[
+    "nas.example.org",
+    "ex.example.org",
+    "plex.direct",
+    "printer.example.net",
+    "dev.example.net",
+    "corp.example.com",
+    "lan",
+    "localhost",
+    "localdomain",
+    "local",
+    "internal",
+    "home.arpa",
+];
+
+/// The domains that a route of their own has, in the configuration of every test here.
+pub const ROUTES: &[&str] = &["corp.example.com", "lan"];
+
+/// A name of the plex preset.
+const PLEX: &str = "192-168-1-50.0123456789abcdef.plex.direct";
+
+/// What honest name servers say.
+pub const HONEST: &[&str] = &[
+    "www.example.org A 9.9.9.9",
+    "www.example.org AAAA 2620:fe::9",
+    "nas.example.org A 192.168.1.20",
+    "nas.example.org AAAA 2620:fe::20",
+    "ex.example.org A 192.168.1.22",
+    "ex.example.org AAAA 2620:fe::22",
+    "deep.nas.example.org A 192.168.1.21",
+    "deep.nas.example.org AAAA 2620:fe::21",
+    "192-168-1-50.0123456789abcdef.plex.direct A 192.168.1.50",
+    "192-168-1-50.0123456789abcdef.plex.direct AAAA 2620:fe::50",
+    "www.direct A 9.9.9.9",
+    "www.example.net A 9.9.9.9",
+    "www.example.net AAAA 2620:fe::9",
+    // What the public says of the names that it does not decide on.
+    "printer.example.net AAAA 2620:fe::30",
+    "x.dev.example.net AAAA 2620:fe::31",
+    "www.example.com A 9.9.9.9",
+    "www.example.com AAAA 2620:fe::9",
+    "host.corp.example.com A 10.0.0.7",
+    "host.corp.example.com AAAA 2620:fe::7",
+    "router.lan A 10.0.0.1",
+    "router.lan AAAA 2620:fe::1",
+    "www.example.edu A 9.9.9.9",
+    "www.example.edu AAAA 2620:fe::9",
+    "pub.example A 9.9.9.9",
+    "pub.example AAAA 2620:fe::9",
+    "www.honest.example A 1.1.1.1",
+    "www.honest.example AAAA 2606:4700:4700::1111",
+    "www.honest.example HTTPS 1 .",
+    "alias.honest.example CNAME alias2.honest.example",
+    "alias2.honest.example CNAME www.cdn.example",
+    "k.honest.example DNAME cdn.example",
+    "www.cdn.example A 9.9.9.10",
+    "www.cdn.example AAAA 2620:fe::10",
+    "mail.honest.example MX 10 www.honest.example",
+    "_x._tcp.honest.example SRV 443 www.honest.example",
+];
+
+/// What has to be answered through each front, before the attacks and after them: name, type and addresses; where the name is
+/// asked for another type, that there are records of it.
+pub const KEPT: &[(&str, &str, &[&str])] = &[
+    ("www.honest.example", "A", &["1.1.1.1"]),
+    ("www.honest.example", "AAAA", &["2606:4700:4700::1111"]),
+    ("www.honest.example", "HTTPS", &[]),
+    ("mail.honest.example", "MX", &[]),
+    ("_x._tcp.honest.example", "SRV", &[]),
+    ("alias.honest.example", "A", &["9.9.9.10"]),
+    ("alias.honest.example", "AAAA", &["2620:fe::10"]),
+    ("alias.honest.example", "CNAME", &[]),
+    ("www.k.honest.example", "A", &["9.9.9.10"]),
+    ("www.k.honest.example", "AAAA", &["2620:fe::10"]),
+    ("nas.example.org", "A", &["192.168.1.20"]),
+    ("nas.example.org", "AAAA", &["2620:fe::20"]),
+    ("deep.nas.example.org", "A", &["192.168.1.21"]),
+    ("ex.example.org", "A", &["192.168.1.22"]),
+    (PLEX, "A", &["192.168.1.50"]),
+    ("printer.example.net", "A", &["192.168.1.30"]),
+    ("x.dev.example.net", "A", &["127.0.0.1"]),
+    ("host.corp.example.com", "A", &["10.0.0.7"]),
+    ("router.lan", "A", &["10.0.0.1"]),
+    ("www.example.org", "A", &["9.9.9.9"]),
+    ("www.example.net", "A", &["9.9.9.9"]),
+    ("www.example.com", "A", &["9.9.9.9"]),
+];
+
+/// A reply in so many words, whatever type is asked for.
+pub struct Said {
+    pub name: &'static str,
+    pub rcode: u16,
+    pub answer: &'static [&'static str],
+    pub authority: &'static [&'static str],
+    pub additional: &'static [&'static str],
+}
+
+/// An attack.
 pub struct Attack {
-    pub title: &'static str,
-    pub bait: &'static [(&'static str, u16)],
-    pub hook: &'static [(&'static str, u16)],
+    /// A label of its own.
+    pub id: &'static str,
+    /// What the attacker's zone holds.
+    pub zone: &'static [&'static str],
+    /// Replies that no zone gives.
+    pub said: &'static [Said],
+    /// Names that are asked for first, so that caches know what was said.
+    pub poison: &'static [&'static str],
+    /// Types these are asked for, besides those that all are.
+    pub types: &'static [&'static str],
+    /// Names that are asked for then.
+    pub victims: &'static [&'static str],
+    /// The TTL of every record.
+    pub ttl: u32,
 }
 
-const A: u16 = code::A;
-const AAAA: u16 = code::AAAA;
+/// The types that are asked for first, each in a run of its own.
+pub const POISON: &[&str] = &["A", "AAAA", "HTTPS", "ANY", "CNAME", "DNAME", "TXT"];
 
+/// The types victims are asked for, each with DO and without.
+pub const VICTIM: &[&str] = &["A", "AAAA", "ANY"];
+
+const fn attack(
+    id: &'static str,
+    zone: &'static [&'static str],
+    poison: &'static [&'static str],
+    victims: &'static [&'static str],
+) -> Attack {
+    Attack { id, zone, said: &[], poison, types: &[], victims, ttl: TTL }
+}
+
+const fn said(
+    id: &'static str,
+    said: &'static [Said],
+    poison: &'static [&'static str],
+    victims: &'static [&'static str],
+) -> Attack {
+    Attack { id, zone: &[], said, poison, types: &[], victims, ttl: TTL }
+}
+
+/// A service's record.
+const fn service(id: &'static str, zone: &'static [&'static str], names: &'static [&'static str]) -> Attack {
+    Attack { types: &["HTTPS", "SVCB", "SRV"], ..attack(id, zone, names, names) }
+}
+
+const fn answer(name: &'static str, answer: &'static [&'static str]) -> Said {
+    Said { name, rcode: code::NOERROR, answer, authority: &[], additional: &[] }
+}
+
+/// All of them.
 pub const ATTACKS: &[Attack] = &[
+    // A DNAME, from which whoever keeps it makes answers by itself.
+    attack(
+        "dname-root",
+        &["k.@ DNAME ."],
+        &["pub.example.k.@", "k.@"],
+        &[
+            "localhost.k.@",
+            "nas.example.org.k.@",
+            "192-168-1-50.0123456789abcdef.plex.direct.k.@",
+            "printer.example.net.k.@",
+            "x.dev.example.net.k.@",
+            "host.corp.example.com.k.@",
+            "router.lan.k.@",
+        ],
+    ),
+    attack("dname-tld", &["k.@ DNAME org"], &["www.example.k.@"], &["nas.example.k.@"]),
+    attack(
+        "dname-exempt",
+        &["k.@ DNAME example.org"],
+        &["www.k.@", "k.@"],
+        &["nas.k.@", "deep.nas.k.@", "ex.k.@"],
+    ),
+    attack("dname-exempt-itself", &["k.@ DNAME nas.example.org"], &["deep.k.@", "k.@"], &["deep.k.@"]),
+    attack("dname-plex", &["k.@ DNAME direct"], &["www.k.@"], &["192-168-1-50.0123456789abcdef.plex.k.@"]),
+    attack(
+        "dname-plex-itself",
+        &["k.@ DNAME plex.direct"],
+        &["192-168-1-50.0123456789abcdef.k.@", "k.@"],
+        &["192-168-1-50.0123456789abcdef.k.@"],
+    ),
+    attack("dname-local", &["k.@ DNAME example.net"], &["www.k.@"], &["printer.k.@", "x.dev.k.@"]),
+    attack("dname-local-itself", &["k.@ DNAME dev.example.net"], &["x.k.@", "k.@"], &["x.k.@", "y.k.@"]),
+    attack("dname-route", &["k.@ DNAME example.com"], &["www.k.@"], &["host.corp.k.@"]),
+    attack("dname-route-itself", &["k.@ DNAME corp.example.com"], &["host.k.@", "k.@"], &["host.k.@"]),
+    attack("dname-lan", &["k.@ DNAME lan"], &["router.k.@", "k.@"], &["router.k.@"]),
+    attack("dname-localhost", &["k.@ DNAME localhost"], &["a.k.@", "k.@"], &["a.k.@", "b.k.@"]),
+    attack("dname-apex", &["@ DNAME example.org"], &["www.@", "@"], &["nas.@"]),
+    attack(
+        "dname-second",
+        &["www.@ CNAME www.k.@", "k.@ DNAME example.org"],
+        &["www.@"],
+        &["nas.k.@", "www.@"],
+    ),
+    attack(
+        "dname-honest-first",
+        &["k.@ DNAME m.@", "x.m.@ CNAME nas.example.org", "www.m.@ A 9.9.9.9", "m.@ A 9.9.9.9"],
+        &["www.k.@", "x.k.@", "x.m.@"],
+        &["x.k.@", "x.m.@", "www.x.k.@"],
+    ),
+    attack("dname-twice", &["j.@ DNAME k.@", "k.@ DNAME example.org"], &["www.j.@"], &["nas.j.@", "nas.k.@"]),
+    Attack { ttl: 0, ..attack("dname-ttl-0", &["k.@ DNAME example.org"], &["www.k.@"], &["nas.k.@"]) },
+    said(
+        "dname-disagrees",
+        &[answer(
+            "www.k.@",
+            &["k.@ DNAME example.org", "www.k.@ CNAME www.cdn.example", "www.cdn.example A 9.9.9.10"],
+        )],
+        &["www.k.@"],
+        &["nas.k.@", "www.k.@"],
+    ),
+    said(
+        "dname-disagrees-root",
+        &[answer(
+            "localhost.k.@",
+            &["k.@ DNAME .", "localhost.k.@ CNAME www.cdn.example", "www.cdn.example A 9.9.9.10"],
+        )],
+        &["localhost.k.@"],
+        &["localhost.k.@", "router.lan.k.@"],
+    ),
+    said(
+        "dname-alone",
+        &[answer("www.k.@", &["k.@ DNAME example.org", "www.example.org A 9.9.9.9"])],
+        &["www.k.@"],
+        &["nas.k.@"],
+    ),
+    said(
+        "dname-with-address",
+        &[answer("www.k.@", &["k.@ DNAME example.org", "www.k.@ A 9.9.9.9", "www.k.@ AAAA 2620:fe::9"])],
+        &["www.k.@"],
+        &["nas.k.@"],
+    ),
+    said(
+        "dname-elsewhere",
+        &[Said {
+            authority: &["k.@ DNAME example.org", "@ NS ns.k.@"],
+            additional: &["k.@ DNAME example.org", "nas.k.@ CNAME nas.example.org", "ns.k.@ A 192.168.1.1"],
+            ..answer("www.k.@", &["www.k.@ A 9.9.9.9", "www.k.@ AAAA 2620:fe::9"])
+        }],
+        &["www.k.@"],
+        &["nas.k.@", "ns.k.@"],
+    ),
+    // An alias, which whoever keeps it follows for other types by itself.
+    attack(
+        "cname-exempt",
+        &["c.@ CNAME nas.example.org", "d.@ CNAME ex.example.org"],
+        &["c.@", "d.@"],
+        &["c.@", "d.@"],
+    ),
+    attack(
+        "cname-exempt-chain",
+        &["c.@ CNAME d.@", "d.@ CNAME e.@", "e.@ CNAME nas.example.org"],
+        &["c.@", "d.@"],
+        &["c.@", "d.@", "e.@"],
+    ),
     Attack {
-        title: "a DNAME to the root",
-        bait: &[("pub.example.root.evil.example", A), ("root.evil.example", code::DNAME)],
-        hook: &[("localhost.root.evil.example", A), ("x.localhost.root.evil.example", AAAA)],
+        types: &["DNSKEY", "DS", "MX", "NAPTR", "NS", "NSEC", "PTR", "RRSIG", "SOA", "SRV", "SVCB", "URI"],
+        ..attack(
+            "cname-other-types",
+            &["c.@ CNAME NAS.Example.ORG", "k.@ DNAME EXAMPLE.org"],
+            &["c.@", "www.k.@", "k.@"],
+            &["c.@", "nas.k.@"],
+        )
     },
-    Attack {
-        title: "a DNAME to a top-level domain",
-        bait: &[("www.tld.evil.example", A)],
-        hook: &[("192-168-1-20.0123456789abcdef0123456789abcdef.plex.tld.evil.example", A)],
-    },
-    Attack {
-        title: "a DNAME to a preset's domain",
-        bait: &[("www.plex.evil.example", A), ("plex.evil.example", code::DNAME)],
-        hook: &[("192-168-1-20.0123456789abcdef0123456789abcdef.plex.evil.example", A)],
-    },
-    Attack {
-        title: "a DNAME above an exempt name",
-        bait: &[("www.exempt.evil.example", A), ("www.exempt.evil.example", AAAA)],
-        hook: &[("nas.exempt.evil.example", A)],
-    },
-    Attack {
-        title: "a DNAME above a local name",
-        bait: &[("www.local.evil.example", A), ("www.local.evil.example", code::HTTPS)],
-        hook: &[("a.local.evil.example", A)],
-    },
-    Attack {
-        title: "a DNAME to a route",
-        bait: &[("www.route.evil.example", A)],
-        hook: &[("host.route.evil.example", A)],
-    },
-    Attack {
-        title: "a DNAME that its CNAME disagrees with",
-        bait: &[("www.odd.evil.example", A), ("odd.evil.example", code::DNAME)],
-        hook: &[("nas.odd.evil.example", A), ("nas.odd.evil.example", AAAA)],
-    },
-    Attack {
-        title: "an alias to an exempt name that has a public address too",
-        bait: &[("alias.evil.example", AAAA), ("alias.evil.example", code::CNAME)],
-        hook: &[("alias.evil.example", A)],
-    },
-    Attack {
-        title: "an alias to an exempt name that has no such record",
-        bait: &[("alias.evil.example", code::TXT)],
-        hook: &[("alias.evil.example", A)],
-    },
-    Attack {
-        title: "an alias to a local name",
-        bait: &[("alias-local.evil.example", AAAA), ("alias-local.evil.example", code::TXT)],
-        hook: &[("alias-local.evil.example", A)],
-    },
-    Attack {
-        title: "an alias to a route's name",
-        bait: &[("alias-route.evil.example", AAAA), ("alias-route.evil.example", code::TXT)],
-        hook: &[("alias-route.evil.example", A)],
-    },
-    Attack {
-        title: "a service at an exempt name",
-        bait: &[("service.evil.example", code::HTTPS)],
-        hook: &[("service.evil.example", A)],
-    },
+    attack("cname-apex", &["@ CNAME nas.example.org"], &["@"], &["@"]),
+    attack("cname-plex", &["c.@ CNAME 192-168-1-50.0123456789abcdef.plex.direct"], &["c.@"], &["c.@"]),
+    attack(
+        "cname-local",
+        &["c.@ CNAME printer.example.net", "d.@ CNAME x.dev.example.net"],
+        &["c.@", "d.@"],
+        &["c.@", "d.@"],
+    ),
+    attack(
+        "cname-route",
+        &["c.@ CNAME host.corp.example.com", "d.@ CNAME router.lan"],
+        &["c.@", "d.@"],
+        &["c.@", "d.@"],
+    ),
+    attack(
+        "cname-localhost",
+        &["c.@ CNAME localhost", "d.@ CNAME a.localhost"],
+        &["c.@", "d.@"],
+        &["c.@", "d.@"],
+    ),
+    Attack { ttl: 0, ..attack("cname-ttl-0", &["c.@ CNAME nas.example.org"], &["c.@"], &["c.@"]) },
+    said(
+        "cname-nxdomain",
+        &[Said {
+            rcode: code::NXDOMAIN,
+            authority: &["example.org SOA ns.honest.example"],
+            ..answer("c.@", &["c.@ CNAME nas.example.org"])
+        }],
+        &["c.@"],
+        &["c.@"],
+    ),
+    said("cname-without-end", &[answer("c.@", &["c.@ CNAME nas.example.org"])], &["c.@"], &["c.@"]),
+    said(
+        "cname-with-own-address",
+        &[answer("c.@", &["c.@ CNAME nas.example.org", "c.@ A 9.9.9.9", "c.@ AAAA 2620:fe::9"])],
+        &["c.@"],
+        &["c.@"],
+    ),
+    // What is said of others.
+    said(
+        "bystander",
+        &[Said {
+            additional: &["www.cdn.example A 192.168.1.1", "nas.example.org A 10.0.0.1"],
+            ..answer(
+                "c.@",
+                &["c.@ A 9.9.9.9", "www.cdn.example CNAME nas.example.org", "www.example.org A 192.168.1.1"],
+            )
+        }],
+        &["c.@"],
+        &["www.cdn.example", "www.example.org"],
+    ),
+    // What a trusted name leads to, of which a cache keeps the end by the end's own name.
+    attack(
+        "from-route",
+        &["@.corp.example.com CNAME t.@", "t.@ A 10.0.0.7", "t.@ AAAA fd00::7"],
+        &["@.corp.example.com"],
+        &["t.@"],
+    ),
+    attack(
+        "from-route-dname",
+        &["k.@.corp.example.com DNAME t.@", "x.t.@ A 10.0.0.7", "x.t.@ AAAA fd00::7"],
+        &["x.k.@.corp.example.com"],
+        &["x.t.@"],
+    ),
+    attack(
+        "from-exempt",
+        &["@.nas.example.org CNAME t.@", "t.@ A 192.168.1.7", "t.@ AAAA fd00::7"],
+        &["@.nas.example.org"],
+        &["t.@"],
+    ),
+    attack(
+        "from-local",
+        &["@.dev.example.net CNAME t.@", "t.@ A 127.0.0.1", "t.@ AAAA ::1"],
+        &["@.dev.example.net"],
+        &["t.@"],
+    ),
+    // Services, which lead a client on to other names.
+    service("https-alias", &["s.@ HTTPS 0 nas.example.org", "s.@ SVCB 0 nas.example.org"], &["s.@"]),
+    service("https-service", &["s.@ HTTPS 1 nas.example.org", "s.@ SVCB 1 nas.example.org"], &["s.@"]),
+    service(
+        "https-others",
+        &[
+            "a.@ HTTPS 0 printer.example.net",
+            "b.@ SVCB 0 host.corp.example.com",
+            "c.@ HTTPS 0 localhost",
+            "d.@ HTTPS 0 router.lan",
+            "e.@ SVCB 1 192-168-1-50.0123456789abcdef.plex.direct",
+        ],
+        &["a.@", "b.@", "c.@", "d.@", "e.@"],
+    ),
+    service(
+        "https-by-alias",
+        &["s.@ CNAME t.@", "t.@ HTTPS 0 nas.example.org", "u.@ HTTPS 0 v.@", "v.@ CNAME nas.example.org"],
+        &["s.@", "u.@", "v.@"],
+    ),
+    service(
+        "srv",
+        &[
+            "a.@ SRV 443 nas.example.org",
+            "b.@ SRV 443 printer.example.net",
+            "c.@ SRV 443 host.corp.example.com",
+            "d.@ SRV 443 localhost",
+        ],
+        &["a.@", "b.@", "c.@", "d.@"],
+    ),
+    // What any resolver would have to hold back.
+    attack("address", &["i.@ A 192.168.1.1", "i.@ AAAA fd00::1"], &["i.@"], &["i.@"]),
 ];
-
-pub enum Fate {
-    Kept(&'static [&'static str]),
-}
-
-/// Honest questions, which must be answered.
-pub const HONEST: &[(&str, u16, Fate)] = &[
-    ("www.example", A, Fate::Kept(&["9.9.9.9"])),
-    ("chain.honest.example", A, Fate::Kept(&["9.9.9.9"])),
-    ("www.moved.honest.example", A, Fate::Kept(&["9.9.9.9"])),
-    ("shop.moved.honest.example", AAAA, Fate::Kept(&["2620:fe::fe"])),
-    ("nas.example.org", A, Fate::Kept(&["192.168.1.20"])),
-    ("nas.example.org", AAAA, Fate::Kept(&["2620:fe::fe"])),
-    ("192-168-1-20.0123456789abcdef0123456789abcdef.plex.direct", A, Fate::Kept(&["192.168.1.20"])),
-    ("a.box.example", A, Fate::Kept(&["127.0.0.1"])),
-    ("host.corp.example", A, Fate::Kept(&["10.1.2.3"])),
-];
-
-/// Owner, target.
-const DNAMES: &[(&str, &str)] = &[
-    ("root.evil.example", ""),
-    ("tld.evil.example", "direct"),
-    ("plex.evil.example", "plex.direct"),
-    ("exempt.evil.example", "example.org"),
-    ("local.evil.example", "box.example"),
-    ("route.evil.example", "corp.example"),
-    ("odd.evil.example", "example.org"),
-    ("moved.honest.example", "cdn.example"),
-];
-
-/// Owner, target.
-const CNAMES: &[(&str, &str)] = &[
-    ("alias.evil.example", "nas.example.org"),
-    ("alias-local.evil.example", "a.box.example"),
-    ("alias-route.evil.example", "host.corp.example"),
-    ("chain.honest.example", "cdn.example"),
-];
-
-pub fn is_inside(address: &str) -> bool {
-    ["192.168.", "10.", "127.", "fd", "::1"].iter().any(|start| address.starts_with(start))
-}
-
-/// Every name has a public address of either family, and `nas.example.org` and Plex one at home.
-pub fn answer(call: &Call) -> Vec<Action> {
-    let qname = call.name().to_ascii_lowercase();
-    let qname = qname.trim_end_matches('.');
-    if qname == "service.evil.example" && call.qtype() == code::HTTPS {
-        let alias = wire::svcb(0, &name("nas.example.org"), &[]);
-        return call.answer([Record::new(code::HTTPS, alias)]);
-    }
-    for (owner, target) in DNAMES {
-        if qname == *owner && call.qtype() == code::DNAME {
-            return call.answer([Record::new(code::DNAME, name(target))]);
-        }
-        if let Some(labels) = qname.strip_suffix(&format!(".{owner}")) {
-            let dname = Record::new(code::DNAME, name(if target.is_empty() { "." } else { target }));
-            let end = match *owner {
-                "odd.evil.example" => "www.cdn.example".to_owned(),
-                _ => format!("{labels}.{target}").trim_end_matches('.').to_owned(),
-            };
-            let records = [dname.owned_by(owner), Record::cname(&end)];
-            return call.answer(records.into_iter().chain(address(&end, call.qtype())));
-        }
-    }
-    for (owner, target) in CNAMES {
-        if qname == *owner {
-            let end = address(target, call.qtype()).into_iter().filter(|_| call.qtype() != code::CNAME);
-            return call.answer([Record::cname(target)].into_iter().chain(end));
-        }
-    }
-    match address(qname, call.qtype()) {
-        Some(record) => call.answer([record]),
-        None => call.send(&call.asked().nodata()),
-    }
-}
-
-fn address(owner: &str, qtype: u16) -> Option<Record> {
-    let text = match qtype {
-        A if owner == "nas.example.org" || owner.ends_with(".plex.direct") => "192.168.1.20",
-        A => "9.9.9.9",
-        AAAA => "2620:fe::fe",
-        _ => return None,
-    };
-    Some(Record::address(text.parse().unwrap()).owned_by(owner))
-}

@@ -1,151 +1,195 @@
-//! The resolvers. Each is started so that it forwards everything to the daemon and caches the answers.
+//! The resolvers in front, each started by itself and asking stubborn for everything.
 
 #![allow(unreachable_pub)]
 
+use std::env;
 use std::fs;
 use std::net::SocketAddr;
-use std::path::PathBuf;
-use std::process::{Child, Command, Stdio};
+use std::os::unix::fs::PermissionsExt;
+use std::os::unix::net::UnixDatagram;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::thread;
 
 use tempfile::TempDir;
 
-use crate::support_more::find;
+use crate::server::Server;
+use crate::support_more::upstream::free_address;
+use crate::support_more::{self, DEADLINE};
 
-/// A resolver that only needs a configuration file.
-pub struct Program {
-    pub name: &'static str,
-    /// `{dir}`, `{ip}`, `{port}`, `{to}` and `{to_port}` are filled in.
-    config: &'static str,
-    /// The same.
-    arguments: &'static [&'static str],
-}
-
-pub const BIND: Program = Program {
-    name: "named",
-    config: r#"options {
-    directory "{dir}"; pid-file "{dir}/pid"; session-keyfile "{dir}/session";
-    listen-on port {port} { {ip}; }; listen-on-v6 { none; };
-    forward only; forwarders { {to} port {to_port}; };
-    recursion yes; dnssec-validation no; empty-zones-enable no;
-};
-controls { };
-"#,
-    arguments: &["-g", "-c", "{dir}/config"],
-};
-
-pub const UNBOUND: Program = Program {
-    name: "unbound",
-    config: r#"server:
-    interface: {ip}@{port}
-    username: ""
-    chroot: ""
-    directory: "{dir}"
-    pidfile: "{dir}/pid"
-    use-syslog: no
-    do-not-query-localhost: no
-    module-config: "iterator"
-remote-control:
-    control-enable: no
-forward-zone:
-    name: "."
-    forward-addr: {to}@{to_port}
-"#,
-    arguments: &["-d", "-c", "{dir}/config"],
-};
-
-pub const KNOT_RESOLVER: Program = Program {
-    name: "kresd",
-    config: r#"net.listen('{ip}', {port}, { kind = 'dns' })
-modules.unload('ta_update')
-modules.unload('ta_signal_query')
-modules.unload('priming')
-trust_anchors.remove('.')
-cache.size = 10 * MB
-policy.add(policy.all(policy.FORWARD({'{to}@{to_port}'})))
-"#,
-    arguments: &["-n", "-c", "{dir}/config", "{dir}"],
-};
-
-/// A running resolver; ended when dropped.
+/// A resolver and all it needs.
 pub struct Front {
-    child: Child,
-    _directory: TempDir,
+    server: Server,
+    _directory: Option<TempDir>,
 }
 
-impl Drop for Front {
-    fn drop(&mut self) {
-        let _killed = self.child.kill();
-        let _status = self.child.wait();
+impl Front {
+    pub fn address(&self) -> SocketAddr {
+        self.server.address
     }
 }
 
-impl Program {
-    pub fn start(&self, listen: SocketAddr, forward_to: SocketAddr) -> Front {
-        let directory = TempDir::new().unwrap();
-        let fill = |text: &str| {
-            text.replace("{dir}", &directory.path().display().to_string())
-                .replace("{ip}", &listen.ip().to_string())
-                .replace("{port}", &listen.port().to_string())
-                .replace("{to}", &forward_to.ip().to_string())
-                .replace("{to_port}", &forward_to.port().to_string())
-        };
-        fs::write(directory.path().join("config"), fill(self.config)).unwrap();
-        let mut command = Command::new(find(self.name).unwrap());
-        command.args(self.arguments.iter().map(|argument| fill(argument))).current_dir(directory.path());
-        Front { child: quiet(&mut command), _directory: directory }
+fn configured(text: &str) -> TempDir {
+    let directory = TempDir::new().unwrap();
+    let at = directory.path().display().to_string();
+    fs::write(directory.path().join("conf"), text.replace("{at}", &at)).unwrap();
+    directory
+}
+
+pub fn named(program: &Path, stubborn: SocketAddr) -> Front {
+    let address = free_address();
+    let directory = configured(&format!(
+        "options {{ directory \"{{at}}\"; pid-file none; session-keyfile none; managed-keys-directory \"{{at}}\"; \
+         listen-on port {} {{ 127.0.0.1; }}; listen-on-v6 {{ none; }}; forward only; \
+         forwarders {{ 127.0.0.1 port {}; }}; dnssec-validation no; recursion yes; empty-zones-enable no; \
+         minimal-responses no; max-cache-size 64m; }};\ncontrols {{ }};\n",
+        address.port(),
+        stubborn.port()
+    ));
+    let mut command = Command::new(program);
+    command.args(["-f", "-g", "-n", "1", "-c"]).arg(directory.path().join("conf"));
+    Front { server: Server::start(command, address, "all zones loaded"), _directory: Some(directory) }
+}
+
+pub fn unbound(program: &Path, stubborn: SocketAddr) -> Front {
+    let address = free_address();
+    // Its own answers for names inside are not what this is about.
+    let directory = configured(&format!(
+        "server:\n interface: {}@{}\n num-threads: 1\n username: \"\"\n chroot: \"\"\n directory: \"{{at}}\"\n \
+         pidfile: \"{{at}}/pid\"\n use-syslog: no\n verbosity: 1\n module-config: \"iterator\"\n \
+         do-daemonize: no\n do-not-query-localhost: no\n minimal-responses: no\n unblock-lan-zones: yes\n \
+         insecure-lan-zones: yes\n local-zone: \"localhost.\" nodefault\n\
+         remote-control:\n control-enable: no\n\
+         forward-zone:\n name: \".\"\n forward-addr: {}@{}\n",
+        address.ip(),
+        address.port(),
+        stubborn.ip(),
+        stubborn.port()
+    ));
+    let mut command = Command::new(program);
+    command.arg("-d").arg("-c").arg(directory.path().join("conf"));
+    Front { server: Server::start(command, address, "start of service"), _directory: Some(directory) }
+}
+
+fn kresd(program: &Path, stubborn: SocketAddr, policy: &str) -> Front {
+    let address = free_address();
+    let directory = configured(&format!(
+        "net.listen('{}', {}, {{ kind = 'dns' }})\nmodules.unload('ta_update')\n\
+         modules.unload('ta_signal_query')\nmodules.unload('priming')\ntrust_anchors.remove('.')\n\
+         cache.size = 16 * MB\n\
+         policy.add(policy.all(policy.{policy}({{'{}@{}'}})))\nio.stderr:write('it is ready\\n')\n",
+        address.ip(),
+        address.port(),
+        stubborn.ip(),
+        stubborn.port()
+    ));
+    let mut command = Command::new(program);
+    command.arg("-n").arg("-c").arg(directory.path().join("conf")).arg(directory.path());
+    Front { server: Server::start(command, address, "it is ready"), _directory: Some(directory) }
+}
+
+pub fn kresd_stub(program: &Path, stubborn: SocketAddr) -> Front {
+    kresd(program, stubborn, "STUB")
+}
+
+pub fn kresd_forward(program: &Path, stubborn: SocketAddr) -> Front {
+    kresd(program, stubborn, "FORWARD")
+}
+
+pub fn dnsmasq(program: &Path, stubborn: SocketAddr) -> Front {
+    let address = free_address();
+    let directory = configured(&format!(
+        "port={}\nlisten-address={}\nbind-interfaces\nno-resolv\nno-hosts\nserver={}#{}\nall-servers\n\
+         cache-size=10000\nno-negcache\nuser=root\npid-file={{at}}/pid\nlog-facility=-\n",
+        address.port(),
+        address.ip(),
+        stubborn.ip(),
+        stubborn.port()
+    ));
+    let mut command = Command::new(program);
+    command.arg("-k").arg(format!("--conf-file={}", directory.path().join("conf").display()));
+    Front { server: Server::start(command, address, "started"), _directory: Some(directory) }
+}
+
+pub fn pdns_recursor(program: &Path, stubborn: SocketAddr) -> Front {
+    let address = free_address();
+    let directory = configured(&format!(
+        "local-address={}\nlocal-port={}\nforward-zones-recurse=.={stubborn}\ndont-query=\ndnssec=off\n\
+         threads=1\nhint-file=no\nsecurity-poll-suffix=\nserve-rfc1918=no\nexport-etc-hosts=no\ndaemon=no\n\
+         disable-syslog=yes\nloglevel=6\nsocket-dir={at}\n",
+        address.ip(),
+        address.port(),
+        at = "{at}"
+    ));
+    // It looks for a file of this name.
+    fs::rename(directory.path().join("conf"), directory.path().join("recursor.conf")).unwrap();
+    let mut command = Command::new(program);
+    command.arg(format!("--config-dir={}", directory.path().display()));
+    Front { server: Server::start(command, address, "Enabled multiplexer"), _directory: Some(directory) }
+}
+
+/// The directory that the Debian package was unpacked in. Installed, it would take /etc/resolv.conf over.
+const UNPACKED: &str = "STUBBORN_TEST_RESOLVED";
+
+/// Where a program is; says so if it is not there.
+pub fn find(name: &str) -> Option<PathBuf> {
+    match name {
+        "systemd-resolved" => find_resolved(),
+        _ => support_more::installed(&[name]).then(|| support_more::find(name))?,
     }
 }
 
-fn quiet(command: &mut Command) -> Child {
-    command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap()
-}
-
-/// systemd-resolved, which reads its configuration from /etc and listens on an address of its own: in namespaces only.
-pub mod resolved {
-    use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
-
-    use super::{Command, Front, PathBuf, fs, quiet};
-    use crate::support_more::namespace::etc;
-
-    pub const ADDRESS: SocketAddr = SocketAddr::V4(SocketAddrV4::new(Ipv4Addr::new(127, 0, 0, 53), 53));
-
-    /// The directory that the Debian package was unpacked in. Installed, it would take /etc/resolv.conf over.
-    const UNPACKED: &str = "STUBBORN_TEST_RESOLVED";
-
-    /// Where the program is; says so if it is not there.
-    pub fn program() -> Option<PathBuf> {
-        let unpacked = std::env::var_os(UNPACKED).map_or_else(|| PathBuf::from("/"), PathBuf::from);
-        let places =
-            ["lib/systemd", "usr/lib/systemd"].map(|place| unpacked.join(place).join("systemd-resolved"));
-        let found = places.into_iter().find(|path| path.is_file());
-        if found.is_none() {
-            let test = std::thread::current();
-            eprintln!(
-                "SKIPPED {}: systemd-resolved is not installed: apt-get download systemd-resolved, dpkg-deb -x it into a \
-                 directory, and name that in {UNPACKED}",
-                test.name().unwrap()
-            );
-        }
-        found
-    }
-
-    pub fn start(program: &PathBuf, forward_to: SocketAddr) -> Front {
-        let users = fs::read_to_string("/etc/passwd").unwrap();
-        let groups = fs::read_to_string("/etc/group").unwrap();
-        let directory = etc(None);
-        // The account that it runs as; its package would create it.
-        fs::write(
-            directory.path().join("passwd"),
-            format!("systemd-resolve:x:990:990::/:/usr/sbin/nologin\n{users}"),
-        )
-        .unwrap();
-        fs::write(directory.path().join("group"), format!("systemd-resolve:x:990:\n{groups}")).unwrap();
-        fs::create_dir(directory.path().join("systemd")).unwrap();
-        let config = format!(
-            "[Resolve]\nDNS={forward_to}\nFallbackDNS=\nDomains=~.\nDNSSEC=no\nCache=yes\nLLMNR=no\nMulticastDNS=no\n"
+fn find_resolved() -> Option<PathBuf> {
+    let unpacked = env::var_os(UNPACKED).map(PathBuf::from);
+    let roots = unpacked.into_iter().chain([PathBuf::from("/")]);
+    let mut places = roots.flat_map(|root| [root.join("usr/lib/systemd"), root.join("lib/systemd")]);
+    let found = places.find_map(|place| Some(place.join("systemd-resolved")).filter(|path| path.is_file()));
+    if found.is_none() {
+        let test = thread::current();
+        eprintln!(
+            "SKIPPED {}: systemd-resolved is not installed: apt-get download systemd-resolved, dpkg-deb -x it into a \
+             directory, and name that in {UNPACKED}",
+            test.name().unwrap()
         );
-        fs::write(directory.path().join("systemd/resolved.conf"), config).unwrap();
-        fs::create_dir("/run/systemd").unwrap();
-        Front { child: quiet(&mut Command::new(program)), _directory: directory }
     }
+    found
+}
+
+/// Only in namespaces of its own with this /etc: it has one address and one place for its configuration.
+pub fn resolved(program: &Path, stubborn: SocketAddr, etc: &Path) -> Front {
+    let write = |path: &str, text: &str| fs::write(etc.join(path), text).unwrap();
+    // It becomes another user, which need not exist where it is not installed, and then reads all this.
+    fs::set_permissions(etc, fs::Permissions::from_mode(0o755)).unwrap();
+    write("passwd", "root:x:0:0::/:/bin/sh\nsystemd-resolve:x:994:994::/:/bin/false\n");
+    write("group", "root:x:0:\nsystemd-resolve:x:994:\n");
+    fs::create_dir_all(etc.join("systemd/resolved.conf.d")).unwrap();
+    write(
+        "systemd/resolved.conf.d/test.conf",
+        &format!(
+            "[Resolve]\nDNS={stubborn}\nFallbackDNS=\nDNSSEC=no\nDNSOverTLS=no\nCache=yes\n\
+             CacheFromLocalhost=yes\nLLMNR=no\nMulticastDNS=no\nReadEtcHosts=no\nDNSStubListener=yes\n"
+        ),
+    );
+    fs::create_dir("/run/systemd").unwrap();
+    // By which it says that it listens.
+    let notify = UnixDatagram::bind("/run/notify").unwrap();
+    fs::set_permissions("/run/notify", fs::Permissions::from_mode(0o777)).unwrap();
+    notify.set_read_timeout(Some(DEADLINE)).unwrap();
+    let mut command = Command::new(program);
+    command.env("NOTIFY_SOCKET", "/run/notify").env("SYSTEMD_LOG_TARGET", "console");
+    if let Some(directory) = env::var_os(UNPACKED) {
+        let libraries = ["usr/lib", "lib"].map(|root| {
+            let root = Path::new(&directory).join(root);
+            format!("{}/{}-linux-gnu/systemd", root.display(), env::consts::ARCH)
+        });
+        command.env("LD_LIBRARY_PATH", libraries.join(":"));
+    }
+    let server = Server::start(command, "127.0.0.53:53".parse().unwrap(), "");
+    let mut said = vec![0; 4096];
+    let mut is_ready = false;
+    while !is_ready {
+        let length = notify.recv(&mut said).expect("systemd-resolved says that it is ready");
+        is_ready = said[..length].windows(7).any(|window| window == b"READY=1");
+    }
+    Front { server, _directory: None }
 }

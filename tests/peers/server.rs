@@ -1,6 +1,7 @@
 //! Other people's programs, started for a test: servers that stay, clients that say something and end.
 
-#![allow(unreachable_pub)]
+// Each test binary uses its own part of this.
+#![allow(dead_code, unreachable_pub)]
 
 use std::io::{BufRead, BufReader};
 use std::net::SocketAddr;

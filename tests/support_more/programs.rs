@@ -12,6 +12,7 @@ const PACKAGES: &[(&str, &str)] = &[
     ("kresd", "knot-resolver"),
     ("named", "bind9"),
     ("nsd", "nsd"),
+    ("pdns_recursor", "pdns-recursor"),
     ("unbound", "unbound"),
 ];
 

@@ -1,11 +1,12 @@
-//! S01–S05: the routes of a configuration. The attacker plays their servers: only the addresses that they are trusted with pass.
+//! S01–S06: the routes of a configuration. The attacker plays their servers: only the addresses that they are trusted with pass.
 
 use std::net::IpAddr;
 
 use ipnet::IpNet;
 
 use super::{Case, Expect, Group, PUBLIC4, RouteSetup, Setup, address_type, ip};
-use crate::audit::wire::{Record, code};
+use crate::audit::oracle::parse::within;
+use crate::audit::wire::{Record, code, name};
 
 /// One address of each kind of inside range.
 const PROBES: [&str; 11] = [
@@ -36,6 +37,9 @@ const NEVER_IMPLIED: [&str; 10] = [
     "::1/128",
 ];
 
+/// A name of no route.
+const END: &str = "end.rebind-audit.example";
+
 pub(super) fn cases(setup: &Setup) -> Vec<Case> {
     let of_route = |route: &RouteSetup| match route.here_only {
         true => here_only(route),
@@ -55,7 +59,7 @@ fn case(id: &'static str, title: &'static str, route: &RouteSetup, variant: &str
 fn asked(setup: &Setup, route: &RouteSetup) -> Vec<Case> {
     let mut cases = Vec::new();
     let mut probes: Vec<IpAddr> = PROBES.into_iter().map(ip).collect();
-    for address in route.networks.iter().filter_map(within).filter(|_| !route.of_strangers) {
+    for address in route.networks.iter().filter_map(address_within).filter(|_| !route.of_strangers) {
         if !probes.contains(&address) {
             probes.push(address);
         }
@@ -68,6 +72,16 @@ fn asked(setup: &Setup, route: &RouteSetup) -> Vec<Case> {
             continue;
         }
         let text = address.to_string();
+        if is_trusted && !route.of_strangers && !within(&name(END), &name(&route.domain)) {
+            // By the name at the end nobody else may get it, so no cache may learn that name with it.
+            cases.push(
+                case("S06", "an inside address of a public name at the end of aliases", route, &text)
+                    .ask(address_type(address))
+                    .answers([Record::cname(END), Record::address(address).owned_by(END)])
+                    .forbid_names([END])
+                    .keeps_addresses([text.as_str()]),
+            );
+        }
         let of_type = |case: Case| case.ask(address_type(address)).answers([Record::address(address)]);
         cases.push(match (is_trusted, route.of_strangers) {
             (true, false) => {
@@ -128,7 +142,7 @@ fn reaches(networks: &[IpNet], address: IpAddr) -> bool {
 }
 
 /// An address of a network that is so narrow that all of it is of one kind.
-fn within(net: &IpNet) -> Option<IpAddr> {
+fn address_within(net: &IpNet) -> Option<IpAddr> {
     let is_narrow = net.prefix_len() >= if net.addr().is_ipv4() { 12 } else { 32 };
     net.hosts().nth(1).or_else(|| net.hosts().next()).filter(|_| is_narrow)
 }
