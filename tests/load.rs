@@ -266,6 +266,8 @@ fn a_flood_of_garbage_harms_nobody() {
 fn a_slow_upstream_does_not_slow_hits() {
     const CLIENTS: u8 = 40;
     const EACH: u64 = 10;
+    /// As many as the buffer of the upstream's socket takes for sure.
+    const AT_ONCE: u64 = 20;
     let _turn = alone();
     let upstream = Upstream::start(|qname| match () {
         () if is_below(qname, "polite.example") => Fate::Answered(POLITE, 3600),
@@ -283,6 +285,10 @@ fn a_slow_upstream_does_not_slow_hits() {
         for query in [&mut slow, &mut silent] {
             packet::number(query, number);
             client.send(query).unwrap();
+        }
+        let sent = number + 1;
+        while sent.is_multiple_of(AT_ONCE) && (upstream.held() < sent || upstream.ignored() < sent) {
+            favourites.iter().for_each(|query| polite.ask(query, POLITE));
         }
     }
     while polite.asked < 2000 || upstream.held() < total || upstream.ignored() < total {
