@@ -48,7 +48,10 @@ const EDGES: &[(&str, &[(&str, Use)])] = &[
         // The settings types of the others, the names and servers in them, and the tables whose rows a file may name.
         "config",
         &[
-            ("dns", Only(&["Name", "NameError", "Shown", "public_suffix", "reversed_net"])),
+            (
+                "dns",
+                Only(&["Name", "NameError", "Shown", "has_suffixes_below", "public_suffix", "reversed_net"]),
+            ),
             ("files", Any),
             (
                 "policy",

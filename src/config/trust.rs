@@ -12,7 +12,7 @@ use ipnet::IpNet;
 use super::error::{Wrong, quoted};
 use super::routes;
 use super::table::Value;
-use super::width::{public_suffix, shared};
+use super::width::{is_above_suffixes, public_suffix, shared};
 use crate::dns::{self, Name};
 use crate::policy;
 use crate::resolve::{LocalName, Route};
@@ -52,11 +52,11 @@ pub(super) fn strangers_in(domain: &Name) -> Option<String> {
         return None;
     }
     let shown = || quoted(&domain.to_string());
-    // The list has "*.ck" and "*.compute.amazonaws.com": each name directly below such a domain is a public suffix.
-    let below =
-        || Name::from_text(&format!("any-name.{domain}")).is_ok_and(|name| public_suffix(&name).is_some());
-    if public_suffix(domain).is_some() || below() {
+    if public_suffix(domain).is_some() {
         return Some(format!("{} is a public suffix: strangers have names below it", shown()));
+    }
+    if is_above_suffixes(domain) {
+        return Some(format!("{} has public suffixes below it: strangers have names there", shown()));
     }
     shared(domain).map(|owner| format!("anybody can have a name for any address below {}", quoted(&owner)))
 }
@@ -133,6 +133,14 @@ mod tests {
             ("duckdns.org", &["10.0.0.53"], false),
             ("github.io", &["10.0.0.53"], false),
             ("compute.amazonaws.com", &["10.0.0.53"], false),
+            ("amazonaws.com", &["10.0.0.53"], false),
+            ("us-west-2.amazonaws.com", &["10.0.0.53"], false),
+            ("US-West-2.AmazonAWS.com", &["10.0.0.53"], false),
+            ("fastly.net", &["10.0.0.53"], false),
+            ("prod.fastly.net", &["10.0.0.53"], false),
+            ("azure.net", &["10.0.0.53"], false),
+            ("eu-central-1.rds.amazonaws.com", &["10.0.0.53"], false),
+            ("corp.fastly.net", &["10.0.0.53"], true),
             ("nip.io", &["10.0.0.53"], false),
             ("10.0.0.1.nip.io", &["10.0.0.53"], false),
             ("公司.cn", &["10.0.0.53"], false),

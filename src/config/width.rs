@@ -67,7 +67,7 @@ const ANYBODY: &[&str] = &[
 ];
 
 /// Domains that give each customer a name, like a public suffix: each name directly below has one owner. `*` is one label of
-/// the provider, such as a region.
+/// the provider, such as a region. What the public suffix list has, and what is above that, is left out.
 const GIVEN: &[&str] = &[
     // Dynamic DNS and free names.
     "changeip.com",
@@ -80,7 +80,6 @@ const GIVEN: &[&str] = &[
     "v6.rocks",
     "selfhost.de",
     "selfhost.eu",
-    "quickconnect.to",
     // The most used domains of afraid.org.
     "chickenkiller.com",
     "crabdance.com",
@@ -111,7 +110,6 @@ const GIVEN: &[&str] = &[
     "*.pinggy.link",
     "pktriot.net",
     "playit.gg",
-    "ply.gg",
     "portmap.host",
     "portmap.io",
     "serveo.net",
@@ -129,45 +127,29 @@ const GIVEN: &[&str] = &[
     "gitpod.io",
     "*.gitpod.io",
     "glitch.me",
-    "replit.dev",
     "stackblitz.io",
     "webcontainer.io",
-    // Clouds: parents of domains that the public suffix list holds, and domains that it leaves out.
-    "amazonaws.com",
-    "amazonaws.com.cn",
-    "compute.amazonaws.com",
-    "elb.amazonaws.com",
-    "rds.amazonaws.com",
+    // Clouds.
+    "*.amazonaws.com",
     "*.rds.amazonaws.com",
-    "on.aws",
     "api.aws",
     "azure.com",
     "cloudapp.azure.com",
     "*.cloudapp.azure.com",
-    "azurecontainer.io",
+    "azure.net",
+    "vault.azure.net",
     "azurecontainerapps.io",
     "*.azurecontainerapps.io",
-    "windows.net",
-    "core.windows.net",
     "*.core.windows.net",
     "database.windows.net",
     "googleusercontent.com",
     "bc.googleusercontent.com",
-    "run.app",
-    "digitaloceanspaces.com",
-    "linodeobjects.com",
-    "linodeusercontent.com",
-    "vultrobjects.com",
     "vultrusercontent.com",
     "contaboserver.net",
     "your-server.de",
     "clients.your-server.de",
-    "ovh.net",
-    "hosting.ovh.net",
     "vps.ovh.net",
-    "scw.cloud",
     "oraclevcn.com",
-    "oci.customer-oci.com",
     "aliyuncs.com",
     "myqcloud.com",
 ];
@@ -210,7 +192,7 @@ pub(super) fn refuse_wide_domain(domain: &Name, narrowing: Narrowing) -> Result<
         }
         _ if narrowing.exact => return Ok(()),
         Some(Type::Private) => return gives_names(own_name(domain)),
-        None if is_given(domain) => return gives_names(own_name(domain)),
+        None if is_given(domain) || is_above_suffixes(domain) => return gives_names(own_name(domain)),
         None => {}
     }
     let any_address = |service: &str| {
@@ -251,6 +233,12 @@ pub(super) fn public_suffix(domain: &Name) -> Option<Type> {
     // The wire form has one length octet more than the text, and the root's zero.
     let length = domain.as_wire().len().saturating_sub(2);
     found.typ.filter(|_| found.len == length)
+}
+
+/// Whether the domain has public suffixes below it. Then it has many owners' names below it, although it is not one itself.
+pub(super) fn is_above_suffixes(domain: &Name) -> bool {
+    let labels: Vec<&[u8]> = domain.as_ref().labels().collect();
+    dns::has_suffixes_below(&mut labels.into_iter().rev())
 }
 
 /// A table's domains as names.
@@ -331,6 +319,12 @@ mod tests {
             ("EU-west-1.RDS.amazonaws.com", WIDE, Some("gives names to everybody")),
             ("db.abc.eu-west-1.rds.amazonaws.com", WIDE, None),
             ("bucket.s3.amazonaws.com", WIDE, None),
+            ("us-west-2.amazonaws.com", WIDE, Some("gives names to everybody")),
+            ("new-region-1.amazonaws.com", WIDE, Some("gives names to everybody")),
+            ("core.windows.net", IN_NAME, Some("gives names to everybody")),
+            ("Fastly.net", WIDE, Some("gives names to everybody")),
+            ("fastly.net", EXACT, None),
+            ("www.fastly.net", WIDE, None),
             ("mooo.com", WIDE, Some("gives names to everybody")),
             ("me.mooo.com", WIDE, None),
             ("interact.sh", WIDE, Some("any address")),
@@ -364,7 +358,7 @@ mod tests {
         let rows = || [SPELLED, ANYBODY, GIVEN].into_iter().flatten().copied();
         for domain in rows() {
             let name = Name::from_text(domain).unwrap();
-            assert_eq!(public_suffix(&name), None, "{domain}");
+            assert!(public_suffix(&name).is_none() && !is_above_suffixes(&name), "{domain}");
             assert_eq!(rows().filter(|other| *other == domain).count(), 1, "{domain}");
         }
     }

@@ -41,7 +41,7 @@ pub use local::{LOCAL_TTL, LocalAnswer};
 pub use message::{Message, MessageBuilder, Record, Section};
 pub use name::{FoldedName, Name, NameError, NameRef};
 pub use nat64::{NAT64_LENGTHS, embed_nat64, learned_prefixes};
-pub use public_suffix::public_suffix;
+pub use public_suffix::{has_suffixes_below, public_suffix};
 pub use query::{Asker, NotAQuery, Query, Question};
 pub use response::{
     MAX_ALIASES, ResponseError, UpstreamResponse, remove_edns, write_addresses_reply, write_upstream_query,
