@@ -26,11 +26,22 @@ mod world;
 
 use play::{assert_nothing_leads_inside, through};
 use support_more::namespace::{etc, network};
-use support_more::{ip, isolated};
+use support_more::{ip, isolated, set_host_name};
 
 /// What a client of stubborn's own has to see: the same without anybody in between.
 #[test]
 fn nothing_leads_inside_that_comes_from_stubborn_itself() {
+    assert_nothing_leads_inside("stubborn itself", |stubborn| (stubborn, ()));
+}
+
+/// A client that asks somebody else for what an alias leads to must not be led to the name of this host either.
+#[test]
+fn nothing_leads_to_the_name_of_the_host_that_comes_from_stubborn_itself() {
+    if !isolated() {
+        return;
+    }
+    ip("link set lo up");
+    set_host_name(attacks::HOST);
     assert_nothing_leads_inside("stubborn itself", |stubborn| (stubborn, ()));
 }
 
@@ -72,6 +83,8 @@ fn nothing_leads_inside_through_systemd_resolved() {
     // It believes that there is a network only where an interface has an address and a route.
     network();
     ip("route add default via 1.2.3.1");
+    // It answers this name with the addresses of the host.
+    set_host_name(attacks::HOST);
     let etc = etc(None);
     through("systemd-resolved", |program, stubborn| programs::resolved(program, stubborn, etc.path()));
 }

@@ -119,6 +119,7 @@ fn json_origin(origin: &Origin) -> Value {
             json!({ "kind": "file", "file": path.display().to_string(), "line": line })
         }
         Origin::HostsFile => json!({ "kind": "hosts-file" }),
+        Origin::HostName => json!({ "kind": "host-name" }),
         Origin::CommandLine => json!({ "kind": "command-line" }),
     }
 }

@@ -12,7 +12,7 @@ use super::args::Explain;
 use super::show::visible;
 use super::{FINE, TROUBLE, complain, say, say_pretty_json};
 use crate::cache::CacheSettings;
-use crate::daemon::{BuildError, Environment, Source, own_addresses};
+use crate::daemon::{BuildError, Environment, Source, host_name, own_addresses};
 use crate::dns::{Asker, Query, Question, RecordType, UpstreamResponse, write_addresses_reply};
 use crate::policy::{Action, Category, Circumstances, ClientResponse, Finding, Subject, Verdict, enforce};
 use crate::resolve::{ChosenRoute, Now, Outcome, Resolver, Snapshot, Source as From, Step};
@@ -109,7 +109,9 @@ fn explain_one(arguments: &Explain, mut source: Source) -> Result<Explanation, B
             .upstream
             .push(crate::upstream::Server::At(crate::upstream::Endpoint::Do53(([192, 0, 2, 1], 53).into())));
     }
-    let built = source.build(&Environment { own, in_container: in_container(), ..Environment::default() })?;
+    let environment =
+        Environment { own, host_name: host_name(), in_container: in_container(), ..Environment::default() };
+    let built = source.build(&environment)?;
     let snapshot = Snapshot::new(1, &built.ingredients, &Servers::default());
     let query = query(arguments);
     let resolver = Arc::new(Resolver::new(snapshot, &CacheSettings { size: 0, ..CacheSettings::default() }));

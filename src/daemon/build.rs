@@ -42,6 +42,8 @@ pub struct Environment {
     pub listening: Vec<SocketAddr>,
     /// The addresses of the host's interfaces.
     pub own: Vec<IpAddr>,
+    /// The host's own name, if it has one with a dot.
+    pub host_name: Option<Name>,
     /// Translation prefixes learned from the network.
     pub nat64: Vec<Ipv6Net>,
     /// The servers that were last found for `system`: they are asked while the machine names none.
@@ -268,6 +270,7 @@ impl Source {
             timeout: config.upstream.timeout,
             hosts: hosts.names,
             own: environment.own.clone(),
+            host_name: environment.host_name.clone(),
             nat64: environment.nat64.clone(),
         };
         let watch = watch.into_iter().map(|path| reading.watched(path)).collect();

@@ -30,6 +30,7 @@ pub(super) fn difference(old: &Ingredients, new: &Ingredients) -> Option<String>
     count(&mut text, "NAT64 prefix", &old.nat64, &new.nat64, |prefix| prefix);
     for (what, changed) in [
         ("guard settings", plain(&old.guard) != plain(&new.guard)),
+        ("host name", old.host_name != new.host_name),
         ("answered names", old.names != new.names),
         ("upstream timeout", old.timeout != new.timeout),
     ] {

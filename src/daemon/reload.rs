@@ -6,7 +6,7 @@ use super::build::{BuildError, Environment};
 use super::difference::{difference, restart_keys};
 use super::reading::{Read, Reading, Wanted};
 use super::run::Daemon;
-use crate::resolve::Snapshot;
+use crate::resolve::{Ingredients, Snapshot};
 
 /// What became of a reload.
 #[derive(Debug)]
@@ -136,18 +136,20 @@ impl Daemon {
         self.service.telemetry.policy_replaced();
     }
 
-    /// Puts the host's present addresses and prefixes under the settings in use: a file with errors is no reason to leave
-    /// the host's own addresses open.
+    /// Adds the host's present addresses, name and prefixes to the settings in use: a file with errors must not leave the
+    /// host's own addresses open.
     fn follow_environment(&mut self) {
-        let Environment { own, nat64, .. } = &self.environment;
-        if self.ingredients.own == *own && self.ingredients.nat64 == *nat64 {
+        let Environment { own, host_name, nat64, .. } = &self.environment;
+        let Ingredients { own: old_own, host_name: old_name, nat64: old_nat64, .. } = &self.ingredients;
+        if (old_own, old_name, old_nat64) == (own, host_name, nat64) {
             return;
         }
         self.ingredients.own.clone_from(own);
+        self.ingredients.host_name.clone_from(host_name);
         self.ingredients.nat64.clone_from(nat64);
         let generation = self.service.resolver.snapshot().generation + 1;
         self.replace(generation);
-        tracing::info!(generation, "the host's addresses are followed all the same");
+        tracing::info!(generation, "the host's addresses and name are followed all the same");
     }
 }
 

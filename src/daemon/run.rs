@@ -15,6 +15,7 @@ use super::addresses::OwnAddresses;
 use super::build::{BuildError, Built, Environment, Memory, Source};
 use super::clock::ClockWatch;
 use super::confine::{Confinement, Needs};
+use super::host_name::host_name;
 use super::nat64::{Learned, learn};
 use super::notify::{Notifier, is_service};
 use super::pid_file::PidFile;
@@ -41,7 +42,7 @@ const LEARN_INTERVAL: Duration = Duration::from_secs(3600);
 const LEARN_AGAIN: Duration = Duration::from_secs(30);
 /// Operators' commands that may wait.
 const MAX_CALLS: usize = 4;
-/// How often folded reports and the clock are looked at.
+/// How often the folded reports, the clock and the host's name are looked at.
 const FOLD_TICK: Duration = Duration::from_secs(1);
 /// How often the service manager is told how the service is.
 const STATUS_INTERVAL: Duration = Duration::from_secs(10);
@@ -146,6 +147,7 @@ impl Daemon {
         let own = OwnAddresses::start();
         let mut environment = Environment {
             listening: passed.addresses(),
+            host_name: host_name(),
             waits: is_service(),
             in_container: in_container(),
             ..Environment::default()
@@ -308,12 +310,21 @@ impl Daemon {
                 _ = fold_tick.tick() => {
                     self.service.telemetry.write_folded(Instant::now());
                     clock.look(self.service.resolver.clock_behind());
+                    self.follow_host_name();
                 }
                 () = self.watchdog.alive() => self.notifier.alive(),
                 _ = status_tick.tick(), if self.notifier.is_on() => self.tell_status(),
                 _ = signals.terminate.recv() => return self.finish("SIGTERM"),
                 _ = signals.interrupt.recv() => return self.finish("SIGINT"),
             }
+        }
+    }
+
+    fn follow_host_name(&mut self) {
+        let host_name = host_name();
+        if host_name != self.environment.host_name {
+            self.environment.host_name = host_name;
+            self.reload(Wanted::new("the name of this host", true));
         }
     }
 

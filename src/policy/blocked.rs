@@ -62,7 +62,6 @@ impl BlockedRanges {
             })
             .collect();
         let table = Self::from_ranges(built_in.clone());
-        let in_table = |net: IpNet| table.find(net.addr());
         let mut all = built_in;
         let mut add = |net: IpNet, name, reference, origin: &Origin, treatment| {
             // A narrower or an equal row must not make a sensitive range less so. Its first address may be in a row
@@ -83,14 +82,11 @@ impl BlockedRanges {
             add(*net, "unblocked", "unblock", origin, Treatment::Allow);
         }
         if settings.own_addresses {
+            let is_unblocked = |address| settings.unblock.iter().any(|(net, _)| net.contains(address));
             // What the table blocks anyway keeps the table's name.
-            let blocked = |address: &IpAddr| {
-                in_table(IpNet::from(*address)).is_some_and(|range| range.treatment == Treatment::Block)
-            };
-            let mine = "an interface of this host";
-            for address in own.iter().filter(|address| !blocked(address) || is_unblocked(settings, **address))
-            {
-                add(IpNet::from(*address), "own-address", mine, &Origin::BuiltIn, Treatment::Block);
+            for own in own.iter().filter(|own| !table.blocks(**own) || is_unblocked(*own)) {
+                let reference = "an interface of this host";
+                add(IpNet::from(*own), "own-address", reference, &Origin::BuiltIn, Treatment::Block);
             }
         }
         for (net, origin) in &settings.block {
@@ -148,10 +144,6 @@ impl BlockedRanges {
     pub(super) fn len(&self) -> usize {
         self.ranges.iter().filter(|range| range.treatment == Treatment::Block).count()
     }
-}
-
-fn is_unblocked(settings: &GuardSettings, address: IpAddr) -> bool {
-    settings.unblock.iter().any(|(net, _)| net.contains(&address))
 }
 
 /// Ends the open ranges that end before `start`: what follows them is the range around them again.

@@ -166,6 +166,10 @@ impl<'a> Evaluator<'a> {
         let inside = leads_inside(&self.policy.zones, question, leads, target);
         let found = match leads {
             Leads::Alias | Leads::Subtree | Leads::Service => match inside {
+                // On a server, other public names are honest aliases of its own: their answer is given without the alias.
+                Some(inside @ Inside::Zone(_, Origin::HostName)) => {
+                    Some((inside, self.hide_or_remove(record.rtype)))
+                }
                 Some(inside) => Some((inside, Action::Removed)),
                 None => match self.reaches_exempt(leads, target) {
                     Some(inside) => Some((inside, self.hide_or_remove(record.rtype))),
@@ -199,8 +203,7 @@ impl<'a> Evaluator<'a> {
             self.evaluation.validity.depends_on(exception, now);
             let own = policy.exceptions.of_name(question.as_ref()).any(|own| own == exception);
             if !own && is_active(exception, client, now) {
-                let (domain, origin) = (exception.domain.clone(), exception.origin.clone());
-                return Some(Inside::Exempt { domain, origin });
+                return Some(Inside::Exempt(exception.domain.clone(), exception.origin.clone()));
             }
         }
         if leads != Leads::Subtree {
@@ -208,7 +211,7 @@ impl<'a> Evaluator<'a> {
         }
         let zone = policy.zones.find_below(folded.as_ref()).map(|zone| (&zone.domain, &zone.origin));
         let below = zone.or_else(|| policy.exceptions.find_below(folded.as_ref()));
-        below.map(|(below, origin)| Inside::Above { below: below.clone(), origin: origin.clone() })
+        below.map(|(below, origin)| Inside::Above(below.clone(), origin.clone()))
     }
 
     /// An alias from outside takes the place of a name that is answered here, in a client or a cache that keeps the alias: the
@@ -223,8 +226,8 @@ impl<'a> Evaluator<'a> {
             let zone = zones.find_below(owner.as_ref());
             zone.filter(|zone| own.is_none_or(|own| own.party != zone.party))
         };
-        let zone = local.or_else(covered)?;
-        Some(Inside::Above { below: zone.domain.clone(), origin: zone.origin.clone() })
+        let zone = local.or_else(covered).filter(|zone| zone.origin != Origin::HostName)?;
+        Some(Inside::Above(zone.domain.clone(), zone.origin.clone()))
     }
 
     /// If the reply says what is at the end of the chain, the client learns it without the alias, and so cannot keep the alias.

@@ -20,30 +20,15 @@ pub enum Inside {
     Numeric,
     /// With octets that a stub skipping names octet by octet takes for their end, and the rest for records.
     NotAHostName,
-    /// Of an exception that the question is not in: whoever looks the target up asks an exempt name.
-    Exempt {
-        /// The exception's domain.
-        domain: Name,
-        /// Where it was written.
-        origin: Origin,
-    },
+    /// In this exception, which the question is not in: whoever looks the target up asks an exempt name.
+    Exempt(Name, Origin),
     /// The root, as the target of an alias for a whole subtree: every name lies below it.
     Root,
-    /// The target of an alias for a whole subtree, with an inside or exempt name below it. A client that keeps the alias
+    /// The target of an alias for a whole subtree, with this inside or exempt name below it. A client that keeps the alias
     /// reaches that name without another answer.
-    Above {
-        /// The local name, or the domain of the route or exception.
-        below: Name,
-        /// Where it was written.
-        origin: Origin,
-    },
-    /// Of a local name or a route that the question is not in.
-    Zone {
-        /// The zone.
-        zone: Name,
-        /// Where it was written.
-        origin: Origin,
-    },
+    Above(Name, Origin),
+    /// In this zone, which the question is not in.
+    Zone(Name, Origin),
 }
 
 /// A zone that only some questions may be answered out of.
@@ -134,10 +119,12 @@ pub(super) fn leads_inside(
     if let Some(zone) = zones.find(target) {
         let same_party = zones.find(question.name()).is_some_and(|own| own.party == zone.party);
         let loopback = special_domain(target).is_some_and(SpecialDomainName::is_loopback);
-        if same_party && !loopback {
+        if same_party && !loopback
+            || zone.origin == Origin::HostName && may_name_host(question, leads, target)
+        {
             return None;
         }
-        return Some(Inside::Zone { zone: zone.domain.clone(), origin: zone.origin.clone() });
+        return Some(Inside::Zone(zone.domain.clone(), zone.origin.clone()));
     }
     if let Some(special) = special_domain(target) {
         return Some(Inside::Special(special));
@@ -146,6 +133,17 @@ pub(super) fn leads_inside(
         return Some(Inside::Numeric);
     }
     (!target.has_dot()).then_some(Inside::SingleLabel)
+}
+
+/// Whether a record may name this host. Its name is a public one as well: reverse names, mail and the services of its own
+/// domain lead to it.
+fn may_name_host(question: &Question, leads: Leads, host: NameRef<'_>) -> bool {
+    let is_domain = |name: &NameRef<'_>| !name.labels().next().is_some_and(|label| label.starts_with(b"_"));
+    match leads {
+        Leads::Alias | Leads::Subtree => false,
+        Leads::Service => question.name().ancestors().find(is_domain).is_some_and(|own| host.is_within(own)),
+        Leads::Pointer | Leads::Other => true,
+    }
 }
 
 #[cfg(test)]

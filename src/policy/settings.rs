@@ -24,6 +24,8 @@ pub enum Origin {
     },
     /// A hosts file of the system.
     HostsFile,
+    /// The name of this host.
+    HostName,
     /// An argument of the command.
     CommandLine,
 }
@@ -34,6 +36,7 @@ impl fmt::Display for Origin {
             Self::BuiltIn => f.write_str("built-in"),
             Self::File { path, line } => write!(f, "{}:{line}", path.display()),
             Self::HostsFile => f.write_str("hosts file"),
+            Self::HostName => f.write_str("this host's name"),
             Self::CommandLine => f.write_str("command line"),
         }
     }

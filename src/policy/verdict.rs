@@ -123,13 +123,13 @@ impl fmt::Display for Subject {
                 }
                 Inside::SingleLabel => write!(f, "alias {target} is a single label, not public"),
                 Inside::Numeric => write!(f, "alias {target} ends in a number, not public"),
-                Inside::Exempt { domain, origin } => {
+                Inside::Exempt(domain, origin) => {
                     write!(f, "alias {target} leads to the exempt {domain} ({origin})")
                 }
                 Inside::NotAHostName => write!(f, "alias {target} is not a host name"),
                 Inside::Root => write!(f, "alias {target} covers every name"),
-                Inside::Above { below, origin } => write!(f, "alias {target} also covers {below} ({origin})"),
-                Inside::Zone { zone, origin } => write!(f, "alias {target} leads into {zone} ({origin})"),
+                Inside::Above(below, origin) => write!(f, "alias {target} also covers {below} ({origin})"),
+                Inside::Zone(zone, origin) => write!(f, "alias {target} leads into {zone} ({origin})"),
             },
         }
     }
@@ -144,9 +144,9 @@ impl Subject {
             Self::Alias { inside: Inside::SingleLabel, .. } => "alias-single-label",
             Self::Alias { inside: Inside::Numeric, .. } => "alias-numeric",
             Self::Alias { inside: Inside::NotAHostName, .. } => "alias-not-a-host",
-            Self::Alias { inside: Inside::Exempt { .. }, .. } => "alias-to-exempt",
-            Self::Alias { inside: Inside::Zone { .. }, .. } => "alias-into-zone",
-            Self::Alias { inside: Inside::Root | Inside::Above { .. }, .. } => "alias-above-inside",
+            Self::Alias { inside: Inside::Exempt(..), .. } => "alias-to-exempt",
+            Self::Alias { inside: Inside::Zone(..), .. } => "alias-into-zone",
+            Self::Alias { inside: Inside::Root | Inside::Above(..), .. } => "alias-above-inside",
             Self::Port(_) => "service-port",
         }
     }
@@ -157,7 +157,7 @@ impl Subject {
             Self::Address { address, range, .. } => (address.to_string(), range.net.to_string()),
             Self::Alias { target, inside } => {
                 let zone = match inside {
-                    Inside::Zone { zone: name, .. } | Inside::Above { below: name, .. } => name.to_string(),
+                    Inside::Zone(name, _) | Inside::Above(name, _) => name.to_string(),
                     Inside::Special(special) => special.name.to_string(),
                     _ => String::new(),
                 };
@@ -172,8 +172,7 @@ impl Subject {
         match self {
             Self::Address { range, .. } => &range.origin,
             Self::Alias {
-                inside:
-                    Inside::Zone { origin, .. } | Inside::Exempt { origin, .. } | Inside::Above { origin, .. },
+                inside: Inside::Zone(_, origin) | Inside::Exempt(_, origin) | Inside::Above(_, origin),
                 ..
             } => origin,
             Self::Alias { .. } | Self::Port(_) => &Origin::BuiltIn,

@@ -12,7 +12,9 @@ use super::local::LocalNames;
 use super::settings::{HostName, LocalName, NamesSettings, Route};
 use super::special::{SpecialNames, answered_here_only};
 use crate::dns::{LocalAnswer, Name, NameRef, Question};
-use crate::policy::{GuardSettings, InsideZone, InsideZones, Mode, Origin, Policy, RouteTrust, ZoneScope};
+use crate::policy::{
+    GuardSettings, InsideZone, InsideZones, Mode, Origin, Policy, RouteTrust, ZoneScope, special_domain,
+};
 use crate::upstream::{Endpoint, ServerGroup, Servers, read_mark};
 
 /// What a [`Snapshot`] is built from.
@@ -36,6 +38,8 @@ pub struct Ingredients {
     pub hosts: Arc<[HostName]>,
     /// The host's own addresses.
     pub own: Vec<IpAddr>,
+    /// The host's own name, if it has one with a dot.
+    pub host_name: Option<Name>,
     /// Translation prefixes learned from the network.
     pub nat64: Vec<Ipv6Net>,
 }
@@ -208,7 +212,20 @@ fn inside_zones(ingredients: &Ingredients) -> Vec<InsideZone> {
         zones.push(InsideZone { party: party_of(name, own), domain, scope, origin: Origin::HostsFile });
         own += 1;
     }
+    zones.extend(host_zone(ingredients, &zones, own));
     zones
+}
+
+/// The zone of the host's own name. Some local resolvers answer that name with the host's addresses, whatever the public DNS
+/// says, also as the target of an alias. A name that is inside anyway needs no zone: more is done about its aliases.
+fn host_zone(ingredients: &Ingredients, zones: &[InsideZone], party: usize) -> Option<InsideZone> {
+    let domain = ingredients.host_name.clone()?;
+    let name = domain.as_ref();
+    let is_public = name.has_dot() && !name.ends_in_number() && special_domain(name).is_none();
+    let is_inside = || zones.iter().any(|zone| zone.contains(name));
+    let zone =
+        InsideZone { domain: domain.clone(), scope: ZoneScope::Exact, party, origin: Origin::HostName };
+    (is_public && !is_inside()).then_some(zone)
 }
 
 /// A snapshot in use, shared.

@@ -44,6 +44,9 @@ pub const INSIDE: &[&str] = &[
     "home.arpa",
 ];
 
+/// The name of the host, where a test sets it. The public does not know it.
+pub const HOST: &str = "laptop.example.edu";
+
 /// The domains that a route of their own has, in the configuration of every test here.
 pub const ROUTES: &[&str] = &["corp.example.com", "lan"];
 
@@ -329,6 +332,52 @@ pub const ATTACKS: &[Attack] = &[
         &[answer("c.@", &["c.@ CNAME nas.example.org", "c.@ A 9.9.9.9", "c.@ AAAA 2620:fe::9"])],
         &["c.@"],
         &["c.@"],
+    ),
+    // The name of the host, which a resolver on it may answer by itself.
+    attack(
+        "cname-host",
+        &["c.@ CNAME laptop.example.edu", "d.@ CNAME e.@", "e.@ CNAME Laptop.Example.EDU"],
+        &["c.@", "d.@"],
+        &["c.@", "d.@", "e.@"],
+    ),
+    attack(
+        "cname-host-with-address",
+        &[
+            "c.@ CNAME laptop.example.edu",
+            "laptop.example.edu A 9.9.9.11",
+            "laptop.example.edu AAAA 2620:fe::11",
+        ],
+        &["c.@"],
+        &["c.@"],
+    ),
+    attack("dname-host", &["k.@ DNAME example.edu"], &["www.k.@", "k.@"], &["laptop.k.@"]),
+    attack("dname-host-tld", &["k.@ DNAME edu"], &["www.example.k.@"], &["laptop.example.k.@"]),
+    said(
+        "cname-host-nxdomain",
+        &[Said {
+            rcode: code::NXDOMAIN,
+            authority: &["example.edu SOA ns.honest.example"],
+            ..answer("c.@", &["c.@ CNAME laptop.example.edu"])
+        }],
+        &["c.@"],
+        &["c.@"],
+    ),
+    said("cname-host-without-end", &[answer("c.@", &["c.@ CNAME laptop.example.edu"])], &["c.@"], &["c.@"]),
+    attack(
+        "from-route-host",
+        &["@.corp.example.com CNAME laptop.example.edu"],
+        &["@.corp.example.com"],
+        &["@.corp.example.com"],
+    ),
+    service(
+        "service-host",
+        &[
+            "a.@ HTTPS 0 laptop.example.edu",
+            "b.@ HTTPS 1 laptop.example.edu",
+            "c.@ SVCB 1 laptop.example.edu",
+            "d.@ SRV 443 laptop.example.edu",
+        ],
+        &["a.@", "b.@", "c.@", "d.@"],
     ),
     // What is said of others.
     said(

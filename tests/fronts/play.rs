@@ -5,17 +5,18 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
+use std::fs;
 use std::net::{IpAddr, SocketAddr};
 use std::path::Path;
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{LazyLock, Mutex};
 use std::thread;
 
 use stubborn::audit::oracle::parse::{Section, show, within};
 use stubborn::audit::oracle::scan::carried;
 use stubborn::audit::wire::{self, Query, code, flag};
 
-use crate::attacks::{ATTACKS, Attack, CONFIG, INSIDE, KEPT, POISON, ROUTES, VICTIM};
+use crate::attacks::{ATTACKS, Attack, CONFIG, HOST, INSIDE, KEPT, POISON, ROUTES, VICTIM};
 use crate::programs::{self, Front};
 use crate::support::{Reply, TestDaemon};
 use crate::support_more::{tcp, udp};
@@ -164,7 +165,7 @@ fn with(dnssec: bool) -> &'static str {
 /// whoever follows it arrives there with.
 fn leaks(name: &str, reply: &Reply) -> Vec<String> {
     // What may lead inside by itself.
-    if INSIDE.iter().any(|domain| within(&wire::name(name), &wire::name(domain))) {
+    if inside().any(|domain| within(&wire::name(name), &wire::name(domain))) {
         return Vec::new();
     }
     let message = reply.message();
@@ -183,6 +184,13 @@ fn leaks(name: &str, reply: &Reply) -> Vec<String> {
     found
 }
 
+/// The domains inside, with the name of the host if it is that of the attacks.
+fn inside() -> impl Iterator<Item = &'static str> {
+    static IS_HOST: LazyLock<bool> =
+        LazyLock::new(|| fs::read_to_string("/proc/sys/kernel/hostname").unwrap().trim() == HOST);
+    INSIDE.iter().copied().chain(IS_HOST.then_some(HOST))
+}
+
 const OWN: [&str; 2] = ["1.2.3.4", "2001:4860:1::4"];
 
 fn is_inside(address: IpAddr) -> bool {
@@ -198,9 +206,8 @@ fn is_inside(address: IpAddr) -> bool {
 
 /// The target is of a domain inside; that of a DNAME, or above one.
 fn leads_inside(rtype: u16, target: &[u8]) -> bool {
-    INSIDE
-        .iter()
-        .map(|domain| wire::name(domain))
+    inside()
+        .map(wire::name)
         .any(|domain| within(target, &domain) || rtype == code::DNAME && within(&domain, target))
 }
 

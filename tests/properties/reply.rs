@@ -298,8 +298,7 @@ impl Case {
         let wider = self.enforce(&compile(&more_exceptions), trust.as_ref(), response);
         let added = more_exceptions.exceptions.last();
         // What an exempt name may answer is not for the aliases of others to have.
-        let exempt =
-            |subject: &Subject| matches!(subject, Subject::Alias { inside: Inside::Exempt { .. }, .. });
+        let exempt = |subject: &Subject| matches!(subject, Subject::Alias { inside: Inside::Exempt(..), .. });
         if !removed(&wider).any(|finding| exempt(&finding.subject)) {
             assert!(kept.is_subset(&kept_addresses(&self.law(&wider).1)), "{added:?} removed more");
         }

@@ -12,7 +12,7 @@ pub mod programs;
 pub mod upstream;
 
 pub use gate::Gate;
-pub use isolated::{ip, isolated, run};
+pub use isolated::{ip, isolated, run, set_host_name};
 pub use process::{Ended, Process, Start};
 pub use programs::{find, installed};
 pub use upstream::{Call, ScriptedUpstream};
