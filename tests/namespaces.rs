@@ -27,7 +27,7 @@ use support::Reply;
 use support_more::namespace::{etc, network, wan};
 use support_more::process::write;
 use support_more::{
-    DEADLINE, Process, ScriptedUpstream, Start, ask, ip, isolated, query, run, tcp, udp, until,
+    DEADLINE, Process, ScriptedUpstream, Start, ask, ip, isolated, query, run, set_host_name, tcp, udp, until,
 };
 use tempfile::TempDir;
 
@@ -118,6 +118,56 @@ fn the_host_s_own_addresses_are_blocked_and_followed() {
     write(root.path(), "[guard]\nown-addresses = false\n");
     daemon.said(from, &["reloaded", "guard settings changed"]);
     ask_for("own4", "1.2.3.4").assert_addresses(&["1.2.3.4"]);
+}
+
+// --------------------------------------------------------------------------------------------------- the host's name
+
+/// A resolver on the host may answer the host's name with its addresses, whatever the public DNS says.
+#[test]
+fn an_alias_to_the_host_s_name_is_hidden_and_the_name_is_followed() {
+    if !isolated() {
+        return;
+    }
+    ip("link set lo up");
+    set_host_name("laptop.example.edu");
+    // The alias of `to-x.N.example` is x.example.edu, and only some have an address.
+    let upstream = ScriptedUpstream::start(|call| {
+        let name = call.name().to_ascii_lowercase();
+        let target = format!("{}.example.edu", name.split('.').next().unwrap().trim_start_matches("to-"));
+        let alias = Record::cname(&target);
+        let address = Record::address("9.9.9.11".parse().unwrap()).owned_by(&target);
+        call.answer([alias].into_iter().chain((!name.contains("lost")).then_some(address)))
+    });
+    let root = TempDir::new().unwrap();
+    let path = write(root.path(), "# nothing\n");
+    let daemon = Start::new().config(&path).listen("127.0.0.1:0").upstream(upstream.address()).start();
+    let hidden = |name: &str| {
+        let reply = ask(daemon.address(), name);
+        reply.assert_addresses(&["9.9.9.11"]);
+        reply.aliases().is_empty()
+    };
+    assert!(hidden("to-laptop.example") && !hidden("to-tower.example"));
+    let lost = ask(daemon.address(), "to-laptop.lost.example");
+    lost.assert_blocked();
+    assert!(lost.errors()[0].1.contains("laptop.example.edu (this host's name)"), "{lost:?}");
+
+    // It gets another name: that goes for what is cached too.
+    let asked = upstream.calls().len();
+    let from = daemon.lines();
+    set_host_name("tower.example.edu");
+    let line = daemon.said(from, &["reloaded", "host name changed"]);
+    assert!(line.contains("cause=\"the name of this host\""), "{line}");
+    assert!(!hidden("to-laptop.example") && hidden("to-tower.example"));
+    assert_eq!(upstream.calls().len(), asked, "all of it out of the cache");
+
+    // A file with mistakes does not matter.
+    let from = daemon.lines();
+    write(root.path(), "[guard]\nmood = 1\n");
+    daemon.said(from, &["not reloaded"]);
+    let from = daemon.lines();
+    set_host_name("laptop.example.edu");
+    daemon.said(from, &["followed all the same"]);
+    assert!(hidden("to-laptop.example") && !hidden("to-tower.example"));
 }
 
 // ------------------------------------------------------------------------------------------------- wildcard listeners

@@ -188,6 +188,35 @@ mod tests {
     }
 
     #[test]
+    fn the_host_s_name_is_inside_for_aliases_and_for_services_of_other_domains() {
+        let host = InsideZone {
+            domain: name("laptop.example.edu"),
+            scope: ZoneScope::Exact,
+            party: 0,
+            origin: Origin::HostName,
+        };
+        let zones = InsideZones::new(vec![host]);
+        for (question, leads, target, inside) in [
+            ("evil.example", Leads::Alias, "laptop.example.edu", true),
+            ("www.example.edu", Leads::Alias, "Laptop.Example.EDU", true),
+            ("evil.example", Leads::Alias, "x.laptop.example.edu", false),
+            ("evil.example", Leads::Alias, "example.edu", false),
+            ("laptop.example.edu", Leads::Alias, "laptop.example.edu", false),
+            ("evil.example", Leads::Service, "laptop.example.edu", true),
+            ("_imaps._tcp.evil.example", Leads::Service, "laptop.example.edu", true),
+            ("www.example.edu", Leads::Service, "laptop.example.edu", true),
+            ("example.edu", Leads::Service, "laptop.example.edu", false),
+            ("_imaps._tcp.example.edu", Leads::Service, "laptop.example.edu", false),
+            ("1.0.113.203.in-addr.arpa", Leads::Pointer, "laptop.example.edu", false),
+            ("example.org", Leads::Other, "laptop.example.edu", false),
+        ] {
+            let asked = Question::new(name(question).as_ref(), RecordType::A);
+            let found = leads_inside(&zones, &asked, leads, name(target).as_ref());
+            assert_eq!(found.is_some(), inside, "{question} {leads:?} {target}: {found:?}");
+        }
+    }
+
+    #[test]
     fn a_zone_is_reached_from_within_its_party_only() {
         let zone = |domain: &str, party, scope| InsideZone {
             domain: name(domain),

@@ -230,3 +230,55 @@ fn host_zone(ingredients: &Ingredients, zones: &[InsideZone], party: usize) -> O
 
 /// A snapshot in use, shared.
 pub type Current = Arc<Snapshot>;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::resolve::Types;
+
+    /// What the local zones and routes make of a name is more than what its being the host's does.
+    #[test]
+    fn the_host_s_name_has_a_zone_of_its_own_only_where_it_is_not_inside_anyway() {
+        let name = |text: &str| Name::from_text(text).unwrap();
+        let local = |text: &str, wildcard| LocalName {
+            name: name(text),
+            wildcard,
+            addresses: Arc::new([[192, 168, 1, 2].into()]),
+            types: Types::default(),
+            origin: Origin::CommandLine,
+        };
+        let trust =
+            RouteTrust { domain: name("corp.example"), networks: Vec::new(), origin: Origin::CommandLine };
+        for (host_name, zone) in [
+            ("laptop.example.edu", true),
+            ("laptop.example", true),
+            ("dev.example.net", true),
+            ("laptop", false),
+            ("laptop.lan", false),
+            ("localhost.localdomain", false),
+            ("laptop.home.arpa", false),
+            ("laptop.1", false),
+            ("laptop.corp.example", false),
+            ("nas.example.net", false),
+            ("x.dev.example.net", false),
+            ("hosts.example.net", false),
+        ] {
+            let ingredients = Ingredients {
+                guard: GuardSettings::default(),
+                routes: vec![Route { servers: Vec::new(), trust: trust.clone(), of_strangers: false }],
+                locals: vec![local("nas.example.net", false), local("dev.example.net", true)],
+                names: NamesSettings::default(),
+                allow_clients: Vec::new(),
+                servers: Vec::new(),
+                timeout: Duration::ZERO,
+                hosts: Arc::new([(name("hosts.example.net"), Arc::new([[192, 168, 1, 3].into()]))]),
+                own: Vec::new(),
+                host_name: Some(name(host_name)),
+                nat64: Vec::new(),
+            };
+            let zones = inside_zones(&ingredients);
+            let of_host = zones.iter().filter(|zone| zone.origin == Origin::HostName);
+            assert_eq!(of_host.count(), usize::from(zone), "{host_name}");
+        }
+    }
+}
