@@ -219,6 +219,10 @@ fn ranges() -> String {
          public name may be an alias of one. Single labels and names that end in a number are treated alike. A name with\n\
          octets that no host name has (zero, or not ASCII) gets no addresses: write Unicode names in their `xn--` form.\n\
          \n\
+         Resolvers such as systemd-resolved answer this machine's own name (`hostname`) with this machine's addresses,\n\
+         also as the target of an alias. If it has a dot, an alias to it is not shown: the client gets the answer under\n\
+         the name that it asked for. An HTTPS, SVCB or SRV record of another domain may not lead to it.\n\
+         \n\
          | domain, and all below | answer | defined in |\n\
          |---|---|---|\n",
     );
