@@ -19,6 +19,8 @@ use std::sync::OnceLock;
 
 use stubborn::audit::upstream::AttackUpstream;
 use stubborn::audit::wire::{self, Message, Query, Record, code, flag, name, question};
+use stubborn::dns::UpstreamResponse;
+use stubborn::policy::{Circumstances, GuardSettings, InsideZones, Origin, Policy, enforce, preset};
 use stubborn::telemetry::{LogSettings, Logging};
 use support::daemon::{DEADLINE, TempConfig};
 use support::workers::Workers;
@@ -298,4 +300,38 @@ fn a_miss_is_counted() {
     });
     assert!(calls > 5, "{calls} calls");
     assert!(traces.contains("src/"), "no trace of where it was:\n{traces}");
+}
+
+/// A name is read for the addresses in it once, not for each address of the reply.
+#[test]
+fn more_addresses_cost_no_more_readings_of_the_name() {
+    let exceptions = preset("nip-io").unwrap().exceptions(&Origin::BuiltIn);
+    let settings = GuardSettings { exceptions, ..GuardSettings::default() };
+    let policy = Policy::new(&settings, &[], &[], InsideZones::default());
+    let host = "1-2-3-4-5-6-7-8-9.".repeat(12) + "10-0-0-1.nip.io";
+    let query = Message {
+        flags: flag::RD,
+        qdcount: 1,
+        question: question(&name(&host), code::A, code::IN),
+        ..Message::default()
+    };
+    let reply = Message { flags: flag::QR | flag::RD | flag::RA, ..query.clone() };
+    let query = stubborn::dns::Query::parse(&query.encode()).unwrap();
+    let circumstances =
+        Circumstances { question: &query.question, trust: None, client: [127, 0, 0, 1].into(), now: 0 };
+    let counter: &'static Counter = Box::leak(Box::default());
+    counter.watch_this_thread();
+    let cost = |count: u8| {
+        let addresses = (0..count).flat_map(|one| (0..8).map(move |other| [10, 1, one, other].into()));
+        let octets = reply.clone().answer(addresses.map(Record::address)).encode();
+        let response = UpstreamResponse::parse(&octets, &query.question, false).unwrap();
+        let mut findings = 0;
+        let (calls, _) =
+            counter.during(|| findings = enforce(&policy, &circumstances, &response).findings().len());
+        assert_eq!(findings, usize::from(count) * 8);
+        calls
+    };
+    let (few, many) = (cost(1), cost(250));
+    assert!(few > 100, "the name is not read: {few} calls");
+    assert!(many < few + 100, "{few} calls for 8 addresses, {many} for 2,000");
 }

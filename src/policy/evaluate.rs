@@ -10,7 +10,7 @@ use crate::dns::{
 };
 
 use super::blocked::{BlockedRange, BlockedRanges};
-use super::exceptions::{Exceptions, covers, is_active, networks_cover};
+use super::exceptions::{Exceptions, Reading, is_active, networks_cover};
 use super::names::{Inside, InsideZones, ZoneScope, leads_inside};
 use super::presets::built_in_exceptions;
 use super::ranges::Treatment;
@@ -134,7 +134,7 @@ struct Evaluator<'a> {
     /// The names of the alias chain after the QNAME.
     targets: &'a [NameRef<'a>],
     /// The exceptions that hold for each name of the chain. Filled at the first address that needs them: there may be thousands.
-    chain: Option<Vec<(NameRef<'a>, Vec<&'a Exception>)>>,
+    chain: Option<Vec<Vec<Reading<'a>>>>,
     evaluation: Evaluation,
 }
 
@@ -281,10 +281,10 @@ impl<'a> Evaluator<'a> {
         // Behind a public server, the owner of an alias's target controls the answer. So each name of the chain needs an
         // exception.
         let chain = self.chain.take().unwrap_or_else(|| self.exceptions_of_chain());
-        let mut leaves = chain.iter().map(|(name, exceptions)| {
-            exceptions.iter().find(|exception| covers(exception, *name, address, range, &self.policy.ranges))
-        });
-        let action = match leaves.next().flatten().filter(|_| leaves.all(|leave| leave.is_some())) {
+        let mut leaves =
+            chain.iter().map(|exceptions| exceptions.iter().find(|reading| reading.covers(address, range)));
+        let first = leaves.next().flatten().filter(|_| leaves.all(|leave| leave.is_some()));
+        let action = match first.map(|reading| reading.exception) {
             Some(first) if first.mode == ExceptionMode::Allow => Action::Allowed(first.origin.clone()),
             Some(first) => Action::Monitored(first.origin.clone()),
             None => Action::Removed,
@@ -293,14 +293,15 @@ impl<'a> Evaluator<'a> {
         action
     }
 
-    fn exceptions_of_chain(&mut self) -> Vec<(NameRef<'a>, Vec<&'a Exception>)> {
+    fn exceptions_of_chain(&mut self) -> Vec<Vec<Reading<'a>>> {
         let Circumstances { question, client, now, .. } = *self.circumstances;
         let names = std::iter::once(question.name()).chain(self.targets.iter().copied());
         let of_name = |name: NameRef<'a>| {
             let folded = name.fold();
             let all = self.policy.exceptions.of_name(folded.as_ref());
             let all = all.inspect(|exception| self.evaluation.validity.depends_on(exception, now));
-            (name, all.filter(|exception| is_active(exception, client, now)).collect())
+            let active = all.filter(|exception| is_active(exception, client, now));
+            active.filter_map(|exception| Reading::new(exception, name, &self.policy.ranges)).collect()
         };
         names.map(of_name).collect()
     }

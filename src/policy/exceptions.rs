@@ -54,23 +54,34 @@ pub(super) fn is_active(exception: &Exception, client: Client, now: i64) -> bool
     in_time && (exception.clients.is_empty() || exception.clients.iter().any(|net| net.contains(&client)))
 }
 
-/// The exception lets `question` answer with `address`, which `range` blocks.
-pub(super) fn covers(
-    exception: &Exception,
-    question: NameRef<'_>,
-    address: IpAddr,
-    range: &BlockedRange,
-    ranges: &BlockedRanges,
-) -> bool {
-    networks_cover(&exception.networks, address, range)
-        && match exception.shape {
-            Shape::Any => true,
-            Shape::AddressInName => spells(question, exception.domain.as_ref(), address, ranges),
-            Shape::Dnsbl => {
-                address != IpAddr::V4(Ipv4Addr::LOCALHOST)
-                    && is_dnsbl_shaped(question, exception.domain.as_ref())
+/// An exception with what it makes of one name. The name is read once, however many addresses are asked about.
+pub(super) struct Reading<'a> {
+    pub(super) exception: &'a Exception,
+    /// With `address-in-name`: the addresses that the name spells.
+    spelled: Vec<IpAddr>,
+}
+
+impl<'a> Reading<'a> {
+    /// `None` if the exception is for names of another shape.
+    pub(super) fn new(exception: &'a Exception, name: NameRef<'_>, ranges: &BlockedRanges) -> Option<Self> {
+        let domain = exception.domain.as_ref();
+        let spelled = match exception.shape {
+            Shape::AddressInName => spelled_addresses(name, domain, |spelled| ranges.keeps_inside(spelled)),
+            Shape::Dnsbl if !is_dnsbl_shaped(name, domain) => return None,
+            Shape::Dnsbl | Shape::Any => Vec::new(),
+        };
+        Some(Self { exception, spelled })
+    }
+
+    /// The exception lets the name answer with `address`, which `range` blocks.
+    pub(super) fn covers(&self, address: IpAddr, range: &BlockedRange) -> bool {
+        networks_cover(&self.exception.networks, address, range)
+            && match self.exception.shape {
+                Shape::Any => true,
+                Shape::AddressInName => self.spelled.contains(&address),
+                Shape::Dnsbl => address != IpAddr::V4(Ipv4Addr::LOCALHOST),
             }
-        }
+    }
 }
 
 /// One of `networks` holds `address`. A range that is never implied has to be named: by a network within it.
@@ -78,29 +89,21 @@ pub(super) fn networks_cover(networks: &[IpNet], address: IpAddr, range: &Blocke
     networks.iter().any(|net| net.contains(&address) && (!range.never_implied || range.net.contains(net)))
 }
 
-/// Whether `name` spells `address` to the left of `domain`, and no address outside.
+/// The addresses that `name` spells to the left of `domain`; none if it may also spell one that `may_be` does not accept.
 ///
 /// Services differ in which of two addresses they take, and may take a different one for each family. So one address that is
 /// not inside voids the name: it could be an attacker's, and the page would load from there first.
-fn spells(name: NameRef<'_>, domain: NameRef<'_>, address: IpAddr, ranges: &BlockedRanges) -> bool {
-    reads(name, domain, address, |spelled| ranges.keeps_inside(spelled))
-}
-
-/// Whether `address` is the only address that can be read in `name`.
-pub(super) fn reads_as_only(name: NameRef<'_>, exception: &Exception, address: IpAddr) -> bool {
-    reads(name, exception.domain.as_ref(), address, |spelled| spelled == address)
-}
-
-/// Whether `name` spells `address`, and `may_be` accepts every address that it spells.
-fn reads(name: NameRef<'_>, domain: NameRef<'_>, address: IpAddr, may_be: impl Fn(IpAddr) -> bool) -> bool {
-    let service = Service::of(domain);
-    let mut spells_it = false;
-    let mut spells_other = false;
+pub(super) fn spelled_addresses(
+    name: NameRef<'_>,
+    domain: NameRef<'_>,
+    may_be: impl Fn(IpAddr) -> bool,
+) -> Vec<IpAddr> {
+    let (service, mut plain, mut all_may_be) = (Service::of(domain), Vec::new(), true);
     let is_readable = each_spelled_address(name, service.domain, service.has_hash, |spelled, spelling| {
-        spells_it |= spelling == Spelling::Plain && spelled == address;
-        spells_other |= !may_be(spelled);
+        plain.extend((spelling == Spelling::Plain).then_some(spelled));
+        all_may_be &= may_be(spelled);
     });
-    is_readable && spells_it && !spells_other
+    if is_readable && all_may_be { plain } else { Vec::new() }
 }
 
 #[cfg(test)]
@@ -110,6 +113,10 @@ mod tests {
 
     fn name(text: &str) -> Name {
         Name::from_text(text).unwrap()
+    }
+
+    fn spells(name: NameRef<'_>, domain: NameRef<'_>, address: IpAddr, ranges: &BlockedRanges) -> bool {
+        spelled_addresses(name, domain, |spelled| ranges.keeps_inside(spelled)).contains(&address)
     }
 
     #[test]

@@ -11,7 +11,7 @@ use std::sync::LazyLock;
 use ipnet::IpNet;
 
 use super::blocked::BlockedRanges;
-use super::exceptions::{covers, reads_as_only};
+use super::exceptions::{Reading, spelled_addresses};
 use super::{Exception, ExceptionMode, GuardSettings, Origin, Shape};
 use crate::dns::{Name, NameRef};
 
@@ -133,10 +133,12 @@ impl Offer {
         let (preset, domain) = preset_of(question)?;
         let exception = preset.exception(domain, Origin::BuiltIn);
         let range = RANGES.find(address)?;
-        if !covers(&exception, question, address, range, &RANGES) {
+        let reading = Reading::new(&exception, question, &RANGES);
+        if !reading.is_some_and(|reading| reading.covers(address, range)) {
             // The name spells this address, so nobody bent the answer: the preset may leave the network out.
-            let says_so =
-                preset.shape == Shape::AddressInName && reads_as_only(question, &exception, address);
+            let is_it = |spelled| spelled == address;
+            let says_so = preset.shape == Shape::AddressInName
+                && spelled_addresses(question, exception.domain.as_ref(), is_it).contains(&address);
             return (!says_so).then_some(Self::Nothing(preset));
         }
         match preset.is_shared() {
