@@ -139,6 +139,36 @@ fn one_lost_datagram_does_not_switch_edns_off() {
     assert!(!daemon.log().contains(OFF), "{}", daemon.log());
 }
 
+/// Whoever is authoritative for a name decides whether a resolver finds it in time.
+#[test]
+fn names_that_make_a_server_silent_do_not_make_it_forget_edns() {
+    let upstream = ScriptedUpstream::start(|call| match call.name().to_ascii_lowercase() {
+        name if name.starts_with("silent") => Vec::new(),
+        name if name.starts_with("lost") && call.before == 0 => Vec::new(),
+        _ => call.address("1.1.1.1"),
+    });
+    let daemon = TestDaemon::start(upstream.address(), "[upstream]\ntimeout = \"500ms\"\n");
+    ask(daemon.udp(), "known.example").assert_addresses(&["1.1.1.1"]);
+    for number in 0..4 {
+        let silent = format!("silent{number}.example");
+        std::thread::scope(|scope| {
+            let asking = scope.spawn(|| ask(daemon.udp(), &silent).rcode());
+            // With and without an answer to somebody else meanwhile.
+            if number % 2 == 0 {
+                until("it is asked", || (upstream.asked(&silent) > 0).then_some(()));
+                ask(daemon.udp(), &format!("other{number}.example")).assert_addresses(&["1.1.1.1"]);
+            }
+            assert_eq!(asking.join().unwrap(), code::SERVFAIL);
+        });
+        // What is lost is sent again with EDNS.
+        let name = format!("lost{number}.example");
+        ask(daemon.udp(), &name).assert_addresses(&["1.1.1.1"]);
+        let calls = upstream.calls_for(&name);
+        assert!(calls.len() == 2 && calls.iter().all(has_edns), "{number}: {calls:?}");
+    }
+    assert!(!daemon.log().contains(OFF), "{}", daemon.log());
+}
+
 #[test]
 fn one_odd_reply_does_not_switch_edns_off_for_a_server_that_speaks_it() {
     let upstream =

@@ -14,6 +14,10 @@ const FIRST_RETRY: u64 = 60_000;
 const LAST_RETRY: u64 = 30 * 60_000;
 /// For this long after an answer without an OPT record, a server counts as one that ignores EDNS but answers correctly.
 const IGNORES: u64 = 60_000;
+/// The least time between two questions of our own that show whether a server still speaks EDNS.
+const PROOF_PAUSE: u64 = 50;
+/// Replies with an OPT record within this time are noted once.
+const SPOKEN: u64 = 50;
 /// How many replies in a row the reply without EDNS must contradict before a server that speaks EDNS is asked without it.
 const CONTRADICTIONS: u32 = 3;
 
@@ -34,6 +38,10 @@ pub(super) struct EdnsState {
     contradicted: AtomicU32,
     /// When a query with EDNS was last answered without an OPT record.
     ignored_at: AtomicU64,
+    /// When a reply last had an OPT record.
+    spoken_at: AtomicU64,
+    /// When a question of our own last had to show that the server still speaks EDNS.
+    proof_at: AtomicU64,
     /// When EDNS is tried again.
     retry_at: AtomicU64,
     /// How often it was switched off since the last OPT record.
@@ -57,7 +65,11 @@ impl EdnsState {
     }
 
     /// Notes a reply with an OPT record. Returns whether EDNS was off and the log said so.
-    fn note_opt(&self) -> bool {
+    fn note_opt(&self, now: u64) -> bool {
+        // Written rarely: all workers read it.
+        if now.saturating_sub(self.spoken_at.load(Relaxed)) >= SPOKEN {
+            self.spoken_at.store(now, Relaxed);
+        }
         if self.contradicted.load(Relaxed) > 0 {
             self.contradicted.store(0, Relaxed);
         }
@@ -68,9 +80,22 @@ impl EdnsState {
         self.state.swap(SPEAKS, Relaxed) == OFF
     }
 
-    /// Forgets that the server speaks EDNS: two queries with EDNS were not answered, so it may be another server now.
-    pub(super) fn forget(&self) {
-        let _ = self.state.compare_exchange(SPEAKS, UNKNOWN, Relaxed, Relaxed);
+    /// Whether a question of our own has to show that the server still speaks EDNS: it has been silent on a query with EDNS
+    /// since `asked_at`. Its name alone proves nothing: whoever is authoritative for a name can make it fail.
+    pub(super) fn needs_proof(&self, now: u64, asked_at: u64) -> bool {
+        let last = self.proof_at.load(Relaxed);
+        self.is_spoken()
+            && self.spoken_at.load(Relaxed) <= asked_at
+            && now.saturating_sub(last) >= PROOF_PAUSE
+            && self.proof_at.compare_exchange(last, now, Relaxed, Relaxed).is_ok()
+    }
+
+    /// Forgets that the server speaks EDNS, if it has answered nothing with EDNS since `asked_at`, neither the question of then
+    /// nor ours: it may be another server now.
+    pub(super) fn forget(&self, asked_at: u64) {
+        if self.spoken_at.load(Relaxed) <= asked_at {
+            let _ = self.state.compare_exchange(SPEAKS, UNKNOWN, Relaxed, Relaxed);
+        }
     }
 
     /// Notes that the server did not answer with EDNS, but did without. Returns whether the caller has to find out why.
@@ -126,7 +151,7 @@ impl ServerState {
             return false;
         }
         if response.has_edns() {
-            if self.edns.note_opt() {
+            if self.edns.note_opt(now) {
                 self.say_edns_is_on();
             }
             return true;
@@ -181,26 +206,39 @@ mod tests {
         assert!(edns.doubt() && edns.is_off());
         assert!(!edns.doubt(), "it is being looked into");
         assert!(!edns.take_retry(u64::MAX), "it is being looked into");
-        assert!(!edns.note_opt(), "nothing was said of it");
+        assert!(!edns.note_opt(1_000), "nothing was said of it");
         assert!(edns.is_spoken());
         assert!(!edns.doubt(), "a server that speaks EDNS has lost a datagram");
-        edns.forget();
+        edns.forget(999);
+        assert!(edns.is_spoken(), "it has answered since");
+        edns.forget(1_000);
         assert!(edns.doubt());
         assert!(edns.switch_off(0) && edns.is_off());
-        assert!(edns.note_opt(), "and the log says that it is on again");
+        assert!(edns.note_opt(2_000), "and the log says that it is on again");
     }
 
     #[test]
     fn a_server_that_has_shown_that_it_speaks_edns_is_not_doubted_for_one_odd_reply() {
         let edns = EdnsState::default();
-        edns.note_opt();
+        edns.note_opt(0);
         for _ in 0..10 {
             assert!(!edns.contradict(0) && !edns.contradict(0));
-            edns.note_opt();
+            edns.note_opt(0);
         }
         assert_eq!([edns.contradict(0), edns.contradict(0), edns.contradict(0)], [false, false, true]);
         let unknown = EdnsState::default();
         assert!(unknown.contradict(0) && unknown.is_off());
+    }
+
+    #[test]
+    fn a_silence_asks_for_one_proof_unless_the_server_has_spoken_edns_since() {
+        let edns = EdnsState::default();
+        assert!(!edns.needs_proof(900, 100), "nothing is known that could be shown");
+        edns.note_opt(200);
+        assert!(!edns.needs_proof(900, 100), "it has answered since");
+        assert!(edns.needs_proof(1_100, 300));
+        assert!(!edns.needs_proof(1_149, 349), "it has just been asked");
+        assert!(edns.needs_proof(1_150, 350));
     }
 
     #[test]
@@ -214,7 +252,7 @@ mod tests {
             assert!(edns.take_retry(now), "{wait}");
             assert!(!edns.take_retry(now), "{wait}: taken");
         }
-        edns.note_opt();
+        edns.note_opt(0);
         edns.switch_off(now);
         assert!(edns.take_retry(now + 60_000));
     }

@@ -7,11 +7,14 @@ mod tests;
 
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
+use std::pin::pin;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::dialogue::{Dialogue, Edns};
+use tokio::time::sleep_until;
+
+use super::dialogue::{Dialogue, Edns, Heard, patience};
 use super::error::ExchangeError;
 use super::server::{ServerCounts, ServerGroup, ServerState, Tried};
 use super::settings::Endpoint;
@@ -181,7 +184,7 @@ impl Exchanger {
         };
         let dialogue = Dialogue { link, server, ask, asked, begun, timeout, asked_at };
         let edns = Edns::of(server, edns);
-        let heard = dialogue.run(edns, start).await;
+        let heard = self.run_dialogue(&dialogue, server, edns, start).await;
         let is_answer = !is_failure(&heard.outcome);
         let in_vain = matches!(heard.outcome, Err(ExchangeError::Timeout));
         if is_answer {
@@ -191,13 +194,35 @@ impl Exchanger {
             self.try_edns(server);
         }
         if in_vain && heard.edns {
-            server.edns.forget();
+            server.edns.forget(asked_at);
         }
         // In a loop, the failure is our own answer coming back.
         if server.leads_back() && (in_vain || heard.outcome.is_ok()) {
             return Err(ExchangeError::Loop(server.endpoint));
         }
         heard.outcome
+    }
+
+    /// Runs the dialogue. When the first query has waited long enough, a question of our own shows whether the server still
+    /// speaks EDNS, if nothing else does.
+    async fn run_dialogue(
+        self: &Rc<Self>,
+        dialogue: &Dialogue<'_>,
+        server: &Arc<ServerState>,
+        edns: Edns,
+        start: Option<Start>,
+    ) -> Heard {
+        let mut running = pin!(dialogue.run(edns, start));
+        let alarm = sleep_until((dialogue.begun + patience(dialogue.timeout)).into());
+        tokio::select! {
+            biased;
+            heard = running.as_mut() => return heard,
+            () = alarm => {}
+        }
+        if edns.first && server.edns.needs_proof(self.times().1, dialogue.asked_at) {
+            self.try_edns(server);
+        }
+        running.await
     }
 
     /// The link to a server. Those that a reload has left behind go, now and then.
