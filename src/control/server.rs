@@ -1,6 +1,7 @@
-//! The daemon's side of the socket. No client can make it wait or take more memory than is laid down here: requests and
-//! clients are bounded, and who neither writes nor reads is left.
+//! The daemon's side of the socket. No client can make it wait, or take more memory than the constants here say: requests and
+//! clients are limited, and a client that neither writes nor reads is disconnected.
 
+use std::collections::VecDeque;
 use std::future::Future;
 use std::io;
 use std::path::PathBuf;
@@ -97,16 +98,22 @@ fn open(control: &Control) -> Result<ControlSocket, SocketError> {
 
 /// Accepts clients until the socket is no longer in its place.
 async fn accept(control: &Control, socket: &ControlSocket, room: &Room, tick: &mut Interval) {
+    let mut silent = Silent::default();
     loop {
         tokio::select! {
             accepted = socket.listener.accept() => match accepted {
                 Ok((stream, _)) => {
-                    // Who comes when all places are taken is left at once: it can try again.
-                    let Ok(place) = Arc::clone(&room.clients).try_acquire_owned() else { continue };
+                    let place = match Arc::clone(&room.clients).try_acquire_owned() {
+                        Err(_) if silent.disconnect_one() => Arc::clone(&room.clients).acquire_owned().await.ok(),
+                        place => place.ok(),
+                    };
+                    // If all places are taken by clients that have asked, a new one is disconnected: it can try again.
+                    let Some(place) = place else { continue };
                     let client = Client { stream, control: control.clone(), room: room.clone() };
+                    let disconnected = silent.add();
                     tokio::task::spawn_local(async move {
                         // A client that is gone or hangs needs no answer.
-                        let _ = client.serve().await;
+                        let _ = client.serve(disconnected).await;
                         drop(place);
                     });
                 }
@@ -117,6 +124,25 @@ async fn accept(control: &Control, socket: &ControlSocket, room: &Room, tick: &m
             },
             _ = tick.tick() => if !socket.is_in_place() { return },
         }
+    }
+}
+
+/// The clients that have not asked anything yet, the longest silent first. Each waits for the word to go.
+#[derive(Debug, Default)]
+struct Silent(VecDeque<oneshot::Sender<()>>);
+
+impl Silent {
+    fn add(&mut self) -> oneshot::Receiver<()> {
+        // Those that have asked, or are gone, no longer wait for it.
+        self.0.retain(|client| !client.is_closed());
+        let (sender, disconnected) = oneshot::channel();
+        self.0.push_back(sender);
+        disconnected
+    }
+
+    /// Makes room for a new client. Returns whether there was a silent one.
+    fn disconnect_one(&mut self) -> bool {
+        std::iter::from_fn(|| self.0.pop_front()).any(|client| client.send(()).is_ok())
     }
 }
 
@@ -134,8 +160,12 @@ struct Client {
 }
 
 impl Client {
-    async fn serve(mut self) -> io::Result<()> {
-        let request = patient(READ_PATIENCE, read_line(&mut self.stream)).await?;
+    async fn serve(mut self, disconnected: oneshot::Receiver<()>) -> io::Result<()> {
+        let request = tokio::select! {
+            biased;
+            request = patient(READ_PATIENCE, read_line(&mut self.stream)) => request?,
+            _ = disconnected => return Ok(()),
+        };
         let request = match read_request(&request) {
             Ok(request) => request,
             Err(message) => return self.write(&Reply::Refused { message }).await,

@@ -123,13 +123,28 @@ fn a_time_without_end_is_no_time_at_all() {
 fn clients_that_say_nothing_hold_up_nobody_for_long() {
     let server = Server::start();
     let silent: Vec<UnixStream> = (0..40).map(|_| server.connect()).collect();
-    // Those beyond the bound are closed at once, the others when their time is over.
+    // Most lose their places to those that come after them, the others when their time is over.
     for mut stream in silent {
         let mut reply = Vec::new();
         let _ = stream.read_to_end(&mut reply);
         assert_eq!(reply, b"");
     }
     assert!(server.is_sound());
+}
+
+/// Without waiting until the silent ones have used up their time.
+#[test]
+fn a_new_client_takes_the_place_of_the_longest_silent_one() {
+    let server = Server::start();
+    let silent: Vec<UnixStream> = (0..40).map(|_| server.connect()).collect();
+    let begun = Instant::now();
+    assert!(server.is_sound());
+    assert!(begun.elapsed() < Duration::from_secs(4), "{:?}", begun.elapsed());
+    let is_gone = |mut client: &UnixStream| {
+        client.set_nonblocking(true).unwrap();
+        client.read(&mut [0]).is_ok()
+    };
+    assert!(is_gone(&silent[0]) && !is_gone(&silent[39]));
 }
 
 #[test]
