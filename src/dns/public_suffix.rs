@@ -11,7 +11,7 @@ pub fn public_suffix(labels: &mut dyn Iterator<Item = &[u8]>) -> psl::Info {
 /// `s3.amazonaws.com` is.
 ///
 /// The list is a tree of labels that cannot be enumerated. It asks for the next label only where it has rules below.
-pub fn has_suffixes_below<'a>(labels: &mut dyn Iterator<Item = &'a [u8]>) -> bool {
+pub fn has_suffixes_below(labels: &mut dyn Iterator<Item = &[u8]>) -> bool {
     let mut has_below = false;
     let mut watched = std::iter::from_fn(|| {
         let label = labels.next();
