@@ -169,6 +169,26 @@ fn names_that_make_a_server_silent_do_not_make_it_forget_edns() {
     assert!(!daemon.log().contains(OFF), "{}", daemon.log());
 }
 
+/// Whoever is authoritative for a name may fail at first and answer then. Some servers pass that on without an OPT record.
+#[test]
+fn names_that_fail_at_first_do_not_switch_edns_off() {
+    let upstream = ScriptedUpstream::start(|call| match call.name().to_ascii_lowercase() {
+        name if name.starts_with("failing") && call.before == 0 => rcode(call, code::SERVFAIL),
+        _ => call.address("1.1.1.1"),
+    });
+    let daemon = TestDaemon::start(upstream.address(), CONFIG);
+    ask(daemon.udp(), "known.example").assert_addresses(&["1.1.1.1"]);
+    for number in 0..12 {
+        let name = format!("failing{number}.example");
+        ask(daemon.udp(), &name).assert_addresses(&["1.1.1.1"]);
+        let edns: Vec<bool> = upstream.calls_for(&name).iter().map(has_edns).collect();
+        assert_eq!(edns, [true, false], "{number}");
+    }
+    ask(daemon.udp(), "after.example").assert_addresses(&["1.1.1.1"]);
+    assert!(upstream.calls_for("after.example").iter().all(has_edns));
+    assert!(!daemon.log().contains(OFF), "{}", daemon.log());
+}
+
 #[test]
 fn one_odd_reply_does_not_switch_edns_off_for_a_server_that_speaks_it() {
     let upstream =

@@ -69,6 +69,8 @@ pub(super) struct Heard {
     pub(super) outcome: Outcome,
     /// The query that was answered had an OPT record.
     pub(super) edns: bool,
+    /// A question of our own has to show whether the server still speaks EDNS.
+    pub(super) needs_proof: bool,
 }
 
 /// When a question is sent again, and when it is given up.
@@ -94,7 +96,7 @@ impl Dialogue<'_> {
         let times = self.times();
         let mut heard = self.try_once(edns, times, start).await;
         if heard.edns && self.is_doubtful(&heard.outcome) {
-            heard.outcome = self.without_edns(heard.outcome, times.end).await;
+            (heard.outcome, heard.needs_proof) = self.without_edns(heard.outcome, times.end).await;
         }
         // Even NXDOMAIN does not excuse a missing question: the reply may be forged.
         if let Err(ExchangeError::Rcode(Rcode::NOERROR | Rcode::NXDOMAIN)) = heard.outcome {
@@ -116,15 +118,14 @@ impl Dialogue<'_> {
     }
 
     /// Asks the same question without EDNS (RFC 6891 §7: "the requestor SHOULD retry without it"). Takes that reply if it says
-    /// at least as much.
-    async fn without_edns(&self, first: Outcome, end: Instant) -> Outcome {
+    /// at least as much. Returns also whether a question of our own has to show what the server makes of EDNS.
+    async fn without_edns(&self, first: Outcome, end: Instant) -> (Outcome, bool) {
         let now = Instant::now();
         let times = Times { again: now + patience(end.saturating_duration_since(now)), end };
         let plain = self.try_once(Edns::NEVER, times, None).await.outcome;
-        if worth(&plain) > worth(&first).max(1) {
-            self.server.contradicts_edns(self.asked_at);
-        }
-        if worth(&plain) >= worth(&first) { plain } else { first }
+        let contradicts = worth(&plain) > worth(&first).max(1);
+        let needs_proof = contradicts && self.server.contradicts_edns(self.asked_at);
+        (if worth(&plain) >= worth(&first) { plain } else { first }, needs_proof)
     }
 
     /// Asks, and takes the first reply.
@@ -151,7 +152,7 @@ impl Dialogue<'_> {
             Err(ExchangeError::Response(ResponseError::Truncated)) => self.over_tcp(edns, times.end).await,
             outcome => outcome,
         };
-        Heard { outcome, edns }
+        Heard { outcome, edns, needs_proof: false }
     }
 
     /// Sends the query, and again after a while from another socket with another id. Waits for either reply, and returns

@@ -18,7 +18,8 @@ const IGNORES: u64 = 60_000;
 const PROOF_PAUSE: u64 = 50;
 /// Replies with an OPT record within this time are noted once.
 const SPOKEN: u64 = 50;
-/// How many replies in a row the reply without EDNS must contradict before a server that speaks EDNS is asked without it.
+/// How many replies in a row the reply without EDNS must contradict before a question of our own shows whether a server that
+/// speaks EDNS is to be asked without it.
 const CONTRADICTIONS: u32 = 3;
 
 /// Nothing is known.
@@ -46,6 +47,17 @@ pub(super) struct EdnsState {
     retry_at: AtomicU64,
     /// How often it was switched off since the last OPT record.
     times_off: AtomicU32,
+}
+
+/// What is known once a server's reply without EDNS has contradicted its reply with EDNS.
+#[derive(Debug, PartialEq, Eq)]
+enum Contradicted {
+    /// Nothing new.
+    Nothing,
+    /// A question of our own has to show it.
+    Suspicion,
+    /// The server does not support EDNS.
+    Proof,
 }
 
 /// "I do not understand this": how servers reply to unknown features such as EDNS (RFC 6891 §7).
@@ -103,14 +115,20 @@ impl EdnsState {
         self.state.compare_exchange(UNKNOWN, DOUBTED, Relaxed, Relaxed).is_ok()
     }
 
-    /// Notes that the server answered without EDNS a question that it did not answer, or denied, with EDNS. Returns whether
-    /// EDNS is off from now on.
-    fn contradict(&self, now: u64) -> bool {
-        let count = self.contradicted.fetch_add(1, Relaxed) + 1;
-        match self.state.load(Relaxed) {
-            SPEAKS if count < CONTRADICTIONS => false,
-            _ => self.switch_off(now),
+    /// Notes that the server answered without EDNS a question that it did not answer, or denied, with EDNS.
+    fn contradict(&self) -> Contradicted {
+        let count = self.contradicted.fetch_add(1, Relaxed).wrapping_add(1);
+        match self.is_spoken() {
+            false => Contradicted::Proof,
+            // Whoever is authoritative for the names may have failed at first and answered then.
+            true if count.is_multiple_of(CONTRADICTIONS) => Contradicted::Suspicion,
+            true => Contradicted::Nothing,
         }
+    }
+
+    /// Whether the server would be asked without EDNS, if a question of our own fails with EDNS too.
+    fn is_contradicted(&self) -> bool {
+        self.contradicted.load(Relaxed) >= CONTRADICTIONS
     }
 
     fn switch_off(&self, now: u64) -> bool {
@@ -169,20 +187,23 @@ impl ServerState {
         !self.edns.is_spoken() && ignored_at > 0 && now.saturating_sub(ignored_at) < IGNORES
     }
 
-    /// Notes that the server answered without EDNS a question that it did not answer, or denied, with EDNS.
-    pub(super) fn contradicts_edns(&self, now: u64) {
-        if self.edns.contradict(now) {
+    /// Notes that the server answered without EDNS a question that it did not answer, or denied, with EDNS. Returns whether a
+    /// question of our own has to show what that means.
+    pub(super) fn contradicts_edns(&self, now: u64) -> bool {
+        let found = self.edns.contradict();
+        if found == Contradicted::Proof && self.edns.switch_off(now) {
             self.say_edns_is_off();
         }
+        found == Contradicted::Suspicion
     }
 
-    /// Notes the outcome of a trial with EDNS while it is off: whether there was a reply that can be believed.
+    /// Notes the outcome of a trial with EDNS, while it is off or contradicted: whether there was a reply that can be believed.
     pub(super) fn edns_was_tried(&self, is_good: bool, now: u64) {
         if is_good {
             if self.edns.is_off() && self.edns.switch_on() {
                 self.say_edns_is_on();
             }
-        } else if self.edns.is_off() && self.edns.switch_off(now) {
+        } else if (self.edns.is_off() || self.edns.is_contradicted()) && self.edns.switch_off(now) {
             self.say_edns_is_off();
         }
     }
@@ -222,12 +243,19 @@ mod tests {
         let edns = EdnsState::default();
         edns.note_opt(0);
         for _ in 0..10 {
-            assert!(!edns.contradict(0) && !edns.contradict(0));
+            assert_eq!(
+                [edns.contradict(), edns.contradict()],
+                [Contradicted::Nothing, Contradicted::Nothing]
+            );
             edns.note_opt(0);
         }
-        assert_eq!([edns.contradict(0), edns.contradict(0), edns.contradict(0)], [false, false, true]);
-        let unknown = EdnsState::default();
-        assert!(unknown.contradict(0) && unknown.is_off());
+        let [one, two, three] = [edns.contradict(), edns.contradict(), edns.contradict()];
+        assert_eq!(
+            [one, two, three],
+            [Contradicted::Nothing, Contradicted::Nothing, Contradicted::Suspicion]
+        );
+        assert!(edns.is_contradicted() && !edns.is_off());
+        assert_eq!(EdnsState::default().contradict(), Contradicted::Proof);
     }
 
     #[test]

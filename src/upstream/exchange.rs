@@ -193,6 +193,9 @@ impl Exchanger {
         if is_answer && edns.first && !heard.edns && server.edns.doubt() {
             self.try_edns(server);
         }
+        if heard.needs_proof {
+            self.try_edns(server);
+        }
         if in_vain && heard.edns {
             server.edns.forget(asked_at);
         }

@@ -118,7 +118,10 @@ fn edns_that_is_off_is_tried_again_after_a_while_in_addition_to_a_question() {
         for number in 3..6 {
             ask(&later(2), &group, number).await;
         }
-        assert!(edns.is_off(), "three replies in a row were contradicted");
+        // Three replies in a row were contradicted, and then that to a question of our own.
+        while !edns.is_off() {
+            yield_now().await;
+        }
     });
 }
 
