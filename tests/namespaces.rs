@@ -151,6 +151,11 @@ fn an_alias_to_the_host_s_name_is_hidden_and_the_name_is_followed() {
     lost.assert_blocked();
     assert!(lost.errors()[0].1.contains("laptop.example.edu (this host's name)"), "{lost:?}");
 
+    // The audit knows the name too.
+    let binary = env!("CARGO_BIN_EXE_stubborn");
+    let audit = Command::new(binary).args(["audit", "--config"]).arg(&path).output().unwrap();
+    assert!(audit.status.success(), "{}", String::from_utf8_lossy(&audit.stdout));
+
     // It gets another name: that goes for what is cached too.
     let asked = upstream.calls().len();
     let from = daemon.lines();

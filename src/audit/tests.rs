@@ -19,6 +19,7 @@ const NONCE: &str = "n-0123456789ab";
 fn everything() -> Setup {
     Setup {
         host: vec!["192.168.7.7".parse().unwrap(), "2a01:4f8:77::7".parse().unwrap()],
+        host_name: Some("laptop.example.edu".to_owned()),
         nat64: [
             "2a00:6432::/32",
             "2a00:6440:100::/40",

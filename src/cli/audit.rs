@@ -9,7 +9,7 @@ use crate::audit::{
     AttackUpstream, Case, FIXTURE, Group, Report, RouteSetup, Setup, Transport, catalogue, play,
 };
 use crate::config::{self, Config, Disk};
-use crate::daemon::{BuildError, Built, Environment, Inside, Source, own_addresses};
+use crate::daemon::{BuildError, Built, Environment, Inside, Source, host_name, own_addresses};
 use crate::dns::Name;
 use crate::resolve::{Ingredients, Route};
 use crate::upstream::{Endpoint, Server, in_container};
@@ -54,8 +54,12 @@ fn try_audit(arguments: &Audit) -> Result<Report, Trouble> {
     let placeholder = Server::At(Endpoint::Do53(([192, 0, 2, 1], 53).into()));
     let source =
         Source { config: arguments.config.clone(), upstream: vec![placeholder], ..Source::default() };
-    let environment =
-        Environment { own: own.clone(), in_container: in_container(), ..Environment::default() };
+    let environment = Environment {
+        own: own.clone(),
+        host_name: host_name(),
+        in_container: in_container(),
+        ..Environment::default()
+    };
     let mut built = source.build(&environment).map_err(|error| match error {
         BuildError::Config(_) => Trouble::Config(error.to_string()),
         other => Trouble::System(other.to_string()),
@@ -69,6 +73,7 @@ fn try_audit(arguments: &Audit) -> Result<Report, Trouble> {
         on_block: guard.on_block,
         block_ttl: u32::try_from(guard.block_ttl.as_secs()).unwrap_or(u32::MAX),
         host: if guard.own_addresses { own } else { Vec::new() },
+        host_name: built.ingredients.hidden_host().map(|name| name.to_string()),
         nat64: guard.nat64.clone(),
         fixture: true,
         routes,

@@ -44,6 +44,14 @@ pub struct Ingredients {
     pub nat64: Vec<Ipv6Net>,
 }
 
+impl Ingredients {
+    /// The host's own name, if aliases to it are hidden.
+    pub fn hidden_host(&self) -> Option<Name> {
+        let zone = inside_zones(self).pop()?;
+        (zone.origin == Origin::HostName).then_some(zone.domain)
+    }
+}
+
 /// One generation.
 #[derive(Debug)]
 pub struct Snapshot {

@@ -1,6 +1,6 @@
 //! N01–N07, N19, M18: aliases that lead to something inside by its name.
 
-use super::{Asked, Case, Expect, Group, PUBLIC4, ip};
+use super::{Asked, Case, Expect, Group, PUBLIC4, Setup, ip};
 use crate::audit::oracle::parse::parent;
 use crate::audit::wire::{self, Message, Record, code, name};
 
@@ -43,8 +43,30 @@ const INSIDE: &[(&str, &str)] = &[
     ("N07", "metadata"),
 ];
 
-pub(super) fn cases() -> Vec<Case> {
-    [cnames(), dnames(), subtrees(), srv(), uris(), pointers(), honest()].into_iter().flatten().collect()
+pub(super) fn cases(setup: &Setup) -> Vec<Case> {
+    let host = setup.host_name.iter().flat_map(|host| own_name(host)).collect();
+    [cnames(), dnames(), subtrees(), srv(), uris(), pointers(), honest(), host]
+        .into_iter()
+        .flatten()
+        .collect()
+}
+
+/// N18: some local resolvers answer the host's own name with the host's addresses, also as the target of an alias.
+fn own_name(host: &str) -> Vec<Case> {
+    let lead = |variant| case("N18", "an alias to this host's name").variant(variant).forbid_names([host]);
+    let (target, address) = (Record::cname(host), a(PUBLIC4));
+    let service = |rtype, rdata| Record::new(rtype, rdata);
+    vec![
+        lead("with a public address")
+            .answers([target.clone(), address.clone().owned_by(host)])
+            .keeps([address]),
+        lead("without an end").answers([target]).blocked(),
+        lead("HTTPS")
+            .ask(code::HTTPS)
+            .answers([service(code::HTTPS, wire::svcb(1, &name(host), &[]))])
+            .blocked(),
+        lead("SRV").ask(code::SRV).answers([service(code::SRV, wire::srv(11_434, host))]).blocked(),
+    ]
 }
 
 fn cnames() -> Vec<Case> {

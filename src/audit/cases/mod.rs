@@ -117,6 +117,8 @@ pub struct Setup {
     pub block_ttl: u32,
     /// The host's own addresses, where the guard is to know them.
     pub host: Vec<IpAddr>,
+    /// The host's own name, if it is only hidden as the target of an alias.
+    pub host_name: Option<String>,
     /// The NAT64 prefixes the guard was told.
     pub nat64: Vec<Ipv6Net>,
     /// Whether the guard was given the exceptions and names of [`FIXTURE`].
@@ -151,6 +153,7 @@ impl Default for Setup {
             on_block: OnBlock::Nodata,
             block_ttl: 60,
             host: Vec::new(),
+            host_name: None,
             nat64: Vec::new(),
             fixture: false,
             routes: Vec::new(),
@@ -166,7 +169,7 @@ pub fn catalogue(setup: &Setup) -> Vec<Case> {
         framing::cases(),
         malformed::cases(),
         hints::cases(setup),
-        aliases::cases(),
+        aliases::cases(setup),
         locals::cases(),
         if setup.fixture { [locals::own_names(), exceptions::cases()].concat() } else { Vec::new() },
         routes::cases(setup),
