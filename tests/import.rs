@@ -183,7 +183,10 @@ fn what_is_not_of_the_format_is_pointed_at() {
     let error = import(Format::Uci, &[source], &properties::import::Nothing).unwrap_err();
     assert_eq!(error.to_string(), "b:2: not UTF-8");
     for format in Format::ALL {
-        assert_eq!(made(format, "").unwrap().left.len(), 0);
+        for text in ["", "\n \n", "# only a comment\n"] {
+            let error = made(format, text).unwrap_err();
+            assert!(matches!(error, ImportError::Nothing { .. }), "{} {text:?}: {error}", format.name());
+        }
     }
 }
 

@@ -19,7 +19,7 @@ const LONGEST: u64 = (16 << 20) + 1;
 /// The most losses that are listed.
 const FIRST: usize = 8;
 
-/// Imports; exits with 1 if a server was lost and the losses were not accepted.
+/// Imports; exits with 1 if privacy or a server was lost and the losses were not accepted.
 pub(super) fn import(arguments: &Import) -> u8 {
     let mut sources = Vec::new();
     for path in &arguments.files {
@@ -70,7 +70,7 @@ pub(super) fn import(arguments: &Import) -> u8 {
 fn losses(imported: &Imported) {
     let Some(loss) = &imported.loss else { return };
     progress(loss);
-    for Left { file, line, text, why } in imported.losses.iter().take(FIRST) {
+    for Left { file, line, text, why, .. } in imported.losses.iter().take(FIRST) {
         progress(&format!("  {file}:{line}: {text}: {why}"));
     }
     if imported.losses.len() > FIRST {

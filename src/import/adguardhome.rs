@@ -134,6 +134,7 @@ pub(super) fn read(
                     }
                 }
                 "clients" => clients(file, draft, &from, node),
+                "tls" if node.get("enabled").is_some_and(Node::is_on) => draft.lose_service(&from),
                 "filters" => {
                     decide(ADGUARD_TABLES, key, &from, draft);
                     filters(file, draft, node);
@@ -189,7 +190,7 @@ fn clients(file: &Arc<str>, draft: &mut Draft, from: &Setting, node: &Node) {
         };
         for server in upstreams.items() {
             let text = server.text().unwrap_or_default();
-            let from = Setting::new(file, server.line, text);
+            let from = Setting::of(file, server.line, "clients", text);
             draft.lose(&from, "it was for one client: all clients have the same servers here");
         }
     }
@@ -216,7 +217,7 @@ impl Dns<'_> {
     fn each(&self, node: &Node, mut take: impl FnMut(&Setting, &str)) {
         for item in node.items() {
             let text = item.text().unwrap_or_default();
-            take(&Setting::new(self.file, item.line, text), text);
+            take(&Setting::of(self.file, item.line, "dns", text), text);
         }
     }
 
@@ -238,13 +239,13 @@ impl Dns<'_> {
             return draft.needless(from, OFF);
         }
         let Some(text) = super::named::read(self.files, Path::new(path)) else {
-            draft.list(from, "upstream", "servers", "system");
+            draft.orphan(from);
             return draft.lose(from, "the file cannot be read here: write its servers into [upstream]");
         };
         draft.part();
         let file: Arc<str> = path.into();
         for (index, line) in text.lines().enumerate() {
-            upstream(draft, &Setting::new(&file, index + 1, line), line);
+            upstream(draft, &Setting::of(&file, index + 1, "upstream", line), line);
         }
     }
 
@@ -363,7 +364,7 @@ fn rewrites(file: &Arc<str>, draft: &mut Draft, node: &Node) {
     for rewrite in node.items() {
         let text = |key: &str| rewrite.get(key).and_then(Node::text).unwrap_or_default();
         let (domain, answer) = (text("domain"), text("answer"));
-        let from = Setting::new(file, rewrite.line, &format!("{domain} -> {answer}"));
+        let from = Setting::of(file, rewrite.line, "rewrites", &format!("{domain} -> {answer}"));
         if text("enabled") == "false" {
             draft.leave(&from, "it was switched off");
             continue;

@@ -4,12 +4,12 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use super::ImportError;
-use super::draft::{Draft, Setting};
-use super::spelling::{Names, host_port, with_port};
+use super::draft::{Draft, Later, Setting};
+use super::spelling::{self, Names, host_port, with_port};
 use super::tables::{BLOCKING, DNSSEC, Fate, LOG, NOT_NEEDED, OFF, RECORDS, SERVICE, decide, off};
 use super::tree::{Node, setting};
 use super::yaml;
-use Fate::{Left, Needless};
+use Fate::{Left, Needless, Served};
 
 const UNGUARDED: &str = "There was no protection against rebinding; here it is on. To see first what it would remove, set\n\
      # mode = \"monitor\" in [guard].";
@@ -68,8 +68,12 @@ const OTHERS: &[(&str, Fate)] = &[
     ("caching.minTime", Left("TTLs are cut, never stretched")),
     ("caching.maxItemsCount", Left("the cache is measured in octets: `size` in [cache] is 16MiB by default")),
     ("caching.*", Needless(NOT_NEEDED)),
-    ("ports.*", Left("only plain DNS is served")),
-    ("*Port", Left("only plain DNS is served")),
+    ("ports.tls", Served),
+    ("ports.https", Served),
+    ("tlsPort", Served),
+    ("httpsPort", Served),
+    ("ports.*", Left("stubborn serves plain DNS only")),
+    ("*Port", Left("stubborn serves plain DNS only")),
     ("filtering.*", Left("records of a type are not filtered")),
     ("fqdnOnly*", Needless("names without a dot are not asked outside")),
     ("specialUseDomains*", Needless("always so: special names are not asked outside")),
@@ -81,7 +85,7 @@ const OTHERS: &[(&str, Fate)] = &[
     ("logTimestamp", Left(SERVICE)),
     ("connectIPVersion", Needless("the family is that of the server's address")),
     ("startVerifyUpstream", Needless(NOT_NEEDED)),
-    ("minTlsServeVersion", Left("only plain DNS is served")),
+    ("minTlsServeVersion", Left("stubborn serves plain DNS only")),
 ];
 
 /// Tables that are left as a whole, because some hold passwords.
@@ -91,8 +95,8 @@ const TABLES: &[(&str, Fate)] = &[
     ("prometheus", Left("`listen` in [metrics] serves metrics")),
     ("clientLookup", Left("clients are known only by address")),
     ("queryLog", Left(LOG)),
-    ("certFile", Left("only plain DNS is served")),
-    ("keyFile", Left("only plain DNS is served")),
+    ("certFile", Left("stubborn serves plain DNS only")),
+    ("keyFile", Left("stubborn serves plain DNS only")),
 ];
 
 pub(super) fn read(texts: &[(Arc<str>, &str)], draft: &mut Draft) -> Result<(), ImportError> {
@@ -211,18 +215,44 @@ fn timeout(draft: &mut Draft, from: &Setting, node: &Node) {
 fn local(place: &Place<'_>, draft: &mut Draft, from: &Setting, name: &str, node: &Node) {
     let switch = place.top.get("customDNS").and_then(|custom| custom.get("filterUnmappedTypes"));
     let is_whole = switch.and_then(Node::text) != Some("false");
-    let addresses = node.text().unwrap_or_default().split(',').map(str::trim);
-    for address in addresses {
-        if address.parse::<IpAddr>().is_err() {
-            draft.leave(from, RECORDS);
-            continue;
-        }
+    let from = &Setting { kind: "customDNS.mapping".to_owned(), ..from.clone() };
+    if node.texts().is_empty() {
+        return draft.leave(from, "it has no address");
+    }
+    for value in node.texts().into_iter().flat_map(|(_, text)| text.split(',')).map(str::trim) {
         for name in [name.to_owned(), format!("*.{name}")] {
-            match is_whole {
-                true => draft.whole(from, &name, address),
-                false => draft.local(from, &name, address),
+            match record(value) {
+                Record::Address(address) if is_whole => draft.whole(from, &name, address),
+                Record::Address(address) => draft.local(from, &name, address),
+                Record::Alias(target) => {
+                    draft.later(from, Later::Alias { name, target: spelling::name(target) });
+                }
+                Record::Other => {
+                    draft.leave(from, RECORDS);
+                    break;
+                }
             }
         }
+    }
+}
+
+/// What a name is answered with.
+enum Record<'a> {
+    Address(&'a str),
+    Alias(&'a str),
+    Other,
+}
+
+/// `192.168.1.10`, `A(192.168.1.10)`, `CNAME(nas.lan)`
+fn record(text: &str) -> Record<'_> {
+    let (rtype, value) = text
+        .split_once('(')
+        .and_then(|(rtype, value)| Some((rtype.trim(), value.strip_suffix(')')?.trim())))
+        .unwrap_or(("A", text));
+    match rtype.to_ascii_uppercase().as_str() {
+        "A" | "AAAA" if value.parse::<IpAddr>().is_ok() => Record::Address(value),
+        "CNAME" if !value.is_empty() => Record::Alias(value),
+        _ => Record::Other,
     }
 }
 

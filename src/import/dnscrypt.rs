@@ -6,11 +6,11 @@ use std::sync::Arc;
 
 use super::draft::{Draft, Later, Setting};
 use super::spelling::{self, host_port};
-use super::tables::{BLOCKING, DNSSEC, Fate, LOG, NOT_NEEDED, OFF, SERVICE, decide, off};
+use super::tables::{BLOCKING, DNSSEC, Fate, HIDDEN, LOG, NOT_NEEDED, OFF, SERVICE, decide, off};
 use super::tree::{Node, setting};
 use super::{ImportError, toml_tree};
 use crate::config::Files;
-use Fate::{Left, Needless};
+use Fate::{Left, Needless, Private, Served};
 
 const UNGUARDED: &str = "There was no protection against rebinding (blocked_ips); here it is on. To see first what it would remove, set\n\
      # mode = \"monitor\" in [guard].";
@@ -73,8 +73,8 @@ const OTHERS: &[(&str, Fate)] = &[
     ("lb_*", Left("servers are asked one after the other, the next as soon as one is slow")),
     ("force_tcp", Left("UDP is asked first, and TCP if UDP is not enough")),
     ("http3*", Left("servers are asked only in plain DNS")),
-    ("proxy", Left("servers are asked directly")),
-    ("http_proxy", Left("servers are asked directly")),
+    ("proxy", Private(HIDDEN)),
+    ("http_proxy", Private(HIDDEN)),
     ("bootstrap_resolvers", Needless("servers are written as addresses, which need no lookup")),
     ("fallback_resolver*", Needless("servers are written as addresses, which need no lookup")),
     ("ignore_system_dns", Needless("servers are written as addresses, which need no lookup")),
@@ -107,9 +107,11 @@ const OTHERS: &[(&str, Fate)] = &[
     ("allowed_ips.*", Left("write an [[exception]] for each domain that may answer with inside addresses")),
     ("sources.*", Left("lists of servers are not fetched: write servers into [upstream]")),
     ("broken_implementations.*", Needless(NOT_NEEDED)),
+    ("anonymized_dns.routes", Private(HIDDEN)),
     ("anonymized_dns.*", Left("servers are asked directly")),
     ("doh_client_x509_auth.*", Left("servers are asked only in plain DNS")),
-    ("local_doh.*", Left("only plain DNS is served")),
+    ("local_doh.listen_addresses", Served),
+    ("local_doh.*", Left("stubborn serves plain DNS only")),
     ("monitoring_ui.*", Left("there is no web page")),
     (
         "dns64.resolver",
@@ -180,8 +182,8 @@ impl Proxy<'_> {
         match stamp {
             Some(stamp) => draft.list(from, "upstream", "servers", stamp),
             None => {
-                draft.lose(from, BY_NAME);
-                self.fall_back(from, draft);
+                draft.lose_privacy(from, BY_NAME);
+                draft.orphan(from);
             }
         }
     }
@@ -191,15 +193,8 @@ impl Proxy<'_> {
         let is_named = self.top.get("server_names").is_some_and(|names| !names.is_nothing());
         let Some(sources) = self.top.get("sources").filter(|_| !is_named) else { return };
         let from = setting(self.file, "sources", sources);
-        draft.lose(&from, BY_LIST);
-        self.fall_back(&from, draft);
-    }
-
-    /// Writes what is asked if no server is left.
-    fn fall_back(&self, from: &Setting, draft: &mut Draft) {
-        if draft.servers().next().is_none() {
-            draft.list(from, "upstream", "servers", "system");
-        }
+        draft.lose_privacy(&from, BY_LIST);
+        draft.orphan(&from);
     }
 
     /// A file of rules next to the configuration, one rule a line.
@@ -226,7 +221,7 @@ impl Proxy<'_> {
         let file: Arc<str> = path.display().to_string().into();
         for (index, line) in text.lines().enumerate() {
             let rule = line.split('#').next().unwrap_or_default().trim();
-            let from = Setting::new(&file, index + 1, rule);
+            let from = Setting::of(&file, index + 1, "rule", rule);
             match rule.split_once(char::is_whitespace) {
                 Some((name, rest)) => take(draft, &from, name, rest.trim()),
                 None if rule.is_empty() => {}

@@ -185,7 +185,7 @@ impl Reader {
             Some(from) if has_server => draft.needless(from, "only the named servers are asked"),
             Some(from) => {
                 draft.lose(from, NOBODY);
-                draft.list(from, "upstream", "servers", "system");
+                draft.orphan(from);
             }
             None => {}
         }
@@ -268,9 +268,7 @@ impl Reader {
                 self.is_replaced = true;
             } else {
                 draft.lose(from, "it cannot be read here: write its servers into [upstream]");
-                if draft.servers().next().is_none() {
-                    draft.list(from, "upstream", "servers", "system");
-                }
+                draft.orphan(from);
             }
         }
     }

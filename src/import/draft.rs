@@ -4,8 +4,9 @@ use std::collections::{HashMap, HashSet};
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use super::Left;
 use super::spelling;
+use super::{Left, Loss};
+use crate::config::printable;
 use crate::policy::{PRESETS, Preset, Scope};
 
 /// The longest part of a setting that is repeated in a comment, in characters.
@@ -25,6 +26,8 @@ pub(super) struct Setting {
     pub(super) place: Place,
     /// As it is shown in a comment.
     pub(super) text: String,
+    /// What similar settings have in common, such as `address`.
+    pub(super) kind: String,
 }
 
 /// Something to be written.
@@ -88,6 +91,8 @@ pub(super) struct Draft {
     pub(super) left: Vec<Left>,
     /// What was left and costs privacy or a server.
     pub(super) losses: Vec<Left>,
+    /// Lost servers that another one has to stand in for: those of all names, or those of a domain.
+    pub(super) orphans: Vec<(Setting, Option<String>)>,
     /// What whoever reads the file should know first, a line each.
     pub(super) remarks: Vec<&'static str>,
     /// What is decided after everything was read.
@@ -118,15 +123,35 @@ impl What {
         };
         texts.iter().any(|text| text.chars().any(char::is_control))
     }
+
+    /// The name that it is for, if that cannot be a name of the DNS that people write: some programs have signs for every name or
+    /// for sets of names.
+    fn odd_name(&self) -> Option<&str> {
+        let name = match self {
+            Self::Exception { domain } | Self::Kept { domain } | Self::Route { domain, .. } => {
+                domain.as_str()
+            }
+            Self::Local { name, .. } => name.strip_prefix("*.").unwrap_or(name),
+            Self::InList { .. } | Self::Key { .. } | Self::Preset { .. } => return None,
+        };
+        (!spelling::is_plain(name)).then_some(name)
+    }
 }
 
 impl Setting {
+    /// A setting that is called what its text begins with.
     pub(super) fn new(file: &Arc<str>, line: usize, text: &str) -> Self {
+        let kind = text.split(['=', ':', ' ', '\t']).next().unwrap_or(text);
+        Self::of(file, line, kind, text)
+    }
+
+    /// A setting that is one of many under the name `kind`.
+    pub(super) fn of(file: &Arc<str>, line: usize, kind: &str, text: &str) -> Self {
         let mut shown: String = text.chars().take(LONGEST_TEXT).collect();
         if shown.len() < text.len() {
             shown.push('…');
         }
-        Self { place: Place { file: Arc::clone(file), line }, text: shown }
+        Self { place: Place { file: Arc::clone(file), line }, text: shown, kind: kind.to_owned() }
     }
 
     /// It is left, and why.
@@ -135,7 +160,9 @@ impl Setting {
             file: Arc::clone(&self.place.file),
             line: self.place.line,
             text: self.text.clone(),
+            kind: self.kind.clone(),
             why: why.into(),
+            loss: None,
         }
     }
 }
@@ -146,6 +173,13 @@ impl Draft {
         self.known += 1;
         if what.has_control() {
             self.left.push(from.left("it has control characters in it"));
+            return;
+        }
+        if let Some(name) = what.odd_name() {
+            let name = printable(name);
+            self.left.push(
+                from.left(format!("\"{name}\" is not a domain: write one for each name that is meant")),
+            );
             return;
         }
         if let What::Key { table, key, .. } = &what {
@@ -274,12 +308,38 @@ impl Draft {
         self.left.push(from.left(why));
     }
 
-    /// A setting that is not carried over, with a loss of privacy or of a server.
+    /// A setting that is not carried over, with the loss of a server.
     pub(super) fn lose(&mut self, from: &Setting, why: impl Into<String>) {
-        let left = from.left(why);
         self.known += 1;
+        self.lost(from, Loss::Server, why);
+    }
+
+    /// A setting that is not carried over, with a loss of privacy.
+    pub(super) fn lose_privacy(&mut self, from: &Setting, why: impl Into<String>) {
+        self.known += 1;
+        self.lost(from, Loss::Privacy, why);
+    }
+
+    /// Clients were served over an encrypted connection.
+    pub(super) fn lose_service(&mut self, from: &Setting) {
+        self.known += 1;
+        self.lost(
+            from,
+            Loss::Service,
+            "clients asked over an encrypted connection: stubborn serves plain DNS only",
+        );
+    }
+
+    /// Notes a loss of a setting that was counted before.
+    pub(super) fn lost(&mut self, from: &Setting, loss: Loss, why: impl Into<String>) {
+        let left = Left { loss: Some(loss), ..from.left(why) };
         self.losses.push(left.clone());
         self.left.push(left);
+    }
+
+    /// A server for all names was lost: if none is left in the end, the file has to say who is asked.
+    pub(super) fn orphan(&mut self, from: &Setting) {
+        self.orphans.push((from.clone(), None));
     }
 
     /// A setting that is not one of the format.

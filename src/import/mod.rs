@@ -8,6 +8,7 @@
 //! settle                               what is only known after everything was read: trust, aliases, names nobody is asked for
 //! write                                the file, which is always one that `check` accepts
 //! report                               its head, and the comments at its end
+//! foreign                              files that are not of the format they are read as
 //! ```
 //!
 //! Nothing is dropped silently: each setting is carried over, or needs nothing here, or stands in the file as a comment with
@@ -18,6 +19,7 @@ mod blocky;
 mod dnscrypt;
 mod dnsmasq;
 mod draft;
+mod foreign;
 mod named;
 mod pihole;
 mod report;
@@ -126,8 +128,23 @@ pub struct Left {
     pub line: usize,
     /// The setting.
     pub text: String,
+    /// What similar settings have in common, such as `address`.
+    pub kind: String,
     /// Why not.
     pub why: String,
+    /// What that costs.
+    pub loss: Option<Loss>,
+}
+
+/// What a setting costs that was not carried over.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Loss {
+    /// Queries were encrypted, or hidden from somebody who sees them now.
+    Privacy,
+    /// Clients could ask over an encrypted connection.
+    Service,
+    /// A server is not asked any more.
+    Server,
 }
 
 /// Why a file cannot be read.
@@ -157,7 +174,7 @@ pub enum ImportError {
         why: String,
     },
     /// There is nothing in it that the format has.
-    #[error("{file}:{line}: not a setting of {format}, and neither is most of the file: {}", hint(*.meant, .file))]
+    #[error("{file}:{line}: not a setting of {format}, and neither is most of the file: {meant}")]
     Foreign {
         /// The file.
         file: Arc<str>,
@@ -165,16 +182,19 @@ pub enum ImportError {
         line: usize,
         /// The format's name.
         format: &'static str,
-        /// The format that the file is of instead.
-        meant: Option<Format>,
+        /// What the file is instead.
+        meant: String,
+    },
+    /// There is no setting at all.
+    #[error("{file}: nothing to import: it has no settings, only empty lines or comments")]
+    Nothing {
+        /// The first file.
+        file: Arc<str>,
     },
 }
 
-fn hint(meant: Option<Format>, file: &str) -> String {
-    match meant {
-        Some(meant) => format!("it looks like a file of {0}; try `stubborn import {0} {file}`", meant.name()),
-        None => "it belongs to another program, or is not a configuration".to_owned(),
-    }
+fn hint(meant: Format, file: &str) -> String {
+    format!("it looks like a file of {0}; try `stubborn import {0} {file}`", meant.name())
 }
 
 /// Makes a configuration of files of one format, read as one. `files` has the hosts files that they name.
@@ -186,28 +206,47 @@ pub fn import(format: Format, sources: &[Source], files: &dyn Files) -> Result<I
     for source in sources {
         texts.push((Arc::clone(&source.name), text(source)?));
     }
-    let read_as = |format| read(format, &texts, files);
-    // The format that most of the file belongs to.
-    let meant = || {
+    for text in &texts {
+        judge(format, text, files)?;
+    }
+    let mut draft = read(format, &texts, files)?;
+    if let (0, 0) = draft.fit() {
+        return Err(ImportError::Nothing {
+            file: sources.first().map_or("".into(), |source| Arc::clone(&source.name)),
+        });
+    }
+    settle::settle(&mut draft);
+    Ok(write::write(format, &texts, draft))
+}
+
+/// Refuses a file of another format, also where it is one of several.
+fn judge(format: Format, text: &(Arc<str>, &str), files: &dyn Files) -> Result<(), ImportError> {
+    let read_as = |format| read(format, std::slice::from_ref(text), files);
+    let guess = || {
+        // The format that most of the file belongs to.
         let others = Format::ALL.into_iter().filter(|other| *other != format);
         let fits = others.filter_map(|other| Some((other, read_as(other).ok()?.fit())));
         let fitting = fits.filter(|(_, (known, unknown))| known > unknown);
-        fitting.max_by_key(|(_, (known, _))| *known).map(|(other, _)| other)
+        let meant = fitting.max_by_key(|(_, (known, _))| *known).map(|(other, _)| other);
+        foreign::guess(meant, &text.0, text.1)
     };
-    let foreign = |file, line, meant| ImportError::Foreign { file, line, format: format.name(), meant };
-    let mut draft = read_as(format).map_err(|error| match (error, meant()) {
+    let draft = read_as(format).map_err(|error| match (error, guess()) {
         (ImportError::Syntax { file, line, column, why }, Some(meant)) => {
-            let why = format!("{why} (or {})", hint(Some(meant), &file));
-            ImportError::Syntax { file, line, column, why }
+            ImportError::Syntax { file, line, column, why: format!("{why} (or {meant})") }
         }
         (error, _) => error,
     })?;
     let (known, unknown) = draft.fit();
-    if let Some(place) = draft.first_unknown().filter(|_| unknown > known) {
-        return Err(foreign(place.file, place.line, meant()));
+    match draft.first_unknown().filter(|_| unknown > known) {
+        Some(place) => Err(ImportError::Foreign {
+            file: place.file,
+            line: place.line,
+            format: format.name(),
+            meant: guess()
+                .unwrap_or_else(|| "it belongs to another program, or is not a configuration".to_owned()),
+        }),
+        None => Ok(()),
     }
-    settle::settle(&mut draft);
-    Ok(write::write(format, &texts, draft))
 }
 
 fn read(format: Format, texts: &[(Arc<str>, &str)], files: &dyn Files) -> Result<Draft, ImportError> {

@@ -99,6 +99,7 @@ pub(super) fn read(
 }
 
 fn dns(file: &Arc<str>, dns: &Node, reader: &mut Reader, draft: &mut Draft) {
+    draft.part();
     reader.everywhere.get_or_insert_with(|| Setting::new(file, dns.line, "[dns]"));
     let domain = dns.get("domain");
     let domain = domain.and_then(|domain| domain.get("name").unwrap_or(domain).text()).unwrap_or_default();

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use super::{Format, Imported, Left};
+use super::{Format, Imported, Left, Loss};
 use crate::config::printable;
 
 /// Up to this many similar settings are listed one by one.
@@ -24,13 +24,16 @@ pub(super) fn whole(
     let mut file = String::new();
     if let Some(loss) = &imported.loss {
         file.push_str(&format!("# {loss}\n"));
-        for Left { file: name, line, text, why } in imported.losses.iter().take(FIRST) {
+        for Left { file: name, line, text, why, .. } in imported.losses.iter().take(FIRST) {
             file.push_str(&format!(
                 "#   {}:{line}: {}: {}\n",
                 printable(name),
                 printable(text),
                 printable(why)
             ));
+        }
+        if imported.losses.len() > FIRST {
+            file.push_str(&format!("#   and {} more\n", imported.losses.len() - FIRST));
         }
         file.push_str("#\n");
     }
@@ -57,17 +60,27 @@ pub(super) fn whole(
 pub(super) fn loss(losses: &[Left], falls_back: bool) -> Option<String> {
     let first = losses.first()?;
     let count = match losses.len() {
-        1 => "one setting that says who is asked was".to_owned(),
-        count => format!("{count} settings that say who is asked were"),
+        1 => "one setting was".to_owned(),
+        count => format!("{count} settings were"),
     };
-    let instead = match falls_back {
-        true => {
+    let all = |wanted: fn(&Loss) -> bool| losses.iter().filter_map(|left| left.loss.as_ref()).all(wanted);
+    let what = match (all(|loss| *loss == Loss::Server), all(|loss| *loss != Loss::Server)) {
+        (true, _) => "a server",
+        (false, true) => "privacy",
+        (false, false) => "privacy and servers",
+    };
+    let instead = match all(|loss| *loss == Loss::Service) {
+        _ if falls_back => {
             "instead, the servers of /etc/resolv.conf are asked for all names, in plain DNS: write others into [upstream]"
         }
+        true => "clients that ask over an encrypted connection get no answer",
         false => "the queries go to other servers, in plain DNS, or to nobody",
     };
     let (file, text) = (printable(&first.file), printable(&first.text));
-    Some(format!("LOSS: {count} not carried over ({file}:{}: {text}): {instead}.", first.line))
+    Some(format!(
+        "LOSS: {count} not carried over, which costs {what} ({file}:{}: {text}): {instead}.",
+        first.line
+    ))
 }
 
 /// Writes the settings as comments. Many similar settings of one file, left for the same reason, are written as one.
@@ -78,7 +91,7 @@ fn comments(file: &mut String, title: &str, left: &[Left]) {
     file.push_str(&format!("\n# {title}\n#\n"));
     for group in groups(left) {
         let (shown, more) = if group.len() > FEW { group.split_at(1) } else { (group.as_slice(), &[][..]) };
-        for Left { file: name, line, text, why } in shown {
+        for Left { file: name, line, text, why, .. } in shown {
             let (name, text, why) = (printable(name), printable(text), printable(why));
             file.push_str(&format!("# {name}:{line}: {text}\n"));
             if !more.is_empty() {
@@ -92,10 +105,10 @@ fn comments(file: &mut String, title: &str, left: &[Left]) {
 
 /// Groups by file, kind of setting and reason, in the order of their first settings.
 fn groups(left: &[Left]) -> Vec<Vec<&Left>> {
-    let mut places: HashMap<(&str, &str, &str), usize> = HashMap::new();
+    let mut places: HashMap<(&str, &str, String), usize> = HashMap::new();
     let mut groups: Vec<Vec<&Left>> = Vec::new();
     for one in left {
-        let place = *places.entry((&*one.file, kind(&one.text), one.why.as_str())).or_insert_with(|| {
+        let place = *places.entry((&*one.file, one.kind.as_str(), general(&one.why))).or_insert_with(|| {
             groups.push(Vec::new());
             groups.len() - 1
         });
@@ -106,9 +119,13 @@ fn groups(left: &[Left]) -> Vec<Vec<&Left>> {
     groups
 }
 
-/// The part of a setting that similar ones share.
-fn kind(text: &str) -> &str {
-    text.split(['=', ':', ' ', '\t']).next().unwrap_or(text)
+/// A reason without the words that belong to one setting: names, addresses and numbers.
+fn general(why: &str) -> String {
+    let is_own = |word: &&str| {
+        let inner = word.trim_end_matches(['.', ':', ',', ';', ')']);
+        inner.contains(['"', '.', ':']) || inner.contains(|c: char| c.is_ascii_digit())
+    };
+    why.split(' ').filter(|word| !is_own(word)).collect::<Vec<_>>().join(" ")
 }
 
 /// `3-5, 9`
@@ -132,6 +149,18 @@ fn ranges(lines: &[usize]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn reasons_are_alike_without_the_words_of_one_setting() {
+        for (one, other, alike) in [
+            ("no server for a.example: write it", "no server for b.example: write it", true),
+            ("without the TTL 300: all the same", "without the TTL 60: all the same", true),
+            ("write name = \"a\" first", "write name = \"b\" first", true),
+            ("records are not kept", "records are kept", false),
+        ] {
+            assert_eq!(general(one) == general(other), alike, "{one} / {other}");
+        }
+    }
 
     #[test]
     fn lines_are_shown_as_ranges() {

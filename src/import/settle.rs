@@ -5,7 +5,7 @@ use std::collections::{HashMap, HashSet};
 use std::net::IpAddr;
 
 use super::draft::{Draft, Item, Later, Setting, Trust, What};
-use super::spelling::{is_inside, is_not_public, is_reverse, is_wide};
+use super::spelling::{is_inside, is_not_public, is_plain, is_reverse, is_wide};
 use crate::config::domain_name;
 use crate::dns::Name;
 use crate::policy::{PRESETS, special_domain};
@@ -113,7 +113,7 @@ fn to_default(draft: &mut Draft) {
             draft.later.push((from, later));
             continue;
         };
-        let Ok(name) = domain_name(domain) else {
+        let Some(name) = domain_name(domain).ok().filter(|_| is_plain(domain)) else {
             draft.left.push(from.left("its domain is not valid"));
             continue;
         };

@@ -1,15 +1,23 @@
 //! smartdns.conf: one `name value` a line, with options that begin with a dash.
 
-use std::collections::HashMap;
+mod line;
+mod pattern;
+
+use std::collections::{HashMap, HashSet};
 use std::net::IpAddr;
 use std::sync::Arc;
 
 use ipnet::IpNet;
 
+use super::Loss;
 use super::draft::{Draft, Later, Setting};
-use super::spelling::{self, host_port};
-use super::tables::{BLOCKING, DNSSEC, Fate, INTERFACES, LOG, NOT_NEEDED, OFF, RECORDS, SERVICE, decide};
-use Fate::{Left, Needless};
+use super::spelling::{self, encrypted, host_port};
+use super::tables::{
+    BLOCKING, DNSSEC, Fate, HIDDEN, INTERFACES, LOG, NOT_NEEDED, OFF, RECORDS, SERVICE, decide,
+};
+use Fate::{Left, Needless, Served};
+use line::Line;
+use pattern::{Pattern, Unfit, domain};
 
 const UNGUARDED: &str = "There was no protection against rebinding (blacklist-ip, ignore-ip); here it is on. To see first what it would\n\
      # remove, set mode = \"monitor\" in [guard].";
@@ -23,12 +31,8 @@ struct Reader {
     grouped: Vec<(Setting, Vec<String>)>,
     /// Domains with the group of their servers.
     routes: Vec<(Setting, String, String)>,
-}
-
-/// A line: its words without options, and the options with their values.
-struct Line<'a> {
-    words: Vec<&'a str>,
-    options: Vec<(&'a str, Option<&'a str>)>,
+    /// Groups whose servers are for every name.
+    everywhere: Vec<(Setting, String)>,
 }
 
 type Take = fn(&mut Reader, &mut Draft, &Setting, &Line<'_>);
@@ -43,10 +47,15 @@ const TAKEN: &[(&str, Take)] = &[
     ("server-tls", |reader, draft, from, line| reader.server(draft, from, line, "tls://")),
     ("server-https", |reader, draft, from, line| reader.server(draft, from, line, "https://")),
     ("server-h3", |reader, draft, from, line| reader.server(draft, from, line, "h3://")),
+    ("server-http3", |reader, draft, from, line| reader.server(draft, from, line, "h3://")),
     ("server-quic", |reader, draft, from, line| reader.server(draft, from, line, "quic://")),
     ("nameserver", |reader, draft, from, line| {
         let (domain, group) = domain(line.first());
-        reader.nameserver(draft, from, domain, group);
+        // With an address, it is a line of resolv.conf.
+        match group.parse::<IpAddr>() {
+            Ok(_) => draft.unknown(from),
+            Err(_) => reader.nameserver(draft, from, domain, group),
+        }
     }),
     ("address", |_, draft, from, line| {
         let (domain, address_list) = domain(line.first());
@@ -85,7 +94,11 @@ const TAKEN: &[(&str, Take)] = &[
 
 /// The settings whose value does not matter.
 const OTHERS: &[(&str, Fate)] = &[
-    ("bind-*", Left("only plain DNS is served")),
+    ("bind-tls", Served),
+    ("bind-https", Served),
+    ("bind-quic", Served),
+    ("bind-h3", Served),
+    ("bind-*", Left("stubborn serves plain DNS only")),
     ("tcp-idle-time", Needless(NOT_NEEDED)),
     ("server-name", Needless("stubborn does not tell its name")),
     ("speed-check-mode", Left("addresses are not tested: records stay in the server's order")),
@@ -105,8 +118,7 @@ const OTHERS: &[(&str, Fate)] = &[
     ("whitelist-ip", Left("write an [[exception]] for each domain that may answer with inside addresses")),
     ("ipset*", Left("addresses in answers are not added to firewall sets")),
     ("nftset*", Left("addresses in answers are not added to firewall sets")),
-    ("srv-record", Left(RECORDS)),
-    ("https-record", Left(RECORDS)),
+    ("*-record", Left(RECORDS)),
     ("ddns-domain", Left(RECORDS)),
     ("local-domain", Left("names are not completed here; write the full names as [[local]] names")),
     (
@@ -154,37 +166,6 @@ pub(super) fn read(texts: &[(Arc<str>, &str)], draft: &mut Draft) {
     reader.finish(draft);
 }
 
-impl<'a> Line<'a> {
-    fn of(text: &'a str) -> Self {
-        let mut line = Self { words: Vec::new(), options: Vec::new() };
-        let mut words = text.split_whitespace().peekable();
-        while let Some(word) = words.next() {
-            let is_option = |word: &str| word.len() > 1 && word.starts_with('-');
-            if word.starts_with('#') {
-                break;
-            } else if is_option(word) {
-                let value = words.next_if(|next| !is_option(next));
-                line.options.push((word.trim_start_matches('-'), value.map(unquoted)));
-            } else {
-                line.words.push(unquoted(word));
-            }
-        }
-        line
-    }
-
-    fn first(&self) -> &'a str {
-        self.words.first().copied().unwrap_or_default()
-    }
-
-    fn is_yes(&self) -> bool {
-        matches!(self.first(), "yes" | "on" | "true" | "1")
-    }
-}
-
-fn unquoted(text: &str) -> &str {
-    text.trim_matches(['"', '\''])
-}
-
 impl Reader {
     /// A server: for its groups, and for all names unless an option says otherwise.
     fn server(&mut self, draft: &mut Draft, from: &Setting, line: &Line<'_>, scheme: &str) {
@@ -197,38 +178,60 @@ impl Reader {
             return draft.leave(from, "it does not name a server");
         }
         draft.part();
-        let (mut is_for_all, mut groups) = (true, Vec::new());
+        let has = |wanted: &[&str]| line.options.iter().any(|(option, _)| wanted.contains(option));
+        let is_for_all = !has(&["exclude-default-group", "e"]);
+        let is_hidden = has(&["proxy", "p"]);
+        let mut groups = Vec::new();
         for (option, value) in &line.options {
             match (*option, value) {
                 ("group" | "g", Some(group)) => {
-                    self.groups.entry((*group).to_owned()).or_default().push(server.clone());
+                    let own = self.groups.entry((*group).to_owned()).or_default();
+                    // A group may be left without a server: then its domains are not asked elsewhere.
+                    own.extend(Some(server.clone()).filter(|_| !is_hidden));
                     groups.push((*group).to_owned());
                 }
-                ("exclude-default-group" | "e", _) => is_for_all = false,
-                ("b" | "bootstrap-dns" | "host-name" | "tls-host-verify", _) => {}
+                (
+                    "exclude-default-group" | "e" | "b" | "bootstrap-dns" | "host-name" | "tls-host-verify",
+                    _,
+                ) => {}
+                _ if is_hidden || encrypted(&server).is_some() => {}
                 (option, _) => draft.leave(from, format!("the server is carried over, but not -{option}")),
             }
         }
-        match is_for_all {
-            true => draft.list(from, "upstream", "servers", server),
-            false => self.grouped.push((from.clone(), groups)),
+        match (is_hidden, is_for_all) {
+            (true, is_for_all) => {
+                draft.lost(from, Loss::Privacy, HIDDEN);
+                if is_for_all {
+                    draft.orphan(from);
+                }
+            }
+            (false, true) => draft.list(from, "upstream", "servers", server),
+            (false, false) => self.grouped.push((from.clone(), groups)),
         }
     }
 
     /// `/lan/group`; the group `-` is the one for all names.
     fn nameserver(&mut self, draft: &mut Draft, from: &Setting, domain: &str, group: &str) {
-        match Pattern::of(domain) {
-            None => draft.leave(from, SETS),
-            Some(_) if group.is_empty() => draft.leave(from, "it does not name a group"),
-            Some(pattern) if group == "-" => draft.later(from, Later::ToDefault { domain: pattern.domain }),
-            Some(pattern) => {
-                draft.part();
-                if !pattern.is_whole() {
-                    draft.leave(from, "carried over for the domain and everything below");
-                }
-                self.routes.push((from.clone(), pattern.domain, group.to_owned()));
+        let pattern = match Pattern::of(domain) {
+            _ if group.is_empty() => return draft.leave(from, "it does not name a group"),
+            Ok(pattern) => pattern,
+            Err(Unfit::Every) if group == "-" => {
+                return draft.needless(from, "the servers for all names are asked anyway");
             }
+            Err(Unfit::Every) => {
+                draft.part();
+                return self.everywhere.push((from.clone(), group.to_owned()));
+            }
+            Err(Unfit::Set) => return draft.leave(from, SETS),
+        };
+        if group == "-" {
+            return draft.later(from, Later::ToDefault { domain: pattern.domain });
         }
+        draft.part();
+        if !pattern.is_whole() {
+            draft.leave(from, "carried over for the domain and everything below");
+        }
+        self.routes.push((from.clone(), pattern.domain, group.to_owned()));
     }
 
     /// `/lan/ -nameserver group -address 192.168.1.1`
@@ -246,16 +249,33 @@ impl Reader {
     }
 
     fn finish(self, draft: &mut Draft) {
+        let has_server = draft.servers().any(|(_, server)| encrypted(server).is_none());
+        for (from, group) in &self.everywhere {
+            match self.groups.get(group) {
+                Some(_) if has_server => {
+                    draft.lose(from, "it is for every name: write the servers of its group into [upstream]")
+                }
+                Some(servers) => {
+                    servers.iter().for_each(|server| draft.list(from, "upstream", "servers", server.clone()));
+                }
+                None => draft.leave(from, NO_GROUP),
+            }
+        }
         for (from, domain, group) in &self.routes {
             match self.groups.get(group) {
+                Some(servers) if servers.is_empty() => {
+                    draft.orphans.push((from.clone(), Some(domain.clone())));
+                }
                 Some(servers) => {
                     servers.iter().for_each(|server| draft.route(from, domain, server.clone()));
                 }
-                None => draft.leave(from, format!("the group {group:?} has no server")),
+                None => draft.leave(from, NO_GROUP),
             }
         }
+        let routed = self.routes.iter().map(|(_, _, group)| group);
+        let used: HashSet<&String> = routed.chain(self.everywhere.iter().map(|(_, group)| group)).collect();
         for (from, groups) in &self.grouped {
-            match self.routes.iter().any(|(_, _, group)| groups.contains(group)) {
+            match groups.iter().any(|group| used.contains(group)) {
                 true => draft.needless(from, "it is carried over with the domains of its group"),
                 false => draft.lose(from, "no domain is sent to its group"),
             }
@@ -267,55 +287,22 @@ impl Reader {
 }
 
 const SETS: &str = "sets of domains are not read: write a [[route]] or a [[local]] name for each";
-
-/// A domain, and which of its names are meant.
-struct Pattern {
-    domain: String,
-    itself: bool,
-    below: bool,
-}
-
-impl Pattern {
-    fn of(text: &str) -> Option<Self> {
-        if text.is_empty() || text.contains(':') {
-            return None;
-        }
-        let (domain, itself, below) = if let Some(below) = text.strip_prefix("*.") {
-            (below, false, true)
-        } else if let Some(itself) = text.strip_prefix("-.") {
-            (itself, true, false)
-        } else {
-            (text, true, true)
-        };
-        (!domain.contains('*')).then(|| Self { domain: spelling::name(domain), itself, below })
-    }
-
-    fn is_whole(&self) -> bool {
-        self.itself && self.below
-    }
-
-    /// The local names that it means.
-    fn names(&self) -> impl Iterator<Item = String> {
-        let itself = self.itself.then(|| self.domain.clone());
-        let below = self.below.then(|| format!("*.{}", self.domain));
-        itself.into_iter().chain(below)
-    }
-}
-
-/// `/domain/rest`
-fn domain(text: &str) -> (&str, &str) {
-    text.strip_prefix('/').and_then(|text| text.split_once('/')).unwrap_or(("", text))
-}
+const NO_GROUP: &str = "its group has no server";
+const EVERY_NAME: &str = "a [[local]] name cannot cover every name";
 
 /// `/nas.lan/192.168.1.10,fd00::10`; `#` is for what is blocked, `-` for what is not.
 fn address(draft: &mut Draft, from: &Setting, domain: &str, list: &str) {
-    let Some(pattern) = Pattern::of(domain) else { return draft.leave(from, SETS) };
     if list.starts_with('#') || list.is_empty() {
         return draft.leave(from, BLOCKING);
     }
     if list.starts_with('-') {
         return draft.needless(from, "its names are asked like all others");
     }
+    let pattern = match Pattern::of(domain) {
+        Ok(pattern) => pattern,
+        Err(Unfit::Every) => return draft.leave(from, EVERY_NAME),
+        Err(Unfit::Set) => return draft.leave(from, SETS),
+    };
     for address in list.split(',').map(str::trim) {
         pattern.names().for_each(|name| draft.local(from, &name, address));
     }
@@ -323,9 +310,10 @@ fn address(draft: &mut Draft, from: &Setting, domain: &str, list: &str) {
 
 fn cname(draft: &mut Draft, from: &Setting, domain: &str, target: &str) {
     match Pattern::of(domain) {
-        None => draft.leave(from, SETS),
-        Some(_) if target.is_empty() => draft.leave(from, "it has no alias or no target"),
-        Some(pattern) => {
+        _ if target.is_empty() => draft.leave(from, "it has no alias or no target"),
+        Err(Unfit::Every) => draft.leave(from, EVERY_NAME),
+        Err(Unfit::Set) => draft.leave(from, SETS),
+        Ok(pattern) => {
             let target = spelling::name(target);
             pattern.names().for_each(|name| {
                 draft.later(from, Later::Alias { name, target: target.clone() });

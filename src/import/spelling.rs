@@ -105,6 +105,33 @@ pub(super) fn host_port(text: &str) -> String {
     if host.parse::<IpAddr>().is_ok() { with_port(host, port) } else { text.to_owned() }
 }
 
+/// The schemes of encrypted servers, in lower case, and what they mean.
+const ENCRYPTED: [(&str, &str); 10] = [
+    ("tls", "DNS over TLS"),
+    ("tcp-tls", "DNS over TLS"),
+    ("dot", "DNS over TLS"),
+    ("https", "DNS over HTTPS"),
+    ("doh", "DNS over HTTPS"),
+    ("h3", "DNS over HTTPS"),
+    ("http3", "DNS over HTTPS"),
+    ("quic", "DNS over QUIC"),
+    ("doq", "DNS over QUIC"),
+    ("sdns", "encrypted DNS, written as a stamp"),
+];
+
+/// How an encrypted server is asked; `None` for a plain one.
+pub(super) fn encrypted(server: &str) -> Option<&'static str> {
+    let (scheme, _) = server.split_once("://")?;
+    ENCRYPTED.iter().find(|(known, _)| known.eq_ignore_ascii_case(scheme)).map(|(_, how)| *how)
+}
+
+/// Whether a name has only the characters of host names and of service names, so that it means itself and not a pattern.
+pub(super) fn is_plain(name: &str) -> bool {
+    // Parts of a network have a slash in their reverse zone (RFC 2317).
+    let is_own = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
+    name.chars().all(|c| is_own(c) || (c == '/' && is_reverse(name)))
+}
+
 /// The server's address, if it is asked in plain DNS.
 fn server_address(server: &str) -> Option<IpAddr> {
     let bare = server.trim_start_matches('[').trim_end_matches(']');

@@ -2,12 +2,14 @@
 
 use super::draft::{Draft, Setting};
 
-pub(super) const BLOCKING: &str =
-    "blocking names is not what stubborn does: keep the program that does it, and let one ask the other";
+pub(super) const BLOCKING: &str = "stubborn has no lists of blocked names: leave blocking to the program that has them, and let one ask the other";
 pub(super) const DHCP: &str = "DHCP stays with the program that serves it; a [[route]] for the domain asks that program for the names that it gave";
 pub(super) const SERVICE: &str = "how the service runs is its unit's to say";
 pub(super) const DNSSEC: &str = "stubborn does not validate; it passes signatures on to those who do";
-pub(super) const RECORDS: &str = "names are answered with addresses only";
+pub(super) const RECORDS: &str = "[[local]] names have addresses only: keep a server for this record, and send its name there with a [[route]]";
+/// Servers were asked by way of another machine.
+pub(super) const HIDDEN: &str =
+    "servers did not see where the queries came from: stubborn asks them directly";
 pub(super) const INTERFACES: &str =
     "stubborn listens on addresses: write those of the interface into `listen`";
 pub(super) const NOT_NEEDED: &str = "stubborn does without it";
@@ -24,14 +26,20 @@ pub(super) enum Fate {
     Needless(&'static str),
     /// It is left.
     Left(&'static str),
+    /// It is left, with a loss of privacy.
+    Private(&'static str),
+    /// It is left: clients were served over an encrypted connection.
+    Served,
 }
-use Fate::{Left, Needless};
+use Fate::{Left, Needless, Private};
 
 /// Looks a setting up and says what comes of it; `false` where the table does not have it.
 pub(super) fn decide(table: &[(&str, Fate)], name: &str, from: &Setting, draft: &mut Draft) -> bool {
     match fate(table, name) {
         Some(Needless(why)) => draft.needless(from, why),
         Some(Left(why)) => draft.leave(from, why),
+        Some(Private(why)) => draft.lose_privacy(from, why),
+        Some(Fate::Served) => draft.lose_service(from),
         None => return false,
     }
     true
@@ -206,9 +214,9 @@ pub(super) const UNBOUND: &[(&str, Fate)] = &[
     ("shm-*", Left(SERVICE)),
     ("tls-cert-bundle", Needless(NOT_NEEDED)),
     ("tls-system-cert", Needless(NOT_NEEDED)),
-    ("tls-*", Left("only plain DNS is served")),
-    ("https-port", Left("only plain DNS is served")),
-    ("http-*", Left("only plain DNS is served")),
+    ("tls-*", Left("stubborn serves plain DNS only")),
+    ("https-port", Left("stubborn serves plain DNS only")),
+    ("http-*", Left("stubborn serves plain DNS only")),
     ("unblock-lan-zones", Left("zones for inside names are sent to their server by a [[route]]")),
     ("insecure-lan-zones", Needless("stubborn does not validate")),
     ("serve-expired-*", Left("stale answers are given if no server answers: `serve-stale` in [cache]")),
@@ -283,8 +291,8 @@ pub(super) const ADGUARD: &[(&str, Fate)] = &[
     ("max_goroutines", Needless(NOT_NEEDED)),
     ("handle_ddr", Needless("designated resolvers are denied by default")),
     ("pending_requests", Needless("equal questions share one")),
-    ("trusted_proxies", Left("only plain DNS is served")),
-    ("serve_*", Left("only plain DNS is served")),
+    ("trusted_proxies", Left("stubborn serves plain DNS only")),
+    ("serve_*", Left("stubborn serves plain DNS only")),
     ("use_http3_upstreams", Left("servers are asked only in plain DNS")),
     ("anonymize_client_ip", Left(LOG)),
     ("querylog_*", Left(LOG)),
@@ -305,7 +313,7 @@ pub(super) const ADGUARD_TABLES: &[(&str, Fate)] = &[
     ("bind_*", Left("there is no web page")),
     ("debug_pprof", Left(SERVICE)),
     ("http_proxy", Left("servers are asked directly")),
-    ("tls", Left("only plain DNS is served")),
+    ("tls", Left("stubborn serves plain DNS only")),
     ("statistics", Left(NOT_NEEDED)),
     ("filters", Left(BLOCKING)),
     ("whitelist_filters", Left(BLOCKING)),

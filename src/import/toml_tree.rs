@@ -19,8 +19,8 @@ pub(super) fn parse(file: &Arc<str>, text: &str) -> Result<Node, ImportError> {
     if let Some(error) = errors.first() {
         // The error shows the place in the text; its last line says what is wrong.
         let shown = error.to_string();
-        let why = shown.lines().rfind(|line| !line.trim().is_empty()).unwrap_or("not TOML");
-        return Err(wrong(error.span().map_or(0, |span| span.start), why));
+        let why = shown.lines().rfind(|line| !line.trim().is_empty()).unwrap_or_default();
+        return Err(wrong(error.span().map_or(0, |span| span.start), &format!("not TOML: {why}")));
     }
     let value = map(table.get_ref(), &lines, 0).ok_or_else(|| wrong(0, "nested too deep"))?;
     Ok(Node { line: 1, value })

@@ -137,7 +137,9 @@ pub(super) fn read(texts: &[(Arc<str>, &str)], files: &dyn Files, draft: &mut Dr
                 host(section, suffix.as_deref(), draft);
             }
             "cname" => alias(section, draft),
-            "mxhost" | "srvhost" => draft.leave(&section.from, super::tables::RECORDS),
+            "mxhost" | "srvhost" | "dnsrr" | "txtrecord" | "ptrrecord" | "caarecord" | "naptrrecord" => {
+                draft.leave(&section.from, super::tables::RECORDS)
+            }
             "ipset" => draft.leave(&section.from, "addresses in answers are not added to firewall sets"),
             "host" | "dhcp" | "odhcpd" | "relay" | "tag" | "match" | "vendorclass" | "userclass" | "mac"
             | "boot" | "circuitid" | "remoteid" | "subscrid" | "dhcp_option" | "classifier" => {
@@ -187,6 +189,7 @@ fn words(line: &str) -> Vec<String> {
 }
 
 fn dnsmasq(section: &Section, reader: &mut Reader, draft: &mut Draft) {
+    draft.part();
     // A router serves its network unless it is told which addresses.
     reader.everywhere.get_or_insert_with(|| section.from.clone());
     // OpenWrt's init script filters by default.

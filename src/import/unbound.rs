@@ -1,18 +1,22 @@
 //! unbound.conf: `clause:` and below it `attribute: value`, several to a line if need be.
 
+mod clients;
 mod forward;
 mod words;
 mod zones;
 
+use std::collections::HashSet;
 use std::net::IpAddr;
 use std::sync::Arc;
 
 use ipnet::IpNet;
 
-use super::draft::{Draft, Later, Setting, What};
+use super::Loss;
+use super::draft::{Draft, Later, Setting};
 use super::spelling::{self, with_port};
 use super::tables::{BLOCKING, Fate, OFF, SERVICE, UNBOUND, decide, fate, off};
 use crate::policy::{SPECIAL_RANGES, Treatment};
+use clients::access_control;
 use forward::{Forward, split_port};
 use words::{Attribute, attributes, wanted};
 use zones::Zones;
@@ -27,7 +31,7 @@ const CLAUSES: &[(&str, Fate)] = &[
     ("dynlib", Fate::Left("there are no modules")),
     ("cachedb", Fate::Left("the cache is in memory")),
     ("dnstap", Fate::Left(SERVICE)),
-    ("dnscrypt", Fate::Left("only plain DNS is served")),
+    ("dnscrypt", Fate::Left("stubborn serves plain DNS only")),
     ("ipset", Fate::Left("addresses in answers are not added to firewall sets")),
 ];
 
@@ -97,6 +101,11 @@ const TAKEN: &[(&str, Take)] = &[
     ("dns64-prefix", |_, draft, from, values| {
         each(values, |prefix| draft.list(from, "guard", "nat64", prefix))
     }),
+    ("tls-port", encrypted_port),
+    ("ssl-port", encrypted_port),
+    ("tls-additional-port", encrypted_port),
+    ("https-port", encrypted_port),
+    ("quic-port", encrypted_port),
     ("ip-address", |reader, _, from, values| {
         reader.listen.extend(first(values).map(|value| (from.clone(), value)))
     }),
@@ -106,6 +115,10 @@ const TAKEN: &[(&str, Take)] = &[
 #[derive(Default)]
 struct Reader {
     clause: String,
+    /// The first setting that is one of Unbound.
+    first: Option<Setting>,
+    /// The ports on which clients are served encrypted DNS.
+    encrypted: HashSet<String>,
     port: Option<(Setting, String)>,
     listen: Vec<(Setting, String)>,
     /// Forward and stub zones.
@@ -122,7 +135,10 @@ struct Reader {
 
 pub(super) fn read(texts: &[(Arc<str>, &str)], draft: &mut Draft) {
     let mut reader = Reader::default();
+    reader.encrypted = ENCRYPTED_PORTS.iter().map(|port| (*port).to_owned()).collect();
     for (file, text) in texts {
+        // A file that others include may have only attributes of `server:`.
+        reader.clause.clear();
         for attribute in attributes(file, text) {
             reader.attribute(draft, &attribute);
         }
@@ -136,6 +152,7 @@ impl Reader {
         let is_clause = values.is_empty() && !matches!(name.as_str(), "include" | "include-toplevel");
         if is_clause && (matches!(name.as_str(), "server" | "forward-zone" | "stub-zone") || is_left(name)) {
             self.clause.clone_from(name);
+            self.first.get_or_insert_with(|| from.clone());
             draft.part();
             if name.ends_with("-zone") && !is_left(name) {
                 self.forwards.push(Forward {
@@ -156,6 +173,7 @@ impl Reader {
             (_, clause) if decide(CLAUSES, clause, from, draft) => {}
             (_, "forward-zone" | "stub-zone") => self.zone_attribute(draft, attribute),
             (_, "server") => self.server_attribute(draft, attribute),
+            (name, "") if is_of_server(name) => self.server_attribute(draft, attribute),
             _ => draft.unknown(from),
         }
     }
@@ -228,14 +246,20 @@ impl Reader {
         for forward in &self.forwards {
             forward.write(self.is_tls, draft);
         }
-        if !self.forwards.iter().any(|forward| forward.is_root() && !forward.is_empty()) {
-            draft.remarks.push(RECURSES);
+        let is_forwarded = |forward: &Forward| forward.is_root() && !forward.is_stub && !forward.is_empty();
+        if let Some(first) = self.first.as_ref().filter(|_| !self.forwards.iter().any(is_forwarded)) {
+            draft.lost(first, Loss::Privacy, RECURSES);
+            draft.orphan(first);
         }
         self.clients(draft);
         std::mem::take(&mut self.zones).write(draft);
         let port = self.port.as_ref().map(|(_, port)| port.as_str());
         for (from, address) in &self.listen {
             let (address, own) = split_port(address);
+            if own.or(port).is_some_and(|port| self.encrypted.contains(port)) {
+                draft.lose_service(from);
+                continue;
+            }
             draft.list(from, "server", "listen", with_port(address, own.or(port)));
         }
         if let Some((from, port)) = &self.port {
@@ -246,34 +270,6 @@ impl Reader {
             } else {
                 draft.needless(from, "it is part of the addresses in `listen`");
             }
-        }
-    }
-
-    /// Unbound answers only this machine by default.
-    fn clients(&self, draft: &mut Draft) {
-        let is_loopback = |address: &str| {
-            let (address, _) = split_port(address);
-            address == "localhost" || address.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
-        };
-        let denied: Vec<IpNet> = self.denied.iter().map(|(_, network)| *network).collect();
-        for (from, network) in &self.allowed {
-            for part in spelling::without(*network, &denied) {
-                draft.list(from, "server", "allow-clients", part.to_string());
-            }
-        }
-        for (from, network) in &self.denied {
-            let is_inside = self.allowed.iter().any(|(_, allowed)| allowed.contains(network));
-            draft.needless.push(from.left(match is_inside {
-                true => "its network is taken out of `allow-clients`",
-                false => "always so: other clients get REFUSED",
-            }));
-        }
-        if let Some(from) = self.clients.as_ref().filter(|_| self.allowed.is_empty()) {
-            draft.list(from, "server", "allow-clients", "loopback");
-        }
-        let open = self.listen.iter().find(|(_, address)| !is_loopback(address));
-        if let Some((from, _)) = open.filter(|_| self.clients.is_none()) {
-            draft.list(from, "server", "allow-clients", "loopback");
         }
     }
 }
@@ -304,32 +300,24 @@ fn is_whole(attribute: &Attribute, draft: &mut Draft) -> bool {
     }
 }
 
-const RECURSES: &str = "Unbound asked the servers of the root and of each zone by itself; stubborn does not: it asks the servers of /etc/resolv.conf\n\
-     # unless others stand as `servers` in [upstream]. To keep Unbound's way, let Unbound run beside it and name that there.";
+const RECURSES: &str = "no forward-zone is for \".\", so Unbound asked the servers of each domain itself, and no resolver saw all the names: to keep that, \
+     let Unbound run on another port, and write its address as `servers` in [upstream]";
+
+/// The ports of encrypted DNS: over TLS or QUIC, over HTTPS.
+const ENCRYPTED_PORTS: [&str; 2] = ["853", "443"];
+
+/// A port on which clients are served encrypted DNS.
+fn encrypted_port(reader: &mut Reader, draft: &mut Draft, from: &Setting, values: &[String]) {
+    reader.encrypted.insert(text(values).to_owned());
+    draft.needless(from, "it is part of the addresses in `interface`");
+}
+
+fn is_of_server(name: &str) -> bool {
+    TAKEN.iter().any(|(known, _)| *known == name) || fate(UNBOUND, name).is_some()
+}
 
 fn is_left(clause: &str) -> bool {
     CLAUSES.iter().any(|(known, _)| *known == clause)
-}
-
-/// Who may ask. The narrower network holds, in any order.
-fn access_control(reader: &mut Reader, draft: &mut Draft, from: &Setting, values: &[String]) {
-    let Some(network) = spelling::parsed_network(text(values)) else {
-        return draft.leave(from, "its network is not valid");
-    };
-    let action = values.get(1).map_or("", String::as_str).to_ascii_lowercase();
-    draft.part();
-    match action.as_str() {
-        "allow" | "allow_snoop" | "allow_setrd" | "allow_cookie" => {
-            // This machine always may, unless it is told otherwise.
-            let own = What::InList { table: "server", key: "allow-clients", value: "loopback".to_owned() };
-            draft.imply(from, own);
-            reader.allowed.push((from.clone(), network));
-        }
-        "refuse" | "deny" | "refuse_non_local" | "deny_non_local" => {
-            reader.denied.push((from.clone(), network))
-        }
-        _ => draft.leave(from, "not a known action: clients outside `allow-clients` get REFUSED"),
-    }
 }
 
 fn private_address(_: &mut Reader, draft: &mut Draft, from: &Setting, values: &[String]) {

@@ -7,8 +7,9 @@ use std::io;
 use std::path::Path;
 use std::sync::Arc;
 
-use super::draft::{Draft, Item, Trust, What};
-use super::{Format, Imported, report};
+use super::draft::{Draft, Item, Setting, Trust, What};
+use super::spelling::{encrypted, is_plain};
+use super::{Format, Imported, Loss, report};
 use crate::config::{self, Files, domain_name, printable};
 use crate::dns::Name;
 use crate::policy::special_domain;
@@ -18,10 +19,17 @@ const COLUMN: usize = 48;
 /// The tables that stand once, in the order of the shipped file.
 const ONCE: [&str; 6] = ["server", "upstream", "guard", "names", "cache", "log"];
 
+/// Stands above servers that replace lost ones.
+const FALLS_BACK: &str = "# In place of servers that could not be carried over: those of /etc/resolv.conf, asked in plain DNS. Write your own here.";
+
 /// The networks of a trusted route.
 const NETWORKS: &str = r#"["10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "fc00::/7"]"#;
 
 pub(super) fn write(format: Format, texts: &[(Arc<str>, &str)], mut draft: Draft) -> Imported {
+    let mut asked = Asked::of(&draft);
+    for (from, domain) in std::mem::take(&mut draft.orphans) {
+        asked.stand_in(&mut draft, &from, domain.as_deref());
+    }
     loop {
         let page = Page::of(&draft);
         let refused = refused(&page);
@@ -68,25 +76,57 @@ fn remove(draft: &mut Draft, refused: &HashMap<usize, String>) {
         number += 1;
         why.is_none()
     });
-    let still_routed: HashSet<String> = draft.items.iter().filter_map(|item| routed(item).cloned()).collect();
-    let mut has_server = draft.servers().next().is_some();
+    let mut asked = Asked::of(draft);
     for (item, left) in moved {
-        draft.left.push(left.clone());
-        match &item.what {
-            What::InList { table: "upstream", key: "servers", .. } => {
-                draft.losses.push(left);
-                if !has_server {
-                    has_server = true;
-                    draft.list(&item.from, "upstream", "servers", "system");
-                }
+        let (server, domain) = match &item.what {
+            What::InList { table: "upstream", key: "servers", value } => (value, None),
+            What::Route { domain, server } if is_domain(domain) => (server, Some(domain.as_str())),
+            _ => {
+                draft.left.push(left);
+                continue;
             }
-            What::Route { domain, .. } if is_domain(domain) => {
-                draft.losses.push(left);
-                if !still_routed.contains(domain) && draft.stranded.insert(domain.clone()) {
-                    draft.keep(&item.from, domain);
-                }
+        };
+        match encrypted(server) {
+            Some(how) => {
+                let why = format!("it is a server for {how}: stubborn asks in plain DNS only");
+                draft.lost(&item.from, Loss::Privacy, why);
             }
-            _ => {}
+            None => draft.lost(&item.from, Loss::Server, left.why),
+        }
+        asked.stand_in(draft, &item.from, domain);
+    }
+}
+
+/// Who is asked.
+struct Asked {
+    /// Some server is, for all names.
+    has_server: bool,
+    /// The domains with a route.
+    routed: HashSet<String>,
+}
+
+impl Asked {
+    fn of(draft: &Draft) -> Self {
+        Self {
+            has_server: draft.servers().next().is_some(),
+            routed: draft.items.iter().filter_map(|item| routed(item).cloned()).collect(),
+        }
+    }
+
+    /// Says who is asked where a server was lost and no other is left: for all names the servers of the system, for a domain
+    /// nobody, so that its names do not go to strangers.
+    fn stand_in(&mut self, draft: &mut Draft, from: &Setting, domain: Option<&str>) {
+        match domain {
+            None if !self.has_server => {
+                self.has_server = true;
+                draft.list(from, "upstream", "servers", "system");
+            }
+            None => {}
+            Some(domain) if self.routed.insert(domain.to_owned()) => {
+                draft.stranded.insert(domain.to_owned());
+                draft.keep(from, domain);
+            }
+            Some(_) => {}
         }
     }
 }
@@ -103,7 +143,8 @@ fn is_domain(domain: &str) -> bool {
     let is_loopback = |name: &Name| {
         special_domain(name.as_ref()).is_some_and(|special| special.name.to_string() == "localhost")
     };
-    domain_name(domain).is_ok_and(|name| name.as_ref().label_count() > 0 && !is_loopback(&name))
+    is_plain(domain)
+        && domain_name(domain).is_ok_and(|name| name.as_ref().label_count() > 0 && !is_loopback(&name))
 }
 
 /// The items that the reader refuses, with its words.
@@ -209,6 +250,9 @@ impl<'a> Page<'a> {
             let items = self.items;
             // A list says more than one value that would set it as a whole.
             if let Some(numbers) = lists.get(key) {
+                if table == "upstream" && key == "servers" && self.falls_back(numbers) {
+                    self.add(FALLS_BACK, &[]);
+                }
                 self.list(key, numbers);
             } else if let Some(number) = single.get(key)
                 && let Some(Item { what: What::Key { value, .. }, .. }) = items.get(*number)
@@ -216,6 +260,12 @@ impl<'a> Page<'a> {
                 self.line(format!("{key} = {value}"), *number);
             }
         }
+    }
+
+    /// No other program has this word: it stands for servers that were lost.
+    fn falls_back(&self, numbers: &[usize]) -> bool {
+        let mut items = numbers.iter().filter_map(|number| self.items.get(*number));
+        items.any(|item| matches!(&item.what, What::InList { value, .. } if value == "system"))
     }
 
     fn list(&mut self, key: &str, numbers: &[usize]) {

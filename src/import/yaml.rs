@@ -83,5 +83,5 @@ fn at(file: &Arc<str>, span: &Span, why: &str) -> ImportError {
 
 fn of_scan(file: &Arc<str>, error: &ScanError) -> ImportError {
     let (line, column) = (error.marker().line(), error.marker().col() + 1);
-    ImportError::Syntax { file: Arc::clone(file), line, column, why: error.info().to_owned() }
+    ImportError::Syntax { file: Arc::clone(file), line, column, why: format!("not YAML: {}", error.info()) }
 }

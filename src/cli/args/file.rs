@@ -92,8 +92,15 @@ pub(crate) struct Disallow {
 ///
 /// Reads the rebinding settings, exceptions, forwards for domains and local names of another program's configuration, and prints
 /// a stubborn.toml that says the same and that `stubborn check` accepts. What could not be carried over is listed at its end, as
-/// comments with the line and the reason: read these before you use the file. If a server was lost, such as one that was asked
-/// over TLS, the first line of the output and of the file says so, and the exit code is 1.
+/// comments with the line and the reason: read these before you use the file.
+///
+/// stubborn asks its servers in plain DNS only. A server that was asked over an encrypted connection is not carried over and never
+/// becomes a plain one: that costs privacy. A server that cannot be carried over for another reason is a lost server. The first
+/// line of standard error and of the file says which was lost, and the exit code is 1 unless --accept-losses is given. The
+/// configuration is printed or written all the same, so that you can mend it. Where no server is left for all names, it asks those
+/// of /etc/resolv.conf; where none is left for a domain, nobody is asked for that domain.
+///
+/// A file of another format is refused, with the format that it looks like; so is a file without any setting.
 ///
 /// Trust is never added: the names of a [[route]] may have inside addresses only if the other program let them.
 #[derive(Debug, Args)]
@@ -107,8 +114,8 @@ pub(crate) struct Disallow {
   stubborn import dnscrypt-proxy /etc/dnscrypt-proxy/dnscrypt-proxy.toml
   stubborn import smartdns /etc/smartdns/smartdns.conf
 
-Exit codes: 0 printed or written; 1 the same, but a server was lost; 2 a file cannot be read or written, or is not of that
-format.")]
+Exit codes: 0 printed or written; 1 the same, but privacy or a server was lost; 2 a file cannot be read or written, or is not of
+that format.")]
 pub(crate) struct Import {
     /// Whose configuration it is; `uci` is OpenWrt's /etc/config/dhcp
     #[arg(value_name = "FORMAT", value_parser = format())]
@@ -119,7 +126,7 @@ pub(crate) struct Import {
     /// Write to this file, which must not be there yet, instead of to standard output
     #[arg(long, short, value_name = "FILE")]
     pub(crate) output: Option<PathBuf>,
-    /// Exit with 0 even if a server was lost
+    /// Exit with 0 even if privacy or a server was lost
     #[arg(long)]
     pub(crate) accept_losses: bool,
     /// Print JSON: the configuration as text, and what was not carried over

@@ -12,7 +12,13 @@ use crate::import::tables::{BLOCKING, DNSBL};
 /// What the domains of `/a/b/rest` stand for, and the rest. No domains if there is no slash in front.
 fn domains(value: &str) -> (Vec<Names>, &str) {
     let Some(inner) = value.strip_prefix('/') else { return (Vec::new(), value) };
-    let (domains, rest) = inner.rsplit_once('/').unwrap_or((inner, ""));
+    // The slashes of a scheme and of what follows it belong to the server.
+    let end = inner.find("://").unwrap_or(inner.len());
+    let end = inner.get(..end).and_then(|domains| domains.rfind('/'));
+    let (domains, rest) = match end.and_then(|end| inner.split_at_checked(end)) {
+        Some((domains, rest)) => (domains, rest.strip_prefix('/').unwrap_or(rest)),
+        None => (inner, ""),
+    };
     if domains.is_empty() {
         return (vec![Names::Dotless], rest.trim());
     }

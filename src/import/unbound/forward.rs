@@ -31,12 +31,11 @@ impl Forward {
             // Without servers, Unbound resolves its names like all others.
             return draft.later(&self.from, Later::ToDefault { domain: name.clone() });
         }
-        let servers =
-            self.servers.iter().map(|(from, server)| (from, endpoint(server, is_tls || self.is_tls)));
-        // The configuration's reader refuses a name, in its own words.
-        let hosts = self.hosts.iter().map(|(from, host)| (from, host.clone()));
         let is_tls = is_tls || self.is_tls;
-        for (from, server) in self.servers.iter().filter(|(_, server)| !is_tls && server.contains('#')) {
+        let servers = self.servers.iter().map(|(from, server)| (from, endpoint(server, is_tls)));
+        // The configuration's reader refuses a name, in its own words.
+        let hosts = self.hosts.iter().map(|(from, host)| (from, by_name(host, is_tls)));
+        for (from, server) in self.servers.iter().filter(|(_, server)| !is_tls && is_only_named(server)) {
             draft.leave(
                 from,
                 format!(
@@ -59,16 +58,32 @@ pub(super) fn split_port(text: &str) -> (&str, Option<&str>) {
     text.split_once('@').map_or((text, None), |(address, port)| (address, Some(port)))
 }
 
-/// `9.9.9.9@853#dns.quad9.net`
+/// The port of DNS over TLS (RFC 7858).
+const TLS: &str = "853";
+
+/// Whether a server has the name of a certificate, but not the port for TLS.
+fn is_only_named(server: &str) -> bool {
+    server.split_once('#').is_some_and(|(address, _)| split_port(address).1 != Some(TLS))
+}
+
+/// `9.9.9.9@853#dns.quad9.net`. The port alone says that it is meant for TLS: nobody answers plain DNS there.
 fn endpoint(text: &str, is_tls: bool) -> String {
     let (address, name) = text.split_once('#').map_or((text, None), |(address, name)| (address, Some(name)));
     let (address, port) = split_port(address);
-    if !is_tls {
-        return with_port(address, port);
-    }
     let server = match port {
-        None | Some("853") => address.to_owned(),
+        None | Some(TLS) => address.to_owned(),
         Some(_) => with_port(address, port),
     };
-    format!("tls://{server}{}", name.map(|name| format!("#{name}")).unwrap_or_default())
+    match is_tls || port == Some(TLS) {
+        true => format!("tls://{server}{}", name.map(|name| format!("#{name}")).unwrap_or_default()),
+        false => with_port(address, port),
+    }
+}
+
+/// `dns.quad9.net@853`
+fn by_name(text: &str, is_tls: bool) -> String {
+    match is_tls || split_port(text).1 == Some(TLS) {
+        true => format!("tls://{text}"),
+        false => text.to_owned(),
+    }
 }
