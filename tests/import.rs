@@ -3,6 +3,8 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, clippy::expect_used, clippy::indexing_slicing)]
 
+#[path = "import/lost.rs"]
+mod lost;
 #[path = "properties/mod.rs"]
 mod properties;
 #[path = "import/told.rs"]

@@ -27,8 +27,8 @@ const UNGUARDED: &str = "There was no protection against rebinding (blacklist-ip
 struct Reader {
     /// Servers by their group. Those for all names are in the group without a name.
     groups: HashMap<String, Vec<String>>,
-    /// Servers that are for the domains of a group only.
-    grouped: Vec<(Setting, Vec<String>)>,
+    /// Servers that are for the domains of a group only, and whether they are encrypted.
+    grouped: Vec<(Setting, Vec<String>, bool)>,
     /// Domains with the group of their servers.
     routes: Vec<(Setting, String, String)>,
     /// Groups whose servers are for every name.
@@ -206,7 +206,7 @@ impl Reader {
                 }
             }
             (false, true) => draft.list(from, "upstream", "servers", server),
-            (false, false) => self.grouped.push((from.clone(), groups)),
+            (false, false) => self.grouped.push((from.clone(), groups, encrypted(&server).is_some())),
         }
     }
 
@@ -274,9 +274,10 @@ impl Reader {
         }
         let routed = self.routes.iter().map(|(_, _, group)| group);
         let used: HashSet<&String> = routed.chain(self.everywhere.iter().map(|(_, group)| group)).collect();
-        for (from, groups) in &self.grouped {
+        for (from, groups, is_encrypted) in &self.grouped {
             match groups.iter().any(|group| used.contains(group)) {
-                true => draft.needless(from, "it is carried over with the domains of its group"),
+                true => draft.needless(from, "it goes with each domain of its group"),
+                false if *is_encrypted => draft.lose_privacy(from, "no domain is sent to its group"),
                 false => draft.lose(from, "no domain is sent to its group"),
             }
         }

@@ -152,7 +152,8 @@ impl Reader {
         let is_clause = values.is_empty() && !matches!(name.as_str(), "include" | "include-toplevel");
         if is_clause && (matches!(name.as_str(), "server" | "forward-zone" | "stub-zone") || is_left(name)) {
             self.clause.clone_from(name);
-            self.first.get_or_insert_with(|| from.clone());
+            let whole = || Setting::of(&from.place.file, from.place.line, name, "no forward-zone for \".\"");
+            self.first.get_or_insert_with(whole);
             draft.part();
             if name.ends_with("-zone") && !is_left(name) {
                 self.forwards.push(Forward {
@@ -300,7 +301,7 @@ fn is_whole(attribute: &Attribute, draft: &mut Draft) -> bool {
     }
 }
 
-const RECURSES: &str = "no forward-zone is for \".\", so Unbound asked the servers of each domain itself, and no resolver saw all the names: to keep that, \
+const RECURSES: &str = "Unbound asked the servers of each domain itself, so that no resolver saw all the names: to keep that, \
      let Unbound run on another port, and write its address as `servers` in [upstream]";
 
 /// The ports of encrypted DNS: over TLS or QUIC, over HTTPS.

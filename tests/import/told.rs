@@ -3,7 +3,7 @@
 use super::*;
 
 /// What a test expects of the imported file.
-enum Told {
+pub(super) enum Told {
     /// This is in it.
     Has(&'static str),
     /// This is not in it.
@@ -19,7 +19,7 @@ enum Told {
 }
 use Told::{Has, Kept, Left, Lost, Needless, Not};
 
-fn tell(format: Format, rows: &[(&str, &[Told])]) {
+pub(super) fn tell(format: Format, rows: &[(&str, &[Told])]) {
     for (text, told) in rows {
         let imported = made(format, text).unwrap_or_else(|error| panic!("{text}: {error}"));
         let toml = &imported.toml;
