@@ -59,17 +59,20 @@ pub(super) fn whole(
 /// The losses in one line: the first line of the file, and of what the command prints.
 pub(super) fn loss(losses: &[Left], falls_back: bool) -> Option<String> {
     let first = losses.first()?;
-    let count = match losses.len() {
-        1 => "one setting was".to_owned(),
-        count => format!("{count} settings were"),
-    };
     let all = |wanted: fn(&Loss) -> bool| losses.iter().filter_map(|left| left.loss.as_ref()).all(wanted);
+    let is_service = all(|loss| *loss == Loss::Service);
+    let count = match (losses.len(), is_service) {
+        (1, true) => "one setting was".to_owned(),
+        (1, false) => "one setting that says who is asked was".to_owned(),
+        (count, true) => format!("{count} settings were"),
+        (count, false) => format!("{count} settings that say who is asked were"),
+    };
     let what = match (all(|loss| *loss == Loss::Server), all(|loss| *loss != Loss::Server)) {
         (true, _) => "a server",
         (false, true) => "privacy",
         (false, false) => "privacy and servers",
     };
-    let instead = match all(|loss| *loss == Loss::Service) {
+    let instead = match is_service {
         _ if falls_back => {
             "instead, the servers of /etc/resolv.conf are asked for all names, in plain DNS: write others into [upstream]"
         }
@@ -77,10 +80,8 @@ pub(super) fn loss(losses: &[Left], falls_back: bool) -> Option<String> {
         false => "the queries go to other servers, in plain DNS, or to nobody",
     };
     let (file, text) = (printable(&first.file), printable(&first.text));
-    Some(format!(
-        "LOSS: {count} not carried over, which costs {what} ({file}:{}: {text}): {instead}.",
-        first.line
-    ))
+    let place = format!("{file}:{}: {text}", first.line);
+    Some(format!("LOSS: {count} not carried over ({place}), which costs {what}: {instead}."))
 }
 
 /// Writes the settings as comments. Many similar settings of one file, left for the same reason, are written as one.
