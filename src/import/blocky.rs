@@ -1,5 +1,7 @@
 //! blocky's config.yml.
 
+mod zone;
+
 use std::net::IpAddr;
 use std::sync::Arc;
 
@@ -29,6 +31,7 @@ const TAKEN: &[(&str, Take)] = &[
     ("upstreamTimeout", |_, draft, from, _, node| timeout(draft, from, node)),
     ("upstream.*", servers),
     ("customDNS.mapping.*", local),
+    ("customDNS.zone", zone),
     ("conditional.mapping.*", conditional),
     ("ports.dns", ports),
     ("port", ports),
@@ -60,7 +63,6 @@ const OTHERS: &[(&str, Fate)] = &[
     ("customDNS.customTTL", Left("all local names have the same TTL")),
     ("customDNS.filterUnmappedTypes", Needless("it is part of the names, as their `types`")),
     ("customDNS.rewrite*", Left("names are not rewritten: write the names themselves as [[local]] names")),
-    ("customDNS.zone", Left(RECORDS)),
     ("conditional.rewrite*", Left("names are not rewritten: write a [[route]] for the names themselves")),
     ("conditional.fallbackUpstream", Left("the servers of a [[route]] are the only ones for its domain")),
     ("hostsFile.*", Left("hosts files are read as they are, and again when they change")),
@@ -211,10 +213,14 @@ fn timeout(draft: &mut Draft, from: &Setting, node: &Node) {
     draft.text(from, "upstream", "timeout", node.text().unwrap_or_default());
 }
 
+fn is_whole(place: &Place<'_>) -> bool {
+    let switch = place.top.get("customDNS").and_then(|custom| custom.get("filterUnmappedTypes"));
+    switch.and_then(Node::text) != Some("false")
+}
+
 /// A name with all names below it. Other types are not asked outside, unless the switch is off.
 fn local(place: &Place<'_>, draft: &mut Draft, from: &Setting, name: &str, node: &Node) {
-    let switch = place.top.get("customDNS").and_then(|custom| custom.get("filterUnmappedTypes"));
-    let is_whole = switch.and_then(Node::text) != Some("false");
+    let is_whole = is_whole(place);
     let from = &Setting { kind: "customDNS.mapping".to_owned(), ..from.clone() };
     if node.texts().is_empty() {
         return draft.leave(from, "it has no address");
@@ -232,6 +238,25 @@ fn local(place: &Place<'_>, draft: &mut Draft, from: &Setting, name: &str, node:
                     break;
                 }
             }
+        }
+    }
+}
+
+/// Records of single names. Other types are not asked outside, unless the switch is off.
+fn zone(place: &Place<'_>, draft: &mut Draft, from: &Setting, _: &str, node: &Node) {
+    let is_whole = is_whole(place);
+    draft.part();
+    for record in zone::records(node.text().unwrap_or_default()) {
+        let text = format!("customDNS.zone: {}", record.text);
+        let from = Setting::of(&from.place.file, from.place.line, "customDNS.zone", &text);
+        let zone::Zoned { name, rtype, value, .. } = record;
+        match rtype.as_str() {
+            "A" | "AAAA" if value.parse::<IpAddr>().is_ok() => match is_whole {
+                true => draft.whole(&from, &name, &value),
+                false => draft.local(&from, &name, &value),
+            },
+            "CNAME" => draft.later(&from, Later::Alias { name, target: value }),
+            _ => draft.leave(&from, RECORDS),
         }
     }
 }

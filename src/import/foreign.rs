@@ -5,8 +5,10 @@ use std::net::IpAddr;
 
 use super::{Format, hint};
 
+type IsIt = fn(&str) -> bool;
+
 /// Files that no import reads, in the order in which they are looked for.
-const OTHERS: &[(fn(&str) -> bool, &str)] = &[
+const OTHERS: &[(IsIt, &str)] = &[
     (is_binary, "it is not a text file"),
     (is_page, "it is a web page"),
     (

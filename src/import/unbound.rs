@@ -134,8 +134,8 @@ struct Reader {
 }
 
 pub(super) fn read(texts: &[(Arc<str>, &str)], draft: &mut Draft) {
-    let mut reader = Reader::default();
-    reader.encrypted = ENCRYPTED_PORTS.iter().map(|port| (*port).to_owned()).collect();
+    let encrypted = ENCRYPTED_PORTS.iter().map(|port| (*port).to_owned()).collect();
+    let mut reader = Reader { encrypted, ..Reader::default() };
     for (file, text) in texts {
         // A file that others include may have only attributes of `server:`.
         reader.clause.clear();

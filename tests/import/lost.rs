@@ -327,6 +327,15 @@ fn records_that_no_local_name_can_have_are_told_one_by_one() {
             ),
             ("customDNS:\n mapping:\n  nas.lan: [10.0.0.1, fd00::1]\n", &[Has("\"fd00::1\"")]),
             ("customDNS:\n mapping:\n  nas.lan: CNAME(b.example)\n", &[Left(3, "b.example")]),
+            (
+                "customDNS:\n zone: |\n  $ORIGIN example.com.\n  www 3600 A 10.0.0.1\n  a CNAME www\n  b CNAME c.example.\n  @ MX 10 m\n",
+                &[
+                    Has("name = \"www.example.com\"\naddresses = [\"10.0.0.1\"]"),
+                    Has("name = \"a.example.com\"\naddresses = [\"10.0.0.1\"]"),
+                    Left(2, "c.example is not a local name"),
+                    Left(2, "addresses only"),
+                ],
+            ),
             ("customDNS:\n mapping:\n  nas.lan: TXT(x)\n", &[Left(3, "addresses only")]),
             ("customDNS:\n mapping:\n  nas.lan:\n", &[Left(3, "no address")]),
         ],
