@@ -31,6 +31,8 @@ struct Reader {
     grouped: Vec<(Setting, Vec<String>, bool)>,
     /// Domains with the group of their servers.
     routes: Vec<(Setting, String, String)>,
+    /// The group that the lines are in: its servers are not for all names.
+    group: Option<String>,
     /// Groups whose servers are for every name.
     everywhere: Vec<(Setting, String)>,
 }
@@ -49,6 +51,14 @@ const TAKEN: &[(&str, Take)] = &[
     ("server-h3", |reader, draft, from, line| reader.server(draft, from, line, "h3://")),
     ("server-http3", |reader, draft, from, line| reader.server(draft, from, line, "h3://")),
     ("server-quic", |reader, draft, from, line| reader.server(draft, from, line, "quic://")),
+    ("group-begin", |reader, draft, from, line| {
+        reader.group = Some(line.first().to_owned());
+        draft.leave(from, "settings are the same for all clients, except the `clients` of an [[exception]]");
+    }),
+    ("group-end", |reader, draft, _, _| {
+        reader.group = None;
+        draft.part();
+    }),
     ("nameserver", |reader, draft, from, line| {
         let (domain, group) = domain(line.first());
         // With an address, it is a line of resolv.conf.
@@ -179,9 +189,15 @@ impl Reader {
         }
         draft.part();
         let has = |wanted: &[&str]| line.options.iter().any(|(option, _)| wanted.contains(option));
-        let is_for_all = !has(&["exclude-default-group", "e"]);
+        // Such a server only looks up the names of other servers, unless it has a group besides.
+        let is_bootstrap = has(&["bootstrap-dns", "b"]);
+        let is_for_all = !is_bootstrap && self.group.is_none() && !has(&["exclude-default-group", "e"]);
         let is_hidden = has(&["proxy", "p"]);
-        let mut groups = Vec::new();
+        let mut groups: Vec<String> = self.group.iter().cloned().collect();
+        for group in &groups {
+            let own = self.groups.entry(group.clone()).or_default();
+            own.extend(Some(server.clone()).filter(|_| !is_hidden));
+        }
         for (option, value) in &line.options {
             match (*option, value) {
                 ("group" | "g", Some(group)) => {
@@ -206,6 +222,9 @@ impl Reader {
                 }
             }
             (false, true) => draft.list(from, "upstream", "servers", server),
+            (false, false) if is_bootstrap && groups.is_empty() => {
+                draft.needless(from, "servers are written as addresses, which need no lookup");
+            }
             (false, false) => self.grouped.push((from.clone(), groups, encrypted(&server).is_some())),
         }
     }

@@ -266,6 +266,24 @@ fn thousands_of_similar_lines_are_one_group_in_every_format() {
 }
 
 #[test]
+fn servers_that_were_not_for_all_names_are_not_asked_for_all_of_them() {
+    tell(
+        Format::SmartDns,
+        &[
+            (
+                "server 8.8.8.8 -bootstrap-dns\nserver-https https://dns.example/dns-query\n",
+                &[Not("8.8.8.8"), Needless(1), Lost(2), Has("servers = [\"system\"]")],
+            ),
+            ("server 8.8.8.8 -b\nserver 9.9.9.9\n", &[Not("8.8.8.8"), Has("servers = [\"9.9.9.9\"]"), Kept]),
+            (
+                "server 9.9.9.9\ngroup-begin kids\nserver 8.8.8.8\ngroup-end\nserver 1.1.1.1\n",
+                &[Not("8.8.8.8"), Has("\"9.9.9.9\""), Has("\"1.1.1.1\""), Lost(3)],
+            ),
+        ],
+    );
+}
+
+#[test]
 fn what_is_not_a_domain_becomes_no_route_and_no_local_name() {
     const GROUP: &str = "server 9.9.9.9\nserver 10.0.0.53 -group x -exclude-default-group\n";
     for pattern in
