@@ -79,7 +79,7 @@ const EDGES: &[(&str, &[(&str, Use)])] = &[
             ("cache", Only(&["CacheSettings"])),
             ("control", Only(&["ControlSettings", "LONGEST_SOCKET"])),
             ("upstream", Only(&["Endpoint", "Server", "UpstreamSettings", "may_be_docker"])),
-            ("resolve", Only(&["LocalName", "NamesSettings", "Route", "Types"])),
+            ("resolve", Only(&["LocalName", "NamesSettings", "NetworkSettings", "Route", "Types"])),
             ("listen", Only(&["ListenSettings", "group"])),
             ("metrics", Only(&["MetricsSettings"])),
             ("telemetry", Only(&["Format", "Level", "LogSettings", "QueryLog"])),

@@ -229,7 +229,7 @@ fn ranges() -> String {
     for special in SPECIAL_DOMAINS {
         let answer = match special.answer {
             SpecialUse::Loopback => "127.0.0.1 and ::1",
-            SpecialUse::NotPublic => "NXDOMAIN",
+            SpecialUse::NotPublic | SpecialUse::Home => "NXDOMAIN",
         };
         writeln!(page, "| `{}` | {answer} | {} |", special.domain, special.reference).unwrap();
     }

@@ -16,7 +16,7 @@ use crate::daemon::{BuildError, Environment, Source, host_name, own_addresses};
 use crate::dns::{Asker, Query, Question, RecordType, UpstreamResponse, write_addresses_reply};
 use crate::policy::{Action, Category, Circumstances, ClientResponse, Finding, Subject, Verdict, enforce};
 use crate::resolve::{ChosenRoute, Now, Outcome, Resolver, Snapshot, Source as From, Step};
-use crate::upstream::{Exchanger, Servers, in_container};
+use crate::upstream::{Endpoint, Exchanger, Server, Servers, in_container};
 
 /// What `--json` prints.
 #[derive(Debug, Serialize)]
@@ -103,15 +103,16 @@ fn try_explain(arguments: &Explain) -> Result<Explanation, BuildError> {
 
 fn explain_one(arguments: &Explain, mut source: Source) -> Result<Explanation, BuildError> {
     let own: Vec<IpAddr> = own_addresses();
-    if !arguments.answer.is_empty() && source.upstream.is_empty() {
-        // Nothing is asked: no server has to be found either.
-        source
-            .upstream
-            .push(crate::upstream::Server::At(crate::upstream::Endpoint::Do53(([192, 0, 2, 1], 53).into())));
-    }
     let environment =
         Environment { own, host_name: host_name(), in_container: in_container(), ..Environment::default() };
-    let built = source.build(&environment)?;
+    let built = match source.build(&environment) {
+        // Nothing is asked: no server has to be found either.
+        Err(BuildError::NoUpstream { .. } | BuildError::Loop { .. }) if !arguments.answer.is_empty() => {
+            source.upstream = vec![Server::At(Endpoint::Do53(([192, 0, 2, 1], 53).into()))];
+            source.build(&environment)?
+        }
+        built => built?,
+    };
     let snapshot = Snapshot::new(1, &built.ingredients, &Servers::default());
     let query = query(arguments);
     let resolver = Arc::new(Resolver::new(snapshot, &CacheSettings { size: 0, ..CacheSettings::default() }));

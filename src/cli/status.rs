@@ -99,6 +99,9 @@ impl Screen {
             [] => self.row("", "no file: all at its default"),
             files => self.row("", &files.join(", ")),
         }
+        for home in &policy.home_domains {
+            self.row("home", &format!("names in {} are asked of the network ({})", home.domain, home.origin));
+        }
     }
 
     fn cache(&mut self, status: &Status) {
@@ -202,7 +205,7 @@ fn listed(counts: &BTreeMap<String, u64>, by_number: bool) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::control::{CacheStatus, TopBlocked};
+    use crate::control::{CacheStatus, HomeDomain, TopBlocked};
 
     fn counts(rows: &[(&str, u64)]) -> BTreeMap<String, u64> {
         rows.iter().map(|(label, count)| ((*label).to_owned(), *count)).collect()
@@ -238,6 +241,10 @@ mod tests {
                 exceptions: 2,
                 routes: 1,
                 here_only: 0,
+                home_domains: vec![HomeDomain {
+                    domain: "home".to_owned(),
+                    origin: "search domain of /etc/resolv.conf:2".to_owned(),
+                }],
                 local_names: 4,
                 files: vec!["/etc/stubborn/stubborn.toml".to_owned()],
                 failed_reloads: 0,
@@ -289,6 +296,7 @@ stubborn 0.1.0: all is well
   policy     enforce, generation 7, in use for 12 min 10 s
              63 ranges, 2 exceptions, 1 route, 4 local names
              /etc/stubborn/stubborn.toml
+  home       names in home are asked of the network (search domain of /etc/resolv.conf:2)
   listening  127.0.0.1:53, [::1]:53
              1 TCP connection open
   cache      1,234 answers, 1.2 MiB of 16 MiB; 10,000 of 12,345 questions hit (81.0 %); 0 made room

@@ -42,6 +42,7 @@ pub(super) static TOP: TableKeys = TableKeys::one(
         "route",
         "local",
         "names",
+        "network",
         "cache",
         "log",
         "control",
@@ -74,6 +75,7 @@ pub(super) static ROUTE: TableKeys = TableKeys::many("route", &["domain", "prese
 pub(super) static LOCAL: TableKeys = TableKeys::many("local", &["name", "addresses", "types"]);
 pub(super) static NAMES: TableKeys =
     TableKeys::one("names", &["hosts-files", "firefox-canary", "private-relay", "designated-resolver"]);
+pub(super) static NETWORK: TableKeys = TableKeys::one("network", &["home-names"]);
 pub(super) static CACHE: TableKeys =
     TableKeys::one("cache", &["size", "max-ttl", "negative-max-ttl", "serve-stale", "prefetch"]);
 pub(super) static LOG: TableKeys = TableKeys::one("log", &["level", "format", "queries"]);
@@ -81,8 +83,10 @@ pub(super) static CONTROL: TableKeys = TableKeys::one("control", &["socket"]);
 pub(super) static METRICS: TableKeys = TableKeys::one("metrics", &["listen", "allow-clients", "hosts"]);
 
 /// All tables, as they stand in the shipped file.
-pub static TABLES: &[&TableKeys] =
-    &[&TOP, &SERVER, &UPSTREAM, &GUARD, &EXCEPTION, &ROUTE, &LOCAL, &NAMES, &CACHE, &LOG, &CONTROL, &METRICS];
+pub static TABLES: &[&TableKeys] = &[
+    &TOP, &SERVER, &UPSTREAM, &GUARD, &EXCEPTION, &ROUTE, &LOCAL, &NAMES, &NETWORK, &CACHE, &LOG, &CONTROL,
+    &METRICS,
+];
 
 #[cfg(test)]
 mod tests {

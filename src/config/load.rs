@@ -251,6 +251,9 @@ impl<'a> Draft<'a> {
         if let Some(table) = top.table(&keys::NAMES) {
             config.names = sections::names(&table);
         }
+        if let Some(table) = top.table(&keys::NETWORK) {
+            config.network = sections::network(&table);
+        }
         if let Some(table) = top.table(&keys::CACHE) {
             config.cache = sections::cache(&table);
         }

@@ -54,7 +54,7 @@ use crate::dns::Name;
 use crate::listen::ListenSettings;
 use crate::metrics::MetricsSettings;
 use crate::policy::GuardSettings;
-use crate::resolve::{LocalName, NamesSettings, Route};
+use crate::resolve::{LocalName, NamesSettings, NetworkSettings, Route};
 use crate::telemetry::{Level, LogSettings};
 use crate::upstream::{Server, UpstreamSettings};
 
@@ -73,6 +73,8 @@ pub struct Config {
     pub locals: Vec<LocalName>,
     /// `[names]`
     pub names: NamesSettings,
+    /// `[network]`
+    pub network: NetworkSettings,
     /// `[cache]`
     pub cache: CacheSettings,
     /// `[log]`

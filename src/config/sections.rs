@@ -1,4 +1,4 @@
-//! The tables that stand once: `[server]`, `[upstream]`, `[guard]`, `[names]`, `[cache]`, `[log]`,
+//! The tables that stand once: `[server]`, `[upstream]`, `[guard]`, `[names]`, `[network]`, `[cache]`, `[log]`,
 //! `[control]`, `[metrics]`.
 
 use std::collections::HashSet;
@@ -17,7 +17,7 @@ use crate::control::{ControlSettings, LONGEST_SOCKET};
 use crate::listen::ListenSettings;
 use crate::metrics::MetricsSettings;
 use crate::policy::{GuardSettings, Mode, OnBlock, Origin, Profile};
-use crate::resolve::NamesSettings;
+use crate::resolve::{NamesSettings, NetworkSettings};
 use crate::telemetry::{Format, Level, LogSettings, QueryLog};
 use crate::upstream::{Endpoint, Server, UpstreamSettings, may_be_docker};
 
@@ -192,6 +192,12 @@ pub(super) fn names(table: &Table<'_>) -> NamesSettings {
     set(&mut settings.firefox_canary, table.flag("firefox-canary"));
     set(&mut settings.private_relay, table.flag("private-relay"));
     set(&mut settings.designated_resolver, table.flag("designated-resolver"));
+    settings
+}
+
+pub(super) fn network(table: &Table<'_>) -> NetworkSettings {
+    let mut settings = NetworkSettings::default();
+    set(&mut settings.home_names, table.flag("home-names"));
     settings
 }
 

@@ -12,7 +12,7 @@ use crate::control::ControlSettings;
 use crate::listen::{ListenSettings, group};
 use crate::metrics::MetricsSettings;
 use crate::policy::{Exception, ExceptionMode, GuardSettings, Origin, Shape};
-use crate::resolve::{LocalName, NamesSettings, Route};
+use crate::resolve::{LocalName, NamesSettings, NetworkSettings, Route};
 use crate::telemetry::LogSettings;
 use crate::upstream::{Server, UpstreamSettings};
 
@@ -48,6 +48,7 @@ pub fn show(loaded: &Loaded) -> Vec<Shown> {
         (keys::UPSTREAM.table, upstream(&config.upstream)),
         (keys::GUARD.table, guard(&config.guard)),
         (keys::NAMES.table, names(&config.names)),
+        (keys::NETWORK.table, network(&config.network)),
         (keys::CACHE.table, cache(&config.cache)),
         (keys::LOG.table, log(config.log)),
         (keys::CONTROL.table, control(&config.control)),
@@ -155,6 +156,11 @@ fn names(settings: &NamesSettings) -> Vec<Row> {
         ("private-relay", (*private_relay).into()),
         ("designated-resolver", (*designated_resolver).into()),
     ]
+}
+
+fn network(settings: &NetworkSettings) -> Vec<Row> {
+    let NetworkSettings { home_names } = settings;
+    vec![("home-names", (*home_names).into())]
 }
 
 fn cache(settings: &CacheSettings) -> Vec<Row> {

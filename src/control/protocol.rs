@@ -221,6 +221,9 @@ pub struct PolicyStatus {
     /// The number of routes without servers: their names are answered here only.
     #[serde(default)]
     pub here_only: usize,
+    /// The network's own search domains whose names are asked of its servers.
+    #[serde(default)]
+    pub home_domains: Vec<HomeDomain>,
     /// Names answered here.
     pub local_names: usize,
     /// Files read for it, those of the system aside.
@@ -231,6 +234,15 @@ pub struct PolicyStatus {
     pub reload_error: Vec<String>,
     /// When that was (RFC 3339).
     pub reload_error_at: Option<String>,
+}
+
+/// A search domain of the network.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HomeDomain {
+    /// The domain.
+    pub domain: String,
+    /// The file and the line that name it.
+    pub origin: String,
 }
 
 /// A server that is asked.

@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 
 use ipnet::Ipv6Net;
 
+use super::home::{home_routes, without_effect};
 use super::hosts_files::HostsFiles;
 use super::watch::{Content, Watched};
 use crate::config::{self, Config, ConfigErrors, Disk, Files, Loaded};
@@ -253,6 +254,9 @@ impl Source {
         warnings.extend(missing);
         warnings.extend(system.iter().flat_map(|system| system.notes.iter().cloned()));
         warnings.extend(system.iter().flat_map(|system| searched(&config.locals, &system.search)));
+        let home = system.as_ref().map(|system| home_routes(system, &environment.own, &config));
+        let home = home.unwrap_or_default();
+        warnings.extend(without_effect(&config, &home));
         for route in &config.routes {
             if let Some(server) = loops(&route.servers, here) {
                 return Err(BuildError::Loop { server, watch });
@@ -263,6 +267,7 @@ impl Source {
         let ingredients = Ingredients {
             guard: std::mem::take(&mut config.guard),
             routes: std::mem::take(&mut config.routes),
+            home,
             locals: std::mem::take(&mut config.locals),
             names: std::mem::take(&mut config.names),
             allow_clients: config.server.allow_clients.clone(),

@@ -18,6 +18,7 @@ pub(super) fn difference(old: &Ingredients, new: &Ingredients) -> Option<String>
     count(&mut text, "route", &old.routes, &new.routes, |route| {
         (&route.trust.domain, &route.servers, &route.trust.networks)
     });
+    count(&mut text, "home domain", &old.home, &new.home, |route| (&route.trust.domain, &route.servers));
     count(&mut text, "local name", &old.locals, &new.locals, |local| {
         (&local.name, local.wildcard, &local.addresses, local.types)
     });

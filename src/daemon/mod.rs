@@ -6,6 +6,7 @@ mod build;
 mod clock;
 mod confine;
 mod difference;
+mod home;
 mod host_name;
 mod hosts_files;
 mod inside;

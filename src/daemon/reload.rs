@@ -6,6 +6,7 @@ use super::build::{BuildError, Environment};
 use super::difference::{difference, restart_keys};
 use super::reading::{Read, Reading, Wanted};
 use super::run::Daemon;
+use crate::dns::Name;
 use crate::resolve::{Ingredients, Snapshot};
 
 /// What became of a reload.
@@ -119,6 +120,7 @@ impl Daemon {
         let generation = self.service.resolver.snapshot().generation + 1;
         let before = std::mem::replace(&mut self.ingredients, built.ingredients);
         self.replace(generation);
+        self.forget_home(&before);
         // Taking long lists apart takes its time: first answer by the new ones.
         drop(before);
         match &changes {
@@ -129,6 +131,18 @@ impl Daemon {
             None => tracing::info!(name: "reloaded", generation, cause, "reloaded: nothing changed"),
         }
         Ok(Reloaded { changes, warnings: built.warnings, restart })
+    }
+
+    /// Takes the names of search domains that are gone out of the cache: another network may have the same domain and a server at
+    /// the same address, and other names.
+    fn forget_home(&self, before: &Ingredients) {
+        let gone = before.home.iter().filter(|route| !self.ingredients.home.contains(route));
+        let gone: Vec<&Name> = gone.map(|route| &route.trust.domain).collect();
+        let reverse = ["in-addr.arpa", "ip6.arpa"].iter().filter(|_| !gone.is_empty());
+        let reverse: Vec<Name> = reverse.filter_map(|zone| Name::from_text(zone).ok()).collect();
+        for domain in gone.into_iter().chain(&reverse) {
+            self.service.resolver.flush(Some(domain.as_ref()));
+        }
     }
 
     fn replace(&self, generation: u64) {

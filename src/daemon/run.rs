@@ -384,6 +384,7 @@ fn log_start(
         ranges = snapshot.policy.range_count(),
         exceptions = snapshot.policy.exception_count(),
         routes = ingredients.routes.len(),
+        home_domains = ingredients.home.iter().map(|route| route.trust.domain.to_string()).collect::<Vec<_>>().join(", "),
         local_names = snapshot.local_count(),
         "stubborn {} answers",
         env!("CARGO_PKG_VERSION"),

@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 
 use super::run::Daemon;
-use crate::control::{CacheStatus, PolicyStatus, Status, TopBlocked, UpstreamStatus};
-use crate::policy::Category;
-use crate::resolve::{ChosenRoute, Snapshot};
+use crate::control::{CacheStatus, HomeDomain, PolicyStatus, Status, TopBlocked, UpstreamStatus};
+use crate::policy::{Category, RouteTrust};
+use crate::resolve::{ChosenRoute, Route, Snapshot};
 use crate::telemetry::{CATEGORIES, History, RCODES, SOURCES, TRANSPORTS, Totals};
 use crate::upstream::{ExchangeError, ServerState};
 
@@ -120,12 +120,18 @@ fn policy(daemon: &Daemon, snapshot: &Snapshot, history: History) -> PolicyStatu
         exceptions: snapshot.policy.exception_count(),
         routes: daemon.ingredients.routes.len(),
         here_only: snapshot.routes().iter().filter(|route| route.here_only().is_some()).count(),
+        home_domains: daemon.ingredients.home.iter().map(home_domain).collect(),
         local_names: snapshot.local_count(),
         files: daemon.files.iter().map(|file| file.display().to_string()).collect(),
         failed_reloads: history.failed_reloads,
         reload_error_at: history.reload_error.as_ref().map(|error| error.at.to_string()),
         reload_error: history.reload_error.map(|error| error.lines).unwrap_or_default(),
     }
+}
+
+fn home_domain(route: &Route) -> HomeDomain {
+    let RouteTrust { domain, origin, .. } = &route.trust;
+    HomeDomain { domain: domain.to_string(), origin: origin.to_string() }
 }
 
 fn upstreams(snapshot: &Snapshot) -> Vec<UpstreamStatus> {

@@ -21,11 +21,12 @@ pub use blocked::BlockedRange;
 pub use enforce::{ClientResponse, Judgement, Wire, enforce};
 pub use evaluate::{Circumstances, Policy, Validity};
 pub use names::{Inside, InsideZone, InsideZones, ZoneScope};
-pub use presets::{Offer, PRESETS, Preset, Scope, built_in_exceptions, preset};
+pub use presets::{Offer, PRESETS, Preset, Scope, built_in_exceptions, default_networks, preset};
 pub use ranges::{SPECIAL_RANGES, SpecialRange, TranslatorPlace, Treatment, range_named, range_names};
 pub use settings::{
     Client, Exception, ExceptionMode, GuardSettings, Mode, OnBlock, Origin, Profile, RouteTrust, Shape,
-    default_networks,
 };
-pub use special_domains::{SPECIAL_DOMAINS, SpecialDomain, SpecialDomainName, SpecialUse, special_domain};
+pub use special_domains::{
+    SPECIAL_DOMAINS, SpecialDomain, SpecialDomainName, SpecialUse, may_be_home, special_domain,
+};
 pub use verdict::{Action, Category, Finding, Subject, Verdict};

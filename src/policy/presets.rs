@@ -325,6 +325,11 @@ const BUILT_IN: &[Preset] = &[
     },
 ];
 
+/// RFC 1918 and unique-local: what an exception or a route may answer unless it says otherwise.
+pub fn default_networks() -> Vec<IpNet> {
+    HOME.iter().filter_map(|net| net.parse().ok()).collect()
+}
+
 /// The preset of that name.
 pub fn preset(name: &str) -> Option<&'static Preset> {
     PRESETS.iter().find(|preset| preset.name == name)

@@ -28,6 +28,13 @@ pub enum Origin {
     HostName,
     /// An argument of the command.
     CommandLine,
+    /// The network's search domains, from this file of the system.
+    Search {
+        /// The file.
+        path: Arc<Path>,
+        /// The line, from 1; 0 where the system keeps them elsewhere than in lines.
+        line: u32,
+    },
 }
 
 impl fmt::Display for Origin {
@@ -38,6 +45,8 @@ impl fmt::Display for Origin {
             Self::HostsFile => f.write_str("hosts file"),
             Self::HostName => f.write_str("this host's name"),
             Self::CommandLine => f.write_str("command line"),
+            Self::Search { path, line: 0 } => write!(f, "search domain of {}", path.display()),
+            Self::Search { path, line } => write!(f, "search domain of {}:{line}", path.display()),
         }
     }
 }
@@ -169,14 +178,6 @@ pub struct RouteTrust {
     pub networks: Vec<IpNet>,
     /// Where the route was written.
     pub origin: Origin,
-}
-
-/// RFC 1918 and unique-local: what an exception or a route may answer unless it says otherwise.
-pub fn default_networks() -> Vec<IpNet> {
-    ["10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "fc00::/7"]
-        .iter()
-        .filter_map(|net| net.parse().ok())
-        .collect()
 }
 
 /// The client side of a decision.

@@ -55,7 +55,7 @@ pub(super) enum Said {
 
 impl LocalNames {
     /// The configuration's names, and those of hosts files where the configuration does not name them.
-    pub(super) fn new(locals: &[LocalName], hosts: &[HostName], routes: &[Route]) -> Self {
+    pub(super) fn new(locals: &[LocalName], hosts: &[HostName], routes: &[&Route]) -> Self {
         let mut names = Self::default();
         names.exact.reserve(locals.len() + hosts.len());
         for local in locals {
@@ -146,7 +146,7 @@ impl Held {
 
 /// The parents of the names that exist here. The public DNS answers for the parents of a public name, except for the addresses
 /// of a top-level domain, which are never asked for.
-fn parents(names: &LocalNames, routes: &[Route]) -> HashSet<Name, RandomState> {
+fn parents(names: &LocalNames, routes: &[&Route]) -> HashSet<Name, RandomState> {
     let here_only = routes.iter().filter(|route| route.servers.is_empty());
     let here_only: HashSet<Name, RandomState> = here_only.map(|route| route.trust.domain.clone()).collect();
     let is_kept = |name: NameRef<'_>| {
@@ -271,7 +271,7 @@ mod tests {
             local("a.b.public.example", &["192.168.1.5"]),
         ];
         let routes = [route("corp.example", &[]), route("vpn.office.home.arpa", &["10.0.0.1:53"])];
-        let names = LocalNames::new(&locals, &hosts, &routes);
+        let names = LocalNames::new(&locals, &hosts, &routes.each_ref());
         for (name, exists) in [
             ("b.both.test", true),
             ("both.test", true),

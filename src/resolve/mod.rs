@@ -9,6 +9,7 @@
 
 mod asking;
 mod clock;
+mod home;
 mod hosts;
 mod inflight;
 mod local;
@@ -42,7 +43,7 @@ pub use hosts::{Hosts, HostsError, HostsFault, LARGEST_HOSTS_FILE};
 pub use lookup::Lookup;
 pub use outcome::{Outcome, Source};
 pub use searched::is_made_by_search;
-pub use settings::{HostName, LocalName, NamesSettings, Route, Types};
+pub use settings::{HostName, LocalName, NamesSettings, NetworkSettings, Route, Types};
 pub use snapshot::{ChosenRoute, Current, Ingredients, Snapshot};
 
 /// How long a client waits for a fresh answer where there is a stale one: most give up after 5 s (RFC 8767 §5 recommends

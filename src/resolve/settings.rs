@@ -67,6 +67,19 @@ pub struct NamesSettings {
     pub designated_resolver: bool,
 }
 
+/// The `[network]` table, checked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NetworkSettings {
+    /// `home-names`: the network's servers are asked for the names of its own search domains.
+    pub home_names: bool,
+}
+
+impl Default for NetworkSettings {
+    fn default() -> Self {
+        Self { home_names: true }
+    }
+}
+
 impl Default for NamesSettings {
     fn default() -> Self {
         Self {

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use ipnet::{IpNet, Ipv6Net};
 
+use super::home::{home_routes, is_for_pointer, kept_from, reverse_zones};
 use super::local::LocalNames;
 use super::settings::{HostName, LocalName, NamesSettings, Route};
 use super::special::{SpecialNames, answered_here_only};
@@ -24,6 +25,8 @@ pub struct Ingredients {
     pub guard: GuardSettings,
     /// `[[route]]`
     pub routes: Vec<Route>,
+    /// The network's own search domains, as routes to its servers. None is in the domain of one of `routes`.
+    pub home: Vec<Route>,
     /// `[[local]]`
     pub locals: Vec<LocalName>,
     /// `[names]`
@@ -77,12 +80,20 @@ pub struct ChosenRoute {
     pub group: Arc<ServerGroup>,
     /// What its names may answer; `None` is the public DNS.
     pub trust: Option<RouteTrust>,
+    /// It is for names of the network, and was not written by anybody.
+    pub is_home: bool,
 }
 
 impl ChosenRoute {
     /// Its trust, if it is a `[[route]]` without servers: its names are answered here only.
     pub fn here_only(&self) -> Option<&RouteTrust> {
         self.trust.as_ref().filter(|_| self.group.servers.is_empty())
+    }
+
+    /// Whether its servers are asked this. The network's reverse zones take the same route as its names.
+    fn takes(&self, question: &Question) -> bool {
+        let is_own = |trust: &RouteTrust| question.name().is_within(trust.domain.as_ref());
+        !self.is_home || self.trust.as_ref().is_some_and(is_own) || is_for_pointer(question)
     }
 }
 
@@ -99,15 +110,28 @@ impl Snapshot {
             id: content_id(&ingredients.servers, None),
             group: group(&ingredients.servers),
             trust: None,
+            is_home: false,
         }];
+        let home = home_routes(ingredients);
+        let all: Vec<&Route> = ingredients.routes.iter().chain(&home).collect();
+        let first_home = 1 + ingredients.routes.len();
         let mut by_domain = HashMap::default();
-        for route in &ingredients.routes {
-            by_domain.insert(route.trust.domain.clone(), routes.len());
+        for (route, number) in all.iter().zip(1..) {
+            by_domain.insert(route.trust.domain.clone(), number);
             routes.push(ChosenRoute {
                 id: content_id(&route.servers, Some(&route.trust)),
                 group: group(&route.servers),
                 trust: Some(route.trust.clone()),
+                is_home: number >= first_home,
             });
+        }
+        if !home.is_empty() {
+            for zone in reverse_zones(&ingredients.routes) {
+                by_domain.entry(zone).or_insert(first_home);
+            }
+            for kept in home.iter().flat_map(|route| kept_from(&route.trust.domain)) {
+                by_domain.entry(kept).or_insert(0);
+            }
         }
         let zones = InsideZones::new(inside_zones(ingredients));
         Self {
@@ -115,7 +139,7 @@ impl Snapshot {
             enforced: ingredients.guard.mode == Mode::Enforce,
             policy: Policy::new(&ingredients.guard, &ingredients.own, &ingredients.nat64, zones),
             special: SpecialNames::new(&ingredients.names),
-            local: LocalNames::new(&ingredients.locals, &ingredients.hosts, &ingredients.routes),
+            local: LocalNames::new(&ingredients.locals, &ingredients.hosts, &all),
             allow_clients: ingredients.allow_clients.clone(),
             routes,
             by_domain,
@@ -154,9 +178,10 @@ impl Snapshot {
         route: usize,
     ) -> Option<LocalAnswer> {
         let has_below = || self.local.has_below(name);
-        match self.route(route)?.here_only() {
+        let chosen = self.route(route)?;
+        match chosen.here_only() {
             Some(trust) => Some(answered_here_only(question, trust, has_below)),
-            None if route == 0 => self.special.answer(question, has_below),
+            None if route == 0 || !chosen.takes(question) => self.special.answer(question, has_below),
             None => None,
         }
     }
@@ -191,7 +216,8 @@ fn inside_zones(ingredients: &Ingredients) -> Vec<InsideZone> {
     let mut parties: Vec<((&[Endpoint], bool), usize)> = Vec::new();
     let mut own = 0;
     let (mut zones, mut trusted) = (Vec::new(), Vec::new());
-    for route in &ingredients.routes {
+    let home = home_routes(ingredients);
+    for route in ingredients.routes.iter().chain(&home) {
         let key = (route.servers.as_slice(), route.is_trusted());
         // In a domain that is answered here only, no server gives aliases that could lead to another domain.
         let known =
@@ -273,6 +299,7 @@ mod tests {
         ] {
             let ingredients = Ingredients {
                 guard: GuardSettings::default(),
+                home: Vec::new(),
                 routes: vec![Route { servers: Vec::new(), trust: trust.clone(), of_strangers: false }],
                 locals: vec![local("nas.example.net", false), local("dev.example.net", true)],
                 names: NamesSettings::default(),

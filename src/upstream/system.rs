@@ -50,6 +50,8 @@ pub struct SystemServers {
     pub endpoints: Vec<Endpoint>,
     /// The search domains of the same file.
     pub search: Vec<Name>,
+    /// The line they are in, from 1; 0 where there is none.
+    pub search_line: u32,
     /// The file they are from.
     pub found_in: PathBuf,
     /// The servers not taken, of all files that were read, and why not.
@@ -184,6 +186,7 @@ pub fn system_servers(here: Here<'_>, files: &[&Path]) -> Result<SystemServers, 
             return Ok(SystemServers {
                 endpoints,
                 search: parsed.search,
+                search_line: parsed.search_line,
                 found_in: path.to_owned(),
                 skipped,
                 notes,

@@ -23,6 +23,7 @@ pub(super) struct Parsed {
     /// Each server, and why it cannot be asked if that is plain already.
     pub(super) servers: Vec<(SocketAddr, Option<Skip>)>,
     pub(super) search: Vec<Name>,
+    pub(super) search_line: u32,
     /// Notes on lines whose server cannot be asked.
     pub(super) notes: Vec<String>,
 }
@@ -50,7 +51,7 @@ pub(super) fn read(_: &Path) -> Result<Parsed, Found> {
     let (config, _) = hickory_resolver::system_conf::read_system_conf().map_err(|_| Found::NoServer)?;
     let servers = config.name_servers().iter().map(|server| (SocketAddr::new(server.ip, PORT), None));
     let search = config.search().iter().filter_map(|name| Name::from_text(&name.to_ascii()).ok());
-    Ok(Parsed { servers: servers.collect(), search: search.collect(), notes: Vec::new() })
+    Ok(Parsed { servers: servers.collect(), search: search.collect(), ..Parsed::default() })
 }
 
 #[cfg_attr(
@@ -72,6 +73,7 @@ impl Parsed {
                 ("search" | "domain", first) => {
                     let names = first.into_iter().chain(words);
                     parsed.search = names.filter_map(|name| Name::from_text(name).ok()).collect();
+                    parsed.search_line = u32::try_from(index + 1).unwrap_or(0);
                     None
                 }
                 (other, Some(address)) if address.parse::<IpAddr>().is_ok() && other != "sortlist" => {

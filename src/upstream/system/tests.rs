@@ -170,9 +170,22 @@ fn octets_that_are_no_text_cost_their_line_only() {
 
 #[test]
 fn the_search_domains_are_those_of_the_same_file() {
-    let root = Root::new(&[(ETC, "nameserver 1.1.1.1\nsearch Corp.example lan Speedport_000\n")]);
-    let search = root.servers(LOCAL, &[]).unwrap().search;
-    assert_eq!(search, ["corp.example", "lan", "speedport_000"].map(|name| Name::from_text(name).unwrap()));
+    for (text, search, line) in [
+        ("nameserver 1.1.1.1\nsearch Corp.example lan Speedport_000\n", "corp.example lan speedport_000", 2),
+        ("domain home\nnameserver 1.1.1.1\n", "home", 1),
+        ("domain home\n\nsearch lan # and more\nnameserver 1.1.1.1\n", "lan", 3),
+        ("search lan\nsearch\nnameserver 1.1.1.1\n", "", 2),
+        ("nameserver 1.1.1.1\n", "", 0),
+    ] {
+        let root = Root::new(&[(ETC, text), (NM, "nameserver 9.9.9.9\nsearch other\n")]);
+        let found = root.servers(LOCAL, &[]).unwrap();
+        let names: Vec<String> = found.search.iter().map(Name::to_string).collect();
+        assert_eq!((names.join(" ").as_str(), found.search_line), (search, line), "{text}");
+    }
+    let taken_over =
+        [(ETC, "nameserver 127.0.0.1\nsearch now\n"), (SAVED, "nameserver 10.0.0.1\nsearch home\n")];
+    let found = Root::new(&taken_over).servers(LOCAL, &[]).unwrap();
+    assert_eq!(found.search, [Name::from_text("home").unwrap()]);
 }
 
 #[test]

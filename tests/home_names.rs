@@ -1,0 +1,241 @@
+//! The network's own names: search domains of resolv.conf that are not public, asked of the network's servers.
+//!
+//! Each test runs itself again in new namespaces (`unshare`), which only root may do.
+
+#![cfg(target_os = "linux")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::print_stderr,
+    reason = "a test may end where it stands"
+)]
+
+mod support;
+mod support_more;
+
+use std::fs;
+use std::net::SocketAddr;
+use std::process::Command;
+
+use stubborn::audit::cases::Action;
+use stubborn::audit::wire::{self, Record, code};
+use support_more::namespace::{etc, network};
+use support_more::process::{PROGRAM, write};
+use support_more::upstream::Call;
+use support_more::{ScriptedUpstream, Start, ask, ip, isolated, query, udp};
+
+/// The network's server.
+const ROUTER: &str = "127.0.1.1";
+/// And another, which is on the Internet.
+const PUBLIC: &str = "9.9.9.9";
+
+fn at(address: &str) -> SocketAddr {
+    format!("{address}:53").parse().unwrap()
+}
+
+/// What a router says, honest and not.
+fn router(call: &Call) -> Vec<Action> {
+    let asked = call.name().to_ascii_lowercase();
+    let answer = |address: &str| match call.qtype() {
+        code::A => call.address(address),
+        _ => call.answer([]),
+    };
+    match asked.trim_end_matches('.') {
+        "nas.home" | "nas.lan" | "nas.fritz" | "x.corp.internal" | "host.docker.internal" => {
+            answer("192.168.1.20")
+        }
+        "loopback.home" => answer("127.0.0.1"),
+        "link-local.home" => answer("169.254.1.1"),
+        "metadata.home" | "metadata.google.internal" => answer("169.254.169.254"),
+        "shared.home" => answer("100.64.0.1"),
+        "me.home" => answer("10.1.1.1"),
+        "alias.home" => call.answer([
+            Record::cname("nas.home"),
+            Record::address("192.168.1.20".parse().unwrap()).owned_by("nas.home"),
+        ]),
+        "evil.example.com" => call.answer([
+            Record::cname("nas.home"),
+            Record::address("192.168.1.20".parse().unwrap()).owned_by("nas.home"),
+        ]),
+        "rebind.example.com" => answer("192.168.1.20"),
+        "good.example.com" => answer("1.1.1.1"),
+        "20.1.168.192.in-addr.arpa" => call.answer([Record::new(code::PTR, wire::name("nas.home"))]),
+        _ if asked.contains("in-addr.arpa") => {
+            call.answer([Record::new(code::PTR, wire::name("evil.example"))])
+        }
+        _ => call.send(&call.asked().nxdomain()),
+    }
+}
+
+#[test]
+fn names_of_the_network_s_search_domains_are_asked_of_its_servers() {
+    if !isolated() {
+        return;
+    }
+    let etc = etc(Some(&format!("search home corp.example.com test\nnameserver {ROUTER}\n")));
+    network();
+    ip("addr add 10.1.1.1/24 dev wan");
+    let upstream = ScriptedUpstream::at(at(ROUTER), router);
+    let socket = etc.path().join("control.sock");
+    let daemon = Start::new().listen("127.0.0.1:53").socket(&socket).start();
+    daemon.said(0, &["home_domains=home", "upstream=127.0.1.1"]);
+    let server = daemon.address();
+    ask(server, "nas.home").assert_addresses(&["192.168.1.20"]);
+    ask(server, "NAS.Home").assert_addresses(&["192.168.1.20"]);
+    ask(server, "alias.home").assert_addresses(&["192.168.1.20"]);
+    assert_eq!(ask(server, "none.home").rcode(), code::NXDOMAIN);
+    for name in ["loopback", "link-local", "metadata", "shared", "me"] {
+        ask(server, &format!("{name}.home")).assert_blocked();
+    }
+    // A public name gets nothing out of it, by whatever way.
+    ask(server, "evil.example.com").assert_blocked();
+    ask(server, "rebind.example.com").assert_blocked();
+    ask(server, "good.example.com").assert_addresses(&["1.1.1.1"]);
+    // Other names that are not public are asked of nobody.
+    for name in ["nas.lan", "x.test", "nas", "x.corp.internal"] {
+        assert_eq!(ask(server, name).rcode(), code::NXDOMAIN, "{name}");
+        assert_eq!(upstream.asked(name), 0, "{name}");
+    }
+    // The names of its addresses are the network's too, and nothing else that is asked for there.
+    assert_eq!(udp(server, &query("20.1.168.192.in-addr.arpa", code::PTR)).types(), [code::PTR]);
+    for (name, qtype) in [
+        ("lb._dns-sd._udp.0.1.168.192.in-addr.arpa", code::PTR),
+        ("1.168.192.in-addr.arpa", code::PTR),
+        ("21.1.168.192.in-addr.arpa", code::TXT),
+        ("1.0.254.169.in-addr.arpa", code::PTR),
+    ] {
+        assert_eq!(udp(server, &query(name, qtype)).rcode(), code::NXDOMAIN, "{name}");
+        assert_eq!(upstream.asked(name), 0, "{name}");
+    }
+
+    // It is said wherever somebody looks.
+    let said = told(&["status", "--socket", socket.to_str().unwrap()]);
+    assert!(
+        said.contains("names in home are asked of the network (search domain of /etc/resolv.conf:1)"),
+        "{said}"
+    );
+    let said = told(&["explain", "nas.home"]);
+    assert!(said.contains("home (search domain of /etc/resolv.conf:1)"), "{said}");
+    assert!(said.contains("192.168.1.20") && said.contains("allowed"), "{said}");
+    let said = told(&["explain", "nas.home", "--answer", "127.0.0.1"]);
+    assert!(
+        said.contains("home (search domain of /etc/resolv.conf:1)") && said.contains("removed"),
+        "{said}"
+    );
+}
+
+/// Home, a café, and back.
+#[test]
+fn home_names_come_and_go_with_the_network() {
+    if !isolated() {
+        return;
+    }
+    let etc = etc(Some(&format!("nameserver {ROUTER}\nsearch home\n")));
+    network();
+    let upstream = ScriptedUpstream::at(at(ROUTER), router);
+    let daemon = Start::new().listen("127.0.0.1:53").start();
+    let server = daemon.address();
+    let resolv_conf = |text: &str| fs::write(etc.path().join("resolv.conf"), text).unwrap();
+    ask(server, "nas.home").assert_addresses(&["192.168.1.20"]);
+    let from = daemon.lines();
+    resolv_conf(&format!("nameserver {ROUTER}\nsearch lan fritz\n"));
+    daemon.said(from, &["reloaded", "+2 home domains", "−1 home domain"]);
+    assert_eq!(ask(server, "nas.home").rcode(), code::NXDOMAIN);
+    ask(server, "nas.lan").assert_addresses(&["192.168.1.20"]);
+    ask(server, "nas.fritz").assert_addresses(&["192.168.1.20"]);
+    let from = daemon.lines();
+    resolv_conf(&format!("nameserver {ROUTER}\nsearch home\n"));
+    daemon.said(from, &["reloaded", "+1 home domain", "−2 home domains"]);
+    ask(server, "nas.home").assert_addresses(&["192.168.1.20"]);
+    assert_eq!(upstream.asked("nas.home"), 2, "nothing of the other network is kept");
+    // It resolves where it always did, but is not public any more than before.
+    ask(server, "nas.fritz").assert_blocked();
+    // An address of this machine's own, from now on.
+    let from = daemon.lines();
+    ip("addr add 192.168.1.20/24 dev wan");
+    daemon.said(from, &["reloaded", "+1 own address"]);
+    ask(server, "nas.home").assert_blocked();
+    let from = daemon.lines();
+    ip("addr del 192.168.1.20/24 dev wan");
+    daemon.said(from, &["reloaded", "−1 own address"]);
+
+    // A network whose servers are all on the Internet is not told who asks for which name.
+    let from = daemon.lines();
+    ip(&format!("addr add {PUBLIC}/32 dev lo"));
+    let public = ScriptedUpstream::at(at(PUBLIC), router);
+    resolv_conf(&format!("nameserver {PUBLIC}\nsearch home\n"));
+    daemon.said(from, &["reloaded", "−1 home domain"]);
+    assert_eq!(ask(server, "nas.home").rcode(), code::NXDOMAIN);
+    ask(server, "good.example.com").assert_addresses(&["1.1.1.1"]);
+    let from = daemon.lines();
+    resolv_conf(&format!("nameserver {PUBLIC}\nnameserver {ROUTER}\nsearch lan\n"));
+    daemon.said(from, &["reloaded", "+1 home domain"]);
+    ask(server, "nas.lan").assert_addresses(&["192.168.1.20"]);
+    assert_eq!((public.asked("nas.home"), public.asked("nas.lan")), (0, 0));
+}
+
+/// `setup` writes 127.0.0.1 into resolv.conf and keeps what was there.
+#[test]
+fn after_setup_the_search_domains_are_those_of_the_saved_file() {
+    if !isolated() {
+        return;
+    }
+    let etc = etc(Some("nameserver 127.0.0.1\nsearch now.lan\n"));
+    let saved = format!("nameserver {ROUTER}\nsearch home\n");
+    fs::write(etc.path().join("resolv.conf.stubborn-saved"), saved).unwrap();
+    let _upstream = ScriptedUpstream::at(at(ROUTER), router);
+    let daemon = Start::new().listen("127.0.0.1:53").start();
+    ask(daemon.address(), "nas.home").assert_addresses(&["192.168.1.20"]);
+    daemon.said(0, &["home_domains=home", "upstream_from=/etc/resolv.conf.stubborn-saved"]);
+}
+
+#[test]
+fn what_the_file_says_of_a_domain_goes_before_what_the_network_says() {
+    if !isolated() {
+        return;
+    }
+    let etc = etc(Some(&format!("nameserver {ROUTER}\nsearch home corp.internal internal\n")));
+    let network = ScriptedUpstream::at(at(ROUTER), router);
+    let other = ScriptedUpstream::start(|call| call.address("10.0.0.9"));
+    let file = format!(
+        "[[route]]\ndomain = \"internal\"\nservers = [\"{}\"]\n\
+         [[local]]\nname = \"nas.home\"\naddresses = [\"192.168.1.99\"]\n",
+        other.address()
+    );
+    let path = write(&etc.path().join("stubborn"), &file);
+    let daemon = Start::new().config(&path).listen("127.0.0.1:53").start();
+    let server = daemon.address();
+    ask(server, "x.corp.internal").assert_addresses(&["10.0.0.9"]);
+    ask(server, "y.internal").assert_addresses(&["10.0.0.9"]);
+    ask(server, "nas.home").assert_addresses(&["192.168.1.99"]);
+    assert!(network.asked("x.corp.internal") == 0 && network.asked("nas.home") == 0);
+
+    let from = daemon.lines();
+    write(&etc.path().join("stubborn"), "[[route]]\ndomain = \"home\"\nservers = []\n");
+    daemon.said(from, &["reloaded"]);
+    assert_eq!(ask(server, "nas.home").rcode(), code::NXDOMAIN);
+    // The machine that a container runs on is nobody's to name, and no metadata server is ever implied.
+    ask(server, "x.corp.internal").assert_addresses(&["192.168.1.20"]);
+    assert_eq!(ask(server, "host.docker.internal").rcode(), code::NXDOMAIN);
+    assert_eq!(network.asked("host.docker.internal"), 0);
+    ask(server, "metadata.google.internal").assert_blocked();
+
+    for file in ["[network]\nhome-names = false\n", "[guard]\nblock = [\"192.168.1.0/24\"]\n"] {
+        let from = daemon.lines();
+        write(&etc.path().join("stubborn"), file);
+        daemon.said(from, &["reloaded"]);
+        assert!(ask(server, "nas.home").is_empty(), "{file}");
+    }
+    // Only "system" is the network's.
+    let from = daemon.lines();
+    write(&etc.path().join("stubborn"), &format!("[upstream]\nservers = [\"{ROUTER}\"]\n"));
+    daemon.said(from, &["reloaded"]);
+    assert_eq!(ask(server, "nas.home").rcode(), code::NXDOMAIN);
+}
+
+fn told(arguments: &[&str]) -> String {
+    let output = Command::new(PROGRAM).args(arguments).output().unwrap();
+    String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr)
+}
