@@ -235,6 +235,66 @@ fn what_the_file_says_of_a_domain_goes_before_what_the_network_says() {
     assert_eq!(ask(server, "nas.home").rcode(), code::NXDOMAIN);
 }
 
+/// A name that is refused is told like a block, with what gives it an answer; and that does.
+#[test]
+fn a_name_that_is_not_looked_up_is_told_with_what_gives_it_an_answer() {
+    if !isolated() {
+        return;
+    }
+    let etc = etc(Some(&format!("nameserver {ROUTER}\n")));
+    let _upstream = ScriptedUpstream::at(at(ROUTER), router);
+    let socket = etc.path().join("control.sock");
+    let daemon = Start::new().listen("127.0.0.1:53").socket(&socket).start();
+    let server = daemon.address();
+    let route = format!("a [[route]] with domain = \"home\" and servers = [\"{ROUTER}\"]");
+    let way_out = format!("{route}, or a [[local]] with name = \"nas.home\" and its address");
+    for _ in 0..3 {
+        let reply = ask(server, "nas.home");
+        assert_eq!((reply.rcode(), reply.soa_ttl()), (code::NXDOMAIN, Some(10)));
+        assert!(reply.errors()[0].1.contains(&way_out), "{:?}", reply.errors());
+    }
+    // What programs ask for by themselves.
+    for name in
+        ["wpad.lan", "isatap.home", "printer.local", "abcdefghij", "_x._tcp.home", "x.test", "1.2.3.4"]
+    {
+        assert_eq!(ask(server, name).rcode(), code::NXDOMAIN, "{name}");
+    }
+    udp(server, &query("nas.lan", code::HTTPS));
+    udp(server, &query("lb._dns-sd._udp.0.1.168.192.in-addr.arpa", code::PTR));
+
+    let line = daemon.said(0, &["not looked up: home is not public", "category=not-public", "name=nas.home"]);
+    assert!(line.contains(&way_out.replace('"', "\\\"")), "{line}");
+    let told_once = daemon.since(0).iter().filter(|line| line.contains("not-public")).count();
+    assert_eq!(told_once, 1, "{}", daemon.log());
+    let at = ["--socket", socket.to_str().unwrap()];
+    let said = told(&[&["blocked"], &at[..]].concat());
+    assert!(said.contains("not-public") && said.contains(&format!("to answer it: {way_out}")), "{said}");
+    let said = told(&[&["blocked", "--json"], &at[..]].concat());
+    assert_eq!(said.lines().count(), 1, "{said}");
+    let block: serde_json::Value = serde_json::from_str(&said).unwrap();
+    for (key, value) in [
+        ("category", "not-public"),
+        ("name", "nas.home"),
+        ("type", "A"),
+        ("range", "home"),
+        ("rule", "not-public"),
+        ("allow", way_out.as_str()),
+    ] {
+        assert_eq!(block[key], value, "{said}");
+    }
+    assert_eq!(block["times"], 3, "{said}");
+    let status: serde_json::Value =
+        serde_json::from_str(&told(&[&["status", "--json"], &at[..]].concat())).unwrap();
+    assert_eq!(status["not_public"], 3);
+    let said = told(&["explain", "nas.home"]);
+    assert!(said.contains("NXDOMAIN") && said.contains(&way_out), "{said}");
+
+    let from = daemon.lines();
+    write(&etc.path().join("stubborn"), &format!("[[route]]\ndomain = \"home\"\nservers = [\"{ROUTER}\"]\n"));
+    daemon.said(from, &["reloaded", "+1 route"]);
+    ask(server, "nas.home").assert_addresses(&["192.168.1.20"]);
+}
+
 fn told(arguments: &[&str]) -> String {
     let output = Command::new(PROGRAM).args(arguments).output().unwrap();
     String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr)

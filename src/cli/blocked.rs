@@ -99,7 +99,7 @@ fn seconds(time: &str) -> String {
     }
 }
 
-/// A line for each block, and a second one that says how to allow what was removed here.
+/// A line for each block, and a second one that says how to allow what was removed or not looked up here.
 fn lines(blocks: &[Block], cells: &[[String; COLUMNS]], paint: Paint) -> Vec<String> {
     let ink = |row: usize, column: usize, cell: String| match (column, blocks.get(row)) {
         (0, _) => paint.ink(Ink::Dim, &cell),
@@ -110,8 +110,13 @@ fn lines(blocks: &[Block], cells: &[[String; COLUMNS]], paint: Paint) -> Vec<Str
     };
     let lines = columns(cells, [false; COLUMNS], ink);
     let allow = |block: &Block| {
-        let wanted = block.category == "blocked" && !block.allow.is_empty();
-        wanted.then(|| paint.ink(Ink::Dim, &format!("  to allow: {}", visible(&block.allow))))
+        let title = match block.category.as_str() {
+            "blocked" => "to allow",
+            "not-public" => "to answer it",
+            _ => return None,
+        };
+        let is_there = !block.allow.is_empty();
+        is_there.then(|| paint.ink(Ink::Dim, &format!("  {title}: {}", visible(&block.allow))))
     };
     lines.into_iter().zip(blocks).flat_map(|(line, block)| [Some(line), allow(block)]).flatten().collect()
 }

@@ -182,6 +182,8 @@ fn pretend(snapshot: &Snapshot, circumstances: &Circumstances<'_>, addresses: &[
 impl Explanation {
     fn new(arguments: &Explain, query: &Query, route: Option<&ChosenRoute>, outcome: &Outcome) -> Self {
         let trust = route.and_then(|route| route.trust.as_ref());
+        // Of a name that is not looked up there is no answer to judge.
+        let judged = outcome.verdict().filter(|_| outcome.source != From::Local);
         let by = match (outcome.source, arguments.answer.is_empty()) {
             (From::Local, _) => "stubborn itself: the name is never asked for outside",
             (From::Failure, _) => "nobody",
@@ -206,13 +208,13 @@ impl Explanation {
                 _ => Vec::new(),
             },
             answered_by: by,
-            verdict: match (outcome.verdict(), outcome.source) {
+            verdict: match (judged, outcome.source) {
                 (Some(verdict), _) => verdict.category.label(),
                 (None, From::Local) => "answered here",
                 (None, From::Failure) => "failed",
                 (None, _) => Category::Clean.label(),
             },
-            findings: outcome.verdict().map(|verdict| findings(query, verdict)).unwrap_or_default(),
+            findings: judged.map(|verdict| findings(query, verdict)).unwrap_or_default(),
             reply: Reply::of(outcome.response()),
         }
     }

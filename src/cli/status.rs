@@ -64,10 +64,11 @@ impl Screen {
         self.row(
             "guard",
             &format!(
-                "{} blocked, {} blocked by upstreams, {} let through and reported",
+                "{} blocked, {} blocked by upstreams, {} let through and reported, {} not public",
                 guard("blocked"),
                 guard("sinkhole"),
-                guard("monitored")
+                guard("monitored"),
+                number(status.not_public)
             ),
         );
         self.upstreams(&status.upstreams);
@@ -273,6 +274,7 @@ mod tests {
             answers: counts(&[("cache", 10_000), ("upstream", 2_345), ("local", 300), ("stale", 0)]),
             rcodes: counts(&[("noerror", 12_000), ("nxdomain", 345)]),
             guard: counts(&[("blocked", 12), ("sinkhole", 3), ("monitored", 0)]),
+            not_public: 2,
             rules: BTreeMap::from([("private-use".to_owned(), counts(&[("blocked", 12)]))]),
             top_blocked: vec![
                 TopBlocked { name: "rebind.example".to_owned(), count: 9, error: 0 },
@@ -303,7 +305,7 @@ stubborn 0.1.0: all is well
   queries    12,345 (tcp 45, udp 12,300); 3 malformed, 0 dropped
   answers    cache 10,000, upstream 2,345, local 300
              noerror 12,000, nxdomain 345
-  guard      12 blocked, 3 blocked by upstreams, 0 let through and reported
+  guard      12 blocked, 3 blocked by upstreams, 0 let through and reported, 2 not public
 
   upstream            for              state  answers in  queries  errors  timeouts
   9.9.9.9:53          all other names  up          12 ms    1,234       3         2

@@ -117,7 +117,7 @@ pub struct ReloadError {
     pub text: String,
 }
 
-/// An answer that led inside. Names are in presentation format, with everything unusual escaped.
+/// An answer that led inside, or a name that was not looked up. Names are in presentation format, with everything unusual escaped.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Block {
     /// When it was first seen (RFC 3339).
@@ -126,7 +126,7 @@ pub struct Block {
     pub last: String,
     /// How often it was seen.
     pub times: u64,
-    /// `blocked`, `monitored` or `sinkhole`.
+    /// `blocked`, `monitored`, `sinkhole`, or `not-public`: the name was not looked up.
     pub category: String,
     /// Who asked.
     pub client: String,
@@ -134,7 +134,7 @@ pub struct Block {
     pub name: String,
     /// And type.
     pub r#type: String,
-    /// The address, the name or the port that leads inside.
+    /// The address, the name or the port that leads inside; empty where nothing does.
     pub address: String,
     /// The network or the zone it is in.
     pub range: String,
@@ -197,6 +197,9 @@ pub struct Status {
     pub guard: BTreeMap<String, u64>,
     /// The same by rule; rules that were never met are left out.
     pub rules: BTreeMap<String, BTreeMap<String, u64>>,
+    /// Names that were not looked up because they are not public.
+    #[serde(default)]
+    pub not_public: u64,
     /// The names blocked most.
     pub top_blocked: Vec<TopBlocked>,
 }

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 
 use ipnet::Ipv6Net;
 
-use super::home::{home_routes, without_effect};
+use super::home::{home_routes, home_servers, without_effect};
 use super::hosts_files::HostsFiles;
 use super::watch::{Content, Watched};
 use crate::config::{self, Config, ConfigErrors, Disk, Files, Loaded};
@@ -254,7 +254,9 @@ impl Source {
         warnings.extend(missing);
         warnings.extend(system.iter().flat_map(|system| system.notes.iter().cloned()));
         warnings.extend(system.iter().flat_map(|system| searched(&config.locals, &system.search)));
-        let home = system.as_ref().map(|system| home_routes(system, &environment.own, &config));
+        let home_servers = system.as_ref().map(|system| home_servers(system, &environment.own));
+        let home_servers = home_servers.unwrap_or_default();
+        let home = system.as_ref().map(|system| home_routes(system, &home_servers, &config));
         let home = home.unwrap_or_default();
         warnings.extend(without_effect(&config, &home));
         for route in &config.routes {
@@ -268,6 +270,7 @@ impl Source {
             guard: std::mem::take(&mut config.guard),
             routes: std::mem::take(&mut config.routes),
             home,
+            home_server: home_servers.first().copied(),
             locals: std::mem::take(&mut config.locals),
             names: std::mem::take(&mut config.names),
             allow_clients: config.server.allow_clients.clone(),

@@ -22,12 +22,11 @@ const MOST: usize = 32;
 
 /// The routes for the search domains of the network, to those of its servers that are inside: to a server on the Internet, a
 /// name that is not public says nothing but who asks for what. The operator's routes go first.
-pub(super) fn home_routes(system: &SystemServers, own: &[IpAddr], config: &Config) -> Vec<Route> {
-    let servers = home_servers(system, own);
+pub(super) fn home_routes(system: &SystemServers, servers: &[Endpoint], config: &Config) -> Vec<Route> {
     if !config.network.home_names || servers.is_empty() {
         return Vec::new();
     }
-    let origin = Origin::Search { path: Arc::from(system.found_in.as_path()), line: system.search_line };
+    let origin = Origin::Search(Arc::from(system.found_in.as_path()), system.search_line);
     let mut routes: Vec<Route> = Vec::new();
     for domain in system.search.iter().filter(|domain| may_be_home(domain.as_ref())) {
         let is_known = |route: &Route| route.trust.domain == *domain;
@@ -35,14 +34,14 @@ pub(super) fn home_routes(system: &SystemServers, own: &[IpAddr], config: &Confi
         if routes.len() < MOST && !routes.iter().any(is_known) && !config.routes.iter().any(is_written) {
             let networks = default_networks();
             let trust = RouteTrust { domain: domain.clone(), networks, origin: origin.clone() };
-            routes.push(Route { servers: servers.clone(), trust, of_strangers: false });
+            routes.push(Route { servers: servers.to_vec(), trust, of_strangers: false });
         }
     }
     routes
 }
 
 /// The network's servers that are inside.
-fn home_servers(system: &SystemServers, own: &[IpAddr]) -> Vec<Endpoint> {
+pub(super) fn home_servers(system: &SystemServers, own: &[IpAddr]) -> Vec<Endpoint> {
     let inside: Vec<IpNet> = INSIDE.iter().filter_map(|name| range_named(name)).flatten().collect();
     let is_inside = |server: &&Endpoint| {
         let address = server.address().ip().to_canonical();
@@ -113,7 +112,7 @@ mod tests {
     }
 
     fn domains(system: &SystemServers, text: &str) -> String {
-        let routes = home_routes(system, &[], &config(text));
+        let routes = home_routes(system, &home_servers(system, &[]), &config(text));
         let domains: Vec<String> = routes.iter().map(|route| route.trust.domain.to_string()).collect();
         domains.join(" ")
     }
@@ -136,7 +135,7 @@ mod tests {
         }
         let many: Vec<String> = (0..1_000).map(|number| format!("n{number}.lan")).collect();
         let many: Vec<&str> = many.iter().map(String::as_str).collect();
-        assert_eq!(home_routes(&system(&["192.168.1.1:53"], &many), &[], &config("")).len(), MOST);
+        assert_eq!(domains(&system(&["192.168.1.1:53"], &many), "").split(' ').count(), MOST);
     }
 
     #[test]
@@ -153,9 +152,7 @@ mod tests {
             (&["[::ffff:10.0.0.1]:53", "[::ffff:8.8.8.8]:53"], "::ffff:10.0.0.1"),
             (&["9.9.9.9:53", "203.0.113.1:53"], ""),
         ] {
-            let system = system(servers, &["home"]);
-            let routes = home_routes(&system, &own, &config(""));
-            let found = routes.first().map(|route| route.servers.clone()).unwrap_or_default();
+            let found = home_servers(&system(servers, &["home"]), &own);
             let found: Vec<String> = found.iter().map(|server| server.address().ip().to_string()).collect();
             assert_eq!(found.join(" "), expected, "{servers:?}");
         }
@@ -163,7 +160,8 @@ mod tests {
 
     #[test]
     fn an_exception_for_names_that_no_server_is_asked_for_gets_a_warning() {
-        let home = home_routes(&system(&["192.168.1.1:53"], &["home"]), &[], &config(""));
+        let system = system(&["192.168.1.1:53"], &["home"]);
+        let home = home_routes(&system, &system.endpoints, &config(""));
         let route = "[[route]]\ndomain = \"vpn.internal\"\nservers = [\"10.0.0.1\"]\n";
         let wider = "[[route]]\ndomain = \"vpn.corp.internal\"\nservers = [\"10.0.0.1\"]\n";
         let here_only = "[[route]]\ndomain = \"lan\"\nservers = []\n";

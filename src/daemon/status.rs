@@ -48,6 +48,7 @@ pub(super) fn status(daemon: &Daemon) -> Status {
                 ((*rule).to_owned(), counts(CATEGORIES.map(|category| category.label()), *met))
             })
             .collect(),
+        not_public: totals.not_public,
         top_blocked: telemetry
             .top_blocked(TOP_NAMES)
             .into_iter()

@@ -77,6 +77,8 @@ fn guard(text: &mut Exposition, totals: &Totals) {
             family.labelled(&[("rule", rule), ("verdict", category.label())], count);
         }
     }
+    let help = "Names that were not looked up because they are not public; without what programs ask for by themselves.";
+    text.family("stubborn_not_public_names_total", Counter, help).value(totals.not_public);
 }
 
 fn cache(text: &mut Exposition, totals: &Totals, sources: &Sources) {

@@ -14,9 +14,7 @@ use super::exceptions::{Exceptions, Reading, is_active, networks_cover};
 use super::names::{Inside, InsideZones, ZoneScope, leads_inside};
 use super::presets::built_in_exceptions;
 use super::ranges::Treatment;
-use super::settings::{
-    Client, Exception, ExceptionMode, GuardSettings, Mode, OnBlock, Origin, Profile, RouteTrust,
-};
+use super::settings::{Exception, ExceptionMode, GuardSettings, Mode, OnBlock, Origin, Profile, RouteTrust};
 use super::verdict::{Action, Category, Finding, Subject, Verdict};
 
 /// The compiled guard: immutable, one for each generation.
@@ -39,7 +37,7 @@ pub struct Circumstances<'a> {
     /// The route the QNAME selected; `None` is the public DNS.
     pub trust: Option<&'a RouteTrust>,
     /// Who asked.
-    pub client: Client,
+    pub client: IpAddr,
     /// When, in Unix seconds.
     pub now: i64,
 }

@@ -8,7 +8,7 @@ use ipnet::IpNet;
 
 use super::blocked::{BlockedRange, BlockedRanges};
 use super::presets::Service;
-use super::settings::{Client, Exception, Origin, Shape};
+use super::settings::{Exception, Origin, Shape};
 use crate::dns::{Ancestors, Name, NameRef, Spelling, each_spelled_address, is_dnsbl_shaped};
 
 /// The exceptions by domain.
@@ -49,7 +49,7 @@ impl Exceptions {
 }
 
 /// The exception holds for this client at this time.
-pub(super) fn is_active(exception: &Exception, client: Client, now: i64) -> bool {
+pub(super) fn is_active(exception: &Exception, client: IpAddr, now: i64) -> bool {
     let in_time = exception.until.is_none_or(|until| now < until);
     in_time && (exception.clients.is_empty() || exception.clients.iter().any(|net| net.contains(&client)))
 }

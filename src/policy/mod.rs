@@ -24,9 +24,9 @@ pub use names::{Inside, InsideZone, InsideZones, ZoneScope};
 pub use presets::{Offer, PRESETS, Preset, Scope, built_in_exceptions, default_networks, preset};
 pub use ranges::{SPECIAL_RANGES, SpecialRange, TranslatorPlace, Treatment, range_named, range_names};
 pub use settings::{
-    Client, Exception, ExceptionMode, GuardSettings, Mode, OnBlock, Origin, Profile, RouteTrust, Shape,
+    Exception, ExceptionMode, GuardSettings, Mode, OnBlock, Origin, Profile, RouteTrust, Shape,
 };
 pub use special_domains::{
-    SPECIAL_DOMAINS, SpecialDomain, SpecialDomainName, SpecialUse, may_be_home, special_domain,
+    NotPublic, SPECIAL_DOMAINS, SpecialDomain, SpecialDomainName, SpecialUse, may_be_home, special_domain,
 };
 pub use verdict::{Action, Category, Finding, Subject, Verdict};

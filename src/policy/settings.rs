@@ -1,7 +1,6 @@
 //! What a guard is told: values a person may write, with the place they were written at.
 
 use std::fmt;
-use std::net::IpAddr;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -28,13 +27,8 @@ pub enum Origin {
     HostName,
     /// An argument of the command.
     CommandLine,
-    /// The network's search domains, from this file of the system.
-    Search {
-        /// The file.
-        path: Arc<Path>,
-        /// The line, from 1; 0 where the system keeps them elsewhere than in lines.
-        line: u32,
-    },
+    /// The network's search domains: the system's file, and the line from 1; 0 where there are no lines.
+    Search(Arc<Path>, u32),
 }
 
 impl fmt::Display for Origin {
@@ -45,8 +39,8 @@ impl fmt::Display for Origin {
             Self::HostsFile => f.write_str("hosts file"),
             Self::HostName => f.write_str("this host's name"),
             Self::CommandLine => f.write_str("command line"),
-            Self::Search { path, line: 0 } => write!(f, "search domain of {}", path.display()),
-            Self::Search { path, line } => write!(f, "search domain of {}:{line}", path.display()),
+            Self::Search(path, 0) => write!(f, "search domain of {}", path.display()),
+            Self::Search(path, line) => write!(f, "search domain of {}:{line}", path.display()),
         }
     }
 }
@@ -179,6 +173,3 @@ pub struct RouteTrust {
     /// Where the route was written.
     pub origin: Origin,
 }
-
-/// The client side of a decision.
-pub type Client = IpAddr;

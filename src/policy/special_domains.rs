@@ -1,5 +1,8 @@
 //! The domains that are not part of the public DNS, as data. A row is all it takes to keep one more inside.
 
+use std::fmt;
+use std::sync::Arc;
+
 use crate::dns::{self, Name, NameRef};
 
 /// How a special name is answered when it is asked for.
@@ -76,6 +79,66 @@ impl SpecialDomainName {
     /// Whether its names mean this machine.
     pub fn is_loopback(&self) -> bool {
         self.answer == SpecialUse::Loopback
+    }
+}
+
+/// A name that no server was asked for, in a domain where a network may have names.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NotPublic {
+    /// The domain.
+    pub special: &'static SpecialDomainName,
+    /// A server of the network as a configuration writes it, where one is known: it may know the name.
+    pub server: Option<Arc<str>>,
+}
+
+impl fmt::Display for NotPublic {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} is not public ({})", self.special.name, self.special.reference)
+    }
+}
+
+impl NotPublic {
+    /// The refusal of `name`; `None` if it is in no such domain.
+    pub fn of(name: NameRef<'_>, server: Option<Arc<str>>) -> Option<Self> {
+        let special = special_domain(name).filter(|special| special.answer == SpecialUse::Home)?;
+        Some(Self { special, server })
+    }
+
+    /// Whether somebody is likely to miss the name: programs ask by themselves for what begins with `_`, for `wpad` and for
+    /// `isatap`, and RFC 6762 §3 gives names directly below `local` to multicast DNS.
+    pub fn is_missed(&self, name: NameRef<'_>) -> bool {
+        const PROBES: [&[u8]; 2] = [b"wpad", b"isatap"];
+        let least = if self.special.last == b"local" { 2 } else { 1 };
+        name.label_count() >= self.special.name.as_ref().label_count() + least
+            && !name.labels().any(|label| label.starts_with(b"_"))
+            && !name
+                .labels()
+                .next()
+                .is_some_and(|first| PROBES.iter().any(|own| first.eq_ignore_ascii_case(own)))
+    }
+
+    /// What gives `name` an answer, in the words of the configuration.
+    pub fn way_out(&self, name: NameRef<'_>) -> String {
+        let Some(word) = name.as_word() else {
+            return format!(
+                "a [[route]] with domain = \"{}\" and the network's own servers",
+                self.special.name
+            );
+        };
+        let domain = self.domain_of(name);
+        let server = self
+            .server
+            .as_ref()
+            .map_or("the network's own servers".to_owned(), |server| format!("servers = [\"{server}\"]"));
+        format!(
+            "a [[route]] with domain = \"{domain}\" and {server}, or a [[local]] with name = \"{word}\" and its address"
+        )
+    }
+
+    /// The domain to write a route for: that which holds the name and those beside it.
+    pub fn domain_of(&self, name: NameRef<'_>) -> Name {
+        let parent = name.ancestors().nth(1).filter(|parent| parent.is_within(self.special.name.as_ref()));
+        parent.map_or_else(|| self.special.name.clone(), |parent| parent.fold().as_ref().to_name())
     }
 }
 
@@ -168,6 +231,57 @@ mod tests {
             let name = Name::from_text(domain).unwrap();
             assert_eq!(may_be_home(name.as_ref()), expected, "{domain}");
         }
+    }
+
+    #[test]
+    fn a_refusal_is_told_where_somebody_may_miss_the_name_with_what_gives_it_an_answer() {
+        for (name, told) in [
+            (
+                "nas.home",
+                Some(
+                    "a [[route]] with domain = \"home\" and servers = [\"192.168.1.1\"], or a [[local]] with name = \"nas.home\" and its address",
+                ),
+            ),
+            (
+                "A.b.Corp.Internal",
+                Some(
+                    "a [[route]] with domain = \"b.corp.internal\" and servers = [\"192.168.1.1\"], or a [[local]] with name = \"a.b.corp.internal\" and its address",
+                ),
+            ),
+            (r"a\032b.lan", Some("a [[route]] with domain = \"lan\" and the network's own servers")),
+            (
+                "dc.contoso.local",
+                Some(
+                    "a [[route]] with domain = \"contoso.local\" and servers = [\"192.168.1.1\"], or a [[local]] with name = \"dc.contoso.local\" and its address",
+                ),
+            ),
+            ("printer.local", None),
+            ("local", None),
+            ("home", None),
+            ("home.arpa", None),
+            ("wpad.lan", None),
+            ("WPAD.corp.internal", None),
+            ("isatap.home", None),
+            ("_ldap._tcp.dc.contoso.local", None),
+            ("lb._dns-sd._udp.lan", None),
+        ] {
+            let asked = Name::from_text(name).unwrap();
+            let refused = NotPublic::of(asked.as_ref(), Some("192.168.1.1".into())).unwrap();
+            let found = refused.is_missed(asked.as_ref()).then(|| refused.way_out(asked.as_ref()));
+            assert_eq!(found.as_deref(), told, "{name}");
+        }
+        for name in
+            ["nas", "x.test", "x.localhost", "x.onion", "host.docker.internal", "www.example.com", "10.0.0.1"]
+        {
+            assert_eq!(NotPublic::of(Name::from_text(name).unwrap().as_ref(), None), None, "{name}");
+        }
+        let asked = Name::from_text("nas.home").unwrap();
+        let refused = NotPublic::of(asked.as_ref(), None).unwrap();
+        assert!(
+            refused
+                .way_out(asked.as_ref())
+                .starts_with("a [[route]] with domain = \"home\" and the network's own")
+        );
     }
 
     #[test]

@@ -9,6 +9,7 @@ use super::blocked::BlockedRange;
 use super::names::Inside;
 use super::presets::Offer;
 use super::settings::Origin;
+use super::special_domains::NotPublic;
 
 /// The decision on one reply.
 #[derive(Debug, Clone, Default)]
@@ -31,6 +32,8 @@ pub enum Category {
     Sinkhole,
     /// Something leads inside, and was let through to be reported.
     Monitored,
+    /// No server was asked: the name is not public.
+    NotPublic,
 }
 
 impl Category {
@@ -41,6 +44,7 @@ impl Category {
             Self::Blocked => "blocked",
             Self::Sinkhole => "sinkhole",
             Self::Monitored => "monitored",
+            Self::NotPublic => "not-public",
         }
     }
 }
@@ -77,6 +81,8 @@ pub enum Subject {
     },
     /// A port outside those that serve what the record is for; strict profile only.
     Port(u16),
+    /// The question itself, which no server was asked.
+    NotPublic(NotPublic),
 }
 
 /// What was done about a finding.
@@ -116,6 +122,7 @@ impl fmt::Display for Subject {
                 write!(f, "{address} is in {range}")
             }
             Self::Address { address, reaches, range } => write!(f, "{address} reaches {reaches}, in {range}"),
+            Self::NotPublic(refused) => refused.fmt(f),
             Self::Port(port) => write!(f, "port {port} is not one that serves HTTPS or DNS"),
             Self::Alias { target, inside } => match inside {
                 Inside::Special(special) => {
@@ -148,6 +155,7 @@ impl Subject {
             Self::Alias { inside: Inside::Zone(..), .. } => "alias-into-zone",
             Self::Alias { inside: Inside::Root | Inside::Above(..), .. } => "alias-above-inside",
             Self::Port(_) => "service-port",
+            Self::NotPublic(_) => "not-public",
         }
     }
 
@@ -164,6 +172,7 @@ impl Subject {
                 (target.to_string(), zone)
             }
             Self::Port(port) => (port.to_string(), String::new()),
+            Self::NotPublic(refused) => (String::new(), refused.special.name.to_string()),
         }
     }
 
@@ -175,7 +184,7 @@ impl Subject {
                 inside: Inside::Zone(_, origin) | Inside::Exempt(_, origin) | Inside::Above(_, origin),
                 ..
             } => origin,
-            Self::Alias { .. } | Self::Port(_) => &Origin::BuiltIn,
+            Self::Alias { .. } | Self::Port(_) | Self::NotPublic(_) => &Origin::BuiltIn,
         }
     }
 
@@ -203,6 +212,7 @@ impl Subject {
                 command
             }
             Self::Port(_) => "profile = \"standard\" in [guard]".to_owned(),
+            Self::NotPublic(refused) => refused.way_out(question),
             Self::Alias { .. } => "a [[local]] name with the address it shall have".to_owned(),
         }
     }

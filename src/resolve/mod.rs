@@ -222,8 +222,10 @@ impl Resolver {
         let mut lookup = Lookup::new(turn, query, client, is_local);
         if let Some(answer) = snapshot.not_asked(question, name.as_ref(), lookup.route) {
             snapshot.note_own_question(question.name());
-            let answer = if is_local { LocalAnswer::nodata(question) } else { answer };
-            return Step::Done(Outcome::local(answer));
+            return Step::Done(match is_local {
+                true => Outcome::local(LocalAnswer::nodata(question)),
+                false => Outcome::denied(answer, snapshot.refusal(question, lookup.route)),
+            });
         }
         let found = match lookup.route {
             0 => on_default_route,

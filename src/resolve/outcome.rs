@@ -65,6 +65,13 @@ impl Outcome {
         Self { reply: Reply::Made(answer.into(), None), age: 0, source: Source::Local }
     }
 
+    /// Made here for a name that no server is asked for, with what is to be reported where it does not exist.
+    pub(super) fn denied(answer: LocalAnswer, verdict: Option<Arc<Verdict>>) -> Self {
+        let response = ClientResponse::from(answer);
+        let verdict = verdict.filter(|_| response.rcode() == Rcode::NXDOMAIN);
+        Self { reply: Reply::Made(response, verdict), age: 0, source: Source::Local }
+    }
+
     /// Not for this client.
     pub(super) fn refused(question: &Question, code: EdeCode, why: &str) -> Self {
         Self::local(LocalAnswer::empty(Rcode::REFUSED, question).with_error(Ede::new(code, why)))

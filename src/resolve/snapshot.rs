@@ -14,7 +14,8 @@ use super::settings::{HostName, LocalName, NamesSettings, Route};
 use super::special::{SpecialNames, answered_here_only};
 use crate::dns::{LocalAnswer, Name, NameRef, Question};
 use crate::policy::{
-    GuardSettings, InsideZone, InsideZones, Mode, Origin, Policy, RouteTrust, ZoneScope, special_domain,
+    GuardSettings, InsideZone, InsideZones, Mode, Origin, Policy, RouteTrust, Verdict, ZoneScope,
+    special_domain,
 };
 use crate::upstream::{Endpoint, ServerGroup, Servers, read_mark};
 
@@ -27,6 +28,8 @@ pub struct Ingredients {
     pub routes: Vec<Route>,
     /// The network's own search domains, as routes to its servers. None is in the domain of one of `routes`.
     pub home: Vec<Route>,
+    /// A server of the network, to be proposed for names that are not public.
+    pub home_server: Option<Endpoint>,
     /// `[[local]]`
     pub locals: Vec<LocalName>,
     /// `[names]`
@@ -138,7 +141,10 @@ impl Snapshot {
             generation,
             enforced: ingredients.guard.mode == Mode::Enforce,
             policy: Policy::new(&ingredients.guard, &ingredients.own, &ingredients.nat64, zones),
-            special: SpecialNames::new(&ingredients.names),
+            special: SpecialNames::new(
+                &ingredients.names,
+                ingredients.home_server.map(|server| server.to_string().into()),
+            ),
             local: LocalNames::new(&ingredients.locals, &ingredients.hosts, &all),
             allow_clients: ingredients.allow_clients.clone(),
             routes,
@@ -184,6 +190,11 @@ impl Snapshot {
             None if route == 0 || !chosen.takes(question) => self.special.answer(question, has_below),
             None => None,
         }
+    }
+
+    /// What is to be reported of a question that [`not_asked`](Self::not_asked) denied.
+    pub(super) fn refusal(&self, question: &Question, route: usize) -> Option<Arc<Verdict>> {
+        if route == 0 { self.special.refusal(question) } else { None }
     }
 
     /// Notes that a client asks for a name that is answered here. If only we ask for such a name, the query comes from one of
@@ -300,6 +311,7 @@ mod tests {
             let ingredients = Ingredients {
                 guard: GuardSettings::default(),
                 home: Vec::new(),
+                home_server: None,
                 routes: vec![Route { servers: Vec::new(), trust: trust.clone(), of_strangers: false }],
                 locals: vec![local("nas.example.net", false), local("dev.example.net", true)],
                 names: NamesSettings::default(),

@@ -1,18 +1,24 @@
 //! Names that have an answer everywhere the same, and are never asked for outside.
 
 use std::net::{Ipv4Addr, Ipv6Addr};
+use std::sync::Arc;
 
 use ipnet::IpNet;
 
 use super::settings::NamesSettings;
-use crate::dns::{self, Class, Ede, EdeCode, LocalAnswer, Name, NameRef, Question, Rcode, RecordType};
-use crate::policy::{RouteTrust, SpecialDomainName, special_domain};
+use crate::dns::{
+    self, Carrier, Class, Ede, EdeCode, LocalAnswer, Name, NameRef, Question, Rcode, RecordType,
+};
+use crate::policy::{
+    Action, Category, Finding, NotPublic, Origin, RouteTrust, SpecialDomainName, Subject, Verdict,
+    special_domain,
+};
 
 /// How long a client may keep the news that a name does not exist here, in seconds.
 const NEGATIVE_TTL: u32 = 600;
 
-/// The same for a name that is refused an address for its odd octets.
-const ODD_NAME_TTL: u32 = 10;
+/// The same for a name that is refused an address for its odd octets, and for one that another network may know.
+const PASSING_TTL: u32 = 10;
 
 /// Networks whose reverse zones are served locally (RFC 6303 §4, RFC 7793).
 const LOCALLY_SERVED: &[&str] = &[
@@ -58,17 +64,20 @@ pub(super) struct SpecialNames {
     denied: Vec<Name>,
     /// NODATA for whatever is asked (RFC 9462 §4).
     resolver_arpa: Option<Name>,
+    /// A server of the network, to be proposed for names that are not public.
+    server: Option<Arc<str>>,
 }
 
 impl SpecialNames {
     /// The names, without those the settings give back to the upstream.
-    pub(super) fn new(settings: &NamesSettings) -> Self {
+    pub(super) fn new(settings: &NamesSettings, server: Option<Arc<str>>) -> Self {
         let named = |switch: bool, text: &str| switch.then(|| Name::from_text(text).ok()).flatten();
         Self {
             locally_served: LOCALLY_SERVED.iter().filter_map(|net| net.parse().ok()).collect(),
             canary: named(settings.firefox_canary, FIREFOX_CANARY),
             denied: PRIVATE_RELAY.iter().filter_map(|text| named(settings.private_relay, text)).collect(),
             resolver_arpa: named(settings.designated_resolver, "resolver.arpa"),
+            server,
         }
     }
 
@@ -99,6 +108,12 @@ impl SpecialNames {
         if is_arpa && let Some(answer) = self.reverse(question, rcode) {
             return Some(answer);
         }
+        if let Some(refused) = NotPublic::of(name, self.server.clone()) {
+            let why = format!("{refused}; to answer it: {}", refused.way_out(name));
+            let zone = refused.special.name.as_ref();
+            let answer = LocalAnswer::negative(rcode(), question, zone, PASSING_TTL);
+            return Some(answer.with_error(Ede::new(EdeCode::BLOCKED, why)));
+        }
         if let Some(special) = special_domain(name) {
             let why = format!(
                 "{} is not public ({}); a [[route]] or [[local]] gives it an answer",
@@ -114,10 +129,25 @@ impl SpecialNames {
             // Stubs that skip names octet by octet would read the rest of this one as records. The name's other types
             // are forwarded, so it is not denied.
             let why = "not a host name: zero or non-ASCII octets";
-            let answer = LocalAnswer::negative(Rcode::NOERROR, question, name, ODD_NAME_TTL);
+            let answer = LocalAnswer::negative(Rcode::NOERROR, question, name, PASSING_TTL);
             return Some(answer.with_error(Ede::new(EdeCode::BLOCKED, why)));
         }
         single_label(question, rcode)
+    }
+
+    /// What is to be reported of a name that [`answer`](Self::answer) denied. Each name is looked up for its addresses, so these
+    /// are enough.
+    pub(super) fn refusal(&self, question: &Question) -> Option<Arc<Verdict>> {
+        let asks_address = matches!(question.rtype, RecordType::A | RecordType::AAAA);
+        let refused = NotPublic::of(question.name(), self.server.clone()).filter(|_| asks_address)?;
+        let finding = |refused| Finding {
+            carrier: Carrier::Rdata(question.rtype),
+            subject: Subject::NotPublic(refused),
+            action: Action::Monitored(Origin::BuiltIn),
+        };
+        refused
+            .is_missed(question.name())
+            .then(|| Arc::new(Verdict { findings: vec![finding(refused)], category: Category::NotPublic }))
     }
 
     fn reverse(&self, question: &Question, rcode: impl Fn() -> Rcode) -> Option<LocalAnswer> {
@@ -212,7 +242,7 @@ mod tests {
 
     fn ask(name: &str, rtype: RecordType) -> Option<Rcode> {
         let question = Question::new(Name::from_text(name).unwrap().as_ref(), rtype);
-        let names = SpecialNames::new(&NamesSettings::default());
+        let names = SpecialNames::new(&NamesSettings::default(), None);
         let answer = names.loopback(&question).or_else(|| names.answer(&question, || false))?;
         Some(ClientResponse::from(answer).rcode())
     }

@@ -193,6 +193,10 @@ impl Telemetry {
                 name: "monitored",
                 category, %client, %name, r#type = %rtype, address, range, rule, %carrier, more, allow, "would be blocked: {subject}"
             ),
+            Category::NotPublic => tracing::info!(
+                name: "not-public",
+                category, %client, %name, r#type = %rtype, rule, allow, "not looked up: {subject}"
+            ),
             Category::Sinkhole => tracing::info!(
                 name: "sinkhole",
                 category, %client, %name, r#type = %rtype, address, range, rule, %carrier, "blocked by the upstream: {subject}"

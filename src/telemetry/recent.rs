@@ -21,12 +21,14 @@ const BLOCKS: usize = 1024;
 /// Block answers of upstreams that are kept, apart from the others: a list of advertisers makes so many of them that no
 /// attack would be seen among them.
 const SINKHOLES: usize = 256;
+/// Names that no server was asked for, kept apart for the same reason.
+const NOT_PUBLIC: usize = 256;
 /// Names that are counted for the top list.
 const TOP_NAMES: usize = 256;
 /// A block that comes again within this time is the same one.
 const SAME: Duration = Duration::from_secs(60);
 
-/// An answer that led inside.
+/// An answer that led inside, or a name that was not looked up.
 #[derive(Debug, Clone)]
 pub struct BlockEvent {
     /// Its number; later ones have greater ones.
@@ -88,6 +90,7 @@ pub(super) struct Recent {
 struct State {
     blocks: Ring,
     sinkholes: Ring,
+    not_public: Ring,
     top: Top,
     newest: u64,
 }
@@ -103,6 +106,7 @@ impl Recent {
         let state = State {
             blocks: Ring::new(blocks),
             sinkholes: Ring::new(sinkholes),
+            not_public: Ring::new(NOT_PUBLIC),
             top: Top::new(top),
             newest: 0,
         };
@@ -120,6 +124,7 @@ impl Recent {
         let number = state.newest + 1;
         let ring = match category {
             Category::Sinkhole => &mut state.sinkholes,
+            Category::NotPublic => &mut state.not_public,
             Category::Clean | Category::Blocked | Category::Monitored => &mut state.blocks,
         };
         if ring.repeats(key, now, time) {
@@ -138,7 +143,8 @@ impl Recent {
     pub(super) fn after(&self, after: u64, sinkholes: bool, limit: usize) -> Vec<BlockEvent> {
         let state = self.lock();
         let others = sinkholes.then_some(&state.sinkholes);
-        let kept = state.blocks.kept.iter().chain(others.into_iter().flat_map(|ring| &ring.kept));
+        let rings = [&state.blocks, &state.not_public].into_iter().chain(others);
+        let kept = rings.flat_map(|ring| &ring.kept);
         let mut events: Vec<&BlockEvent> =
             kept.map(|kept| &kept.event).filter(|event| event.number > after).collect();
         events.sort_by_key(|event| event.number);
@@ -295,7 +301,7 @@ mod tests {
     }
 
     #[test]
-    fn upstreams_block_answers_do_not_drown_the_attacks() {
+    fn upstreams_block_answers_and_names_that_are_not_public_do_not_drown_the_attacks() {
         let recent = Recent::default();
         let now = Instant::now();
         note(&recent, "attack.example", Category::Blocked, now);
@@ -303,9 +309,12 @@ mod tests {
             note(&recent, &format!("ad{number}.example"), Category::Sinkhole, now);
         }
         note(&recent, "monitored.example", Category::Monitored, now);
-        assert_eq!(recent.after(0, false, usize::MAX).len(), 2);
+        for number in 0..5_000 {
+            note(&recent, &format!("n{number}.lan"), Category::NotPublic, now);
+        }
+        assert_eq!(recent.after(0, false, usize::MAX).len(), 2 + NOT_PUBLIC);
         let all = recent.after(0, true, usize::MAX);
-        assert_eq!(all.len(), 2 + SINKHOLES);
+        assert_eq!(all.len(), 2 + SINKHOLES + NOT_PUBLIC);
         assert!(all.is_sorted_by_key(|event| event.number));
         assert_eq!(names(&recent.after(0, false, usize::MAX))[0].1, "attack.example");
         assert_eq!(recent.top(10).len(), 1, "only what was blocked here is in the top list");

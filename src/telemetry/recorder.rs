@@ -16,7 +16,7 @@ pub const SOURCES: [Source; 5] =
     [Source::Local, Source::Cache, Source::Stale, Source::Upstream, Source::Failure];
 /// The words for the response codes that are counted by themselves, by their number; then that for all others.
 pub const RCODES: [&str; 7] = ["noerror", "formerr", "servfail", "nxdomain", "notimp", "refused", "other"];
-/// What a guarded answer may amount to besides [`Category::Clean`], in the order of the counters.
+/// What a guarded answer may amount to besides [`Category::Clean`] and [`Category::NotPublic`], in the order of the counters.
 pub const CATEGORIES: [Category; 3] = [Category::Blocked, Category::Sinkhole, Category::Monitored];
 
 /// Rules that are no rows of the range table.
@@ -67,6 +67,7 @@ pub(super) struct Counts {
     malformed: Counter,
     shed: Counter,
     rules: [[Counter; CATEGORIES.len()]; MAX_RULES],
+    not_public: Counter,
 }
 
 impl Default for Counts {
@@ -78,6 +79,7 @@ impl Default for Counts {
             malformed: Counter::default(),
             shed: Counter::default(),
             rules: std::array::from_fn(|_| Default::default()),
+            not_public: Counter::default(),
         }
     }
 }
@@ -142,6 +144,9 @@ impl Recorder {
     }
 
     fn count_verdict(&self, verdict: &Verdict) {
+        if verdict.category == Category::NotPublic {
+            self.counts.not_public.add(1);
+        }
         let Some(category) = CATEGORIES.iter().position(|category| *category == verdict.category) else {
             return;
         };
@@ -189,6 +194,8 @@ pub struct Totals {
     pub shed: u64,
     /// Guarded answers: the rule that decided, and how often, by [`CATEGORIES`]. As long as [`RULES`].
     pub rules: Vec<(&'static str, [u64; CATEGORIES.len()])>,
+    /// Names that no server was asked for, and that somebody may miss.
+    pub not_public: u64,
 }
 
 impl Totals {
@@ -200,6 +207,7 @@ impl Totals {
             malformed: 0,
             shed: 0,
             rules: RULES.iter().map(|rule| (*rule, Default::default())).collect(),
+            not_public: 0,
         };
         counts.for_each(|counts| totals.add(counts));
         totals
@@ -211,6 +219,7 @@ impl Totals {
         sum(&mut self.rcodes, &counts.rcodes);
         self.malformed += counts.malformed.get();
         self.shed += counts.shed.get();
+        self.not_public += counts.not_public.get();
         for ((_, totals), counters) in self.rules.iter_mut().zip(&counts.rules) {
             sum(totals, counters);
         }

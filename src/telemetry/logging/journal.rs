@@ -23,6 +23,7 @@ pub const MESSAGE_IDS: &[(&str, &str)] = &[
     ("blocked", "d54f41f95238431b9baa9f1992f44565"),
     ("monitored", "7ac7ddfe2ee246a78e3bfd8f920bee6e"),
     ("sinkhole", "e0b3be1867fb4ea7b6c4c0ac253ade02"),
+    ("not-public", "7b1f0c6e52d94d0f8c3e9b60a1d7f254"),
     ("repeated", "d9518d4671a0417a9839e9a419bb8786"),
     ("server-avoided", "ffa3de8698f344baabdb8d15df51f638"),
     ("server-back", "b494df0c6b9441f9a2a04ea5e8262873"),
