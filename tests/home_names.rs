@@ -126,6 +126,38 @@ fn names_of_the_network_s_search_domains_are_asked_of_its_servers() {
     );
 }
 
+/// An exception is for what the network's own servers may not answer by themselves.
+#[test]
+fn an_exception_opens_more_for_a_name_of_the_network() {
+    if !isolated() {
+        return;
+    }
+    let etc = etc(Some(&format!("search home\nnameserver {ROUTER}\n")));
+    network();
+    ip("addr add 10.1.1.1/24 dev wan");
+    let _upstream = ScriptedUpstream::at(at(ROUTER), router);
+    let path = write(&etc.path().join("stubborn"), "# nothing\n");
+    let daemon = Start::new().config(&path).listen("127.0.0.1:53").start();
+    let output = allow(&["nas.home", "--to", "192.168.1.20"]);
+    assert_eq!(
+        (output.0, fs::read_to_string(&path).unwrap().as_str()),
+        (Some(0), "# nothing\n"),
+        "{}",
+        output.1
+    );
+    for (name, address) in [("me.home", "10.1.1.1"), ("loopback.home", "127.0.0.1")] {
+        let reply = ask(daemon.address(), name);
+        reply.assert_blocked();
+        let command = format!("stubborn allow {name} --exact --to {address}");
+        assert!(reply.errors()[0].1.contains(&command), "{:?}", reply.errors());
+        let from = daemon.lines();
+        let output = allow(&[name, "--exact", "--to", address]);
+        assert_eq!(output.0, Some(0), "{}", output.1);
+        daemon.said(from, &["reloaded", "+1 exception"]);
+        ask(daemon.address(), name).assert_addresses(&[address]);
+    }
+}
+
 /// Home, a café, and back.
 #[test]
 fn home_names_come_and_go_with_the_network() {
@@ -289,10 +321,32 @@ fn a_name_that_is_not_looked_up_is_told_with_what_gives_it_an_answer() {
     let said = told(&["explain", "nas.home"]);
     assert!(said.contains("NXDOMAIN") && said.contains(&way_out), "{said}");
 
+    // An exception changes nothing: `allow` says what does, and `check` warns of one.
+    let output = allow(&["nas.home", "--to", "192.168.1.20"]);
+    assert_eq!(output.0, Some(1), "{}", output.1);
+    for table in [
+        "[[local]]\nname = \"nas.home\"\naddresses = [\"192.168.1.20\"]\n".to_owned(),
+        format!("[[route]]\ndomain = \"home\"\nservers = [\"{ROUTER}\"]\n"),
+    ] {
+        assert!(output.1.contains(&table), "no {table}: {}", output.1);
+    }
+    assert!(!etc.path().join("stubborn/stubborn.toml").exists());
+    let from = daemon.lines();
+    let exception = "[[exception]]\ndomain = \"nas.home\"\n";
+    write(&etc.path().join("stubborn"), exception);
+    daemon.said(from, &["stubborn.toml:1: this exception changes nothing: nas.home is not public"]);
+    let said = told(&["check"]);
+    assert!(said.contains("stubborn.toml:1: this exception changes nothing: nas.home"), "{said}");
+
     let from = daemon.lines();
     write(&etc.path().join("stubborn"), &format!("[[route]]\ndomain = \"home\"\nservers = [\"{ROUTER}\"]\n"));
     daemon.said(from, &["reloaded", "+1 route"]);
     ask(server, "nas.home").assert_addresses(&["192.168.1.20"]);
+}
+
+fn allow(arguments: &[&str]) -> (Option<i32>, String) {
+    let output = Command::new(PROGRAM).arg("allow").args(arguments).output().unwrap();
+    (output.status.code(), String::from_utf8_lossy(&output.stderr).into_owned())
 }
 
 fn told(arguments: &[&str]) -> String {

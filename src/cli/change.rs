@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 
 use super::args::{Allow, Disallow, EditArguments};
 use super::check::json_errors;
+use super::home::network;
 use super::{FINE, NO, TROUBLE, complain, last, say, say_json};
 use crate::config::printable;
 use crate::edit::{self, EditError, Hunk, Line, Plan, Request};
@@ -35,7 +36,13 @@ pub(super) fn allow(arguments: &Allow) -> u8 {
     let request =
         Request { clients: arguments.client.clone(), until, reason: arguments.reason.clone(), ..wanted };
     let file = &arguments.file;
-    told(file, edit::edit(file.config.as_deref(), file.dry_run, |editor| editor.allow(&request)))
+    let network = network(file.config.as_deref());
+    told(
+        file,
+        edit::edit(file.config.as_deref(), file.dry_run, |editor| {
+            editor.in_network(network.clone()).allow(&request)
+        }),
+    )
 }
 
 /// Disallows; the answer is no where there was no such exception.
@@ -67,7 +74,11 @@ fn told(arguments: &EditArguments, done: Result<Plan, EditError>) -> u8 {
 
 fn code(error: &EditError) -> u8 {
     match error {
-        EditError::Broken(_) | EditError::Refused(_) | EditError::Over(_) | EditError::NotThere(_) => NO,
+        EditError::Broken(_)
+        | EditError::Refused(_)
+        | EditError::Over(_)
+        | EditError::NotThere(_)
+        | EditError::ChangesNothing(_) => NO,
         EditError::Place { .. } | EditError::Read { .. } | EditError::Unfit { .. } => TROUBLE,
     }
 }
@@ -129,6 +140,10 @@ fn json_error(error: &EditError) -> Value {
             ("errors", json!(json_errors(&errors.errors)))
         }
         EditError::NotThere(not_there) => ("hints", json!(not_there.hints)),
+        EditError::ChangesNothing(refused) => {
+            let instead: Vec<&str> = refused.instead.iter().map(|(_, table)| table.as_str()).collect();
+            ("instead", json!(instead))
+        }
         EditError::Place { plan, .. } => {
             let hunks: Vec<Value> = plan.files.iter().flat_map(|file| &file.hunks).map(json_hunk).collect();
             ("by_hand", json!(hunks))

@@ -8,6 +8,7 @@ mod check;
 mod config;
 mod doctor;
 mod explain;
+mod home;
 mod import;
 mod last;
 mod man;

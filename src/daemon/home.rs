@@ -6,9 +6,9 @@ use std::sync::Arc;
 use ipnet::IpNet;
 
 use crate::config::Config;
-use crate::dns::NameRef;
+use crate::dns::Name;
 use crate::policy::{
-    Exception, Origin, RouteTrust, SpecialDomainName, default_networks, may_be_home, range_named,
+    Exception, Origin, RouteTrust, SpecialDomainName, default_networks, is_idle, may_be_home, range_named,
     special_domain,
 };
 use crate::resolve::Route;
@@ -60,16 +60,9 @@ fn is_on_link(address: IpAddr, own: &[IpAddr]) -> bool {
 
 /// A warning for each exception that changes nothing, because no server is asked for the names it is for.
 pub(super) fn without_effect(config: &Config, home: &[Route]) -> Vec<String> {
-    let asked: Vec<&Route> =
-        config.routes.iter().chain(home).filter(|route| !route.servers.is_empty()).collect();
-    let is_idle = |exception: &&Exception| {
-        let domain = exception.domain.as_ref();
-        let meets = |route: &&Route| {
-            let route = route.trust.domain.as_ref();
-            domain.is_within(route) || route.is_within(domain)
-        };
-        is_not_public(domain, exception.exact) && !asked.iter().any(meets)
-    };
+    let asked = config.routes.iter().chain(home).filter(|route| !route.servers.is_empty());
+    let asked: Vec<&Name> = asked.map(|route| &route.trust.domain).collect();
+    let changes_nothing = |exception: &&Exception| is_idle(exception, asked.iter().copied());
     let warning = |exception: &Exception| {
         let Exception { domain, origin, .. } = exception;
         match special_domain(domain.as_ref()).is_some_and(SpecialDomainName::is_loopback) {
@@ -80,12 +73,7 @@ pub(super) fn without_effect(config: &Config, home: &[Route]) -> Vec<String> {
             ),
         }
     };
-    config.guard.exceptions.iter().filter(is_idle).map(warning).collect()
-}
-
-/// Whether no server is asked for the exception's names without a route. Below a single label may be public names.
-fn is_not_public(domain: NameRef<'_>, exact: bool) -> bool {
-    special_domain(domain).is_some() || domain.ends_in_number() || exact && domain.label_count() == 1
+    config.guard.exceptions.iter().filter(changes_nothing).map(warning).collect()
 }
 
 #[cfg(test)]
@@ -94,7 +82,6 @@ mod tests {
 
     use super::*;
     use crate::config::{Disk, from_text};
-    use crate::dns::Name;
 
     fn system(servers: &[&str], search: &[&str]) -> SystemServers {
         SystemServers {

@@ -3,7 +3,7 @@
 use ipnet::IpNet;
 
 use crate::config::Config;
-use crate::policy::{Exception, ExceptionMode, Origin, SPECIAL_RANGES, Shape};
+use crate::policy::{Exception, ExceptionMode, Origin, RouteTrust, SPECIAL_RANGES, Shape};
 
 /// `wide` opens everything that `narrow` does, in every respect, at every time from `now` on.
 pub(super) fn covers(wide: &Exception, narrow: &Exception, now: i64) -> bool {
@@ -43,11 +43,15 @@ pub(super) fn any_network_covers(wide: &[IpNet], narrow: &IpNet) -> bool {
 }
 
 /// Who lets the names of `wanted` answer with its networks already: each one needed is named once.
-pub(super) fn covered_by(config: &Config, wanted: &Exception, now: i64) -> Option<Vec<String>> {
-    let route = config
-        .routes
-        .iter()
-        .map(|route| &route.trust)
+pub(super) fn covered_by(
+    config: &Config,
+    home: &[RouteTrust],
+    wanted: &Exception,
+    now: i64,
+) -> Option<Vec<String>> {
+    let written = config.routes.iter().map(|route| &route.trust);
+    let route = written
+        .chain(home)
         .filter(|trust| wanted.domain.as_ref().is_within(trust.domain.as_ref()))
         .max_by_key(|trust| trust.domain.as_ref().label_count());
     let mut by = Vec::new();
@@ -59,6 +63,9 @@ pub(super) fn covered_by(config: &Config, wanted: &Exception, now: i64) -> Optio
         let route = route.filter(|trust| any_network_covers(&trust.networks, network));
         let name = match (exception, route) {
             (Some(exception), _) => exception_named(exception),
+            (None, Some(RouteTrust { domain, origin: origin @ Origin::Search(..), .. })) => {
+                format!("{domain}, a {origin}")
+            }
             (None, Some(trust)) => format!("the [[route]] for {} ({})", trust.domain, trust.origin),
             (None, None) => return None,
         };

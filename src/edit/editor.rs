@@ -9,6 +9,7 @@ use std::path::Path;
 use super::change::Hunk;
 use super::cover::{any_network_covers, covered_by, covers};
 use super::document::{Document, Entry};
+use super::not_public::{Network, changes_nothing};
 use super::request::{Request, read_one};
 use super::{EditError, FileChange, NotThere, Plan, hints};
 use crate::config::{self, ConfigError, Files, Loaded};
@@ -20,6 +21,7 @@ pub struct Editor<'a> {
     main: &'a Path,
     files: &'a dyn Files,
     now: i64,
+    network: Network,
 }
 
 /// What to do with an exception of the file.
@@ -35,7 +37,12 @@ enum Change {
 impl<'a> Editor<'a> {
     /// For the configuration whose main file is `main`, there or not, read from `files`; `now` in Unix seconds.
     pub fn new(main: &'a Path, files: &'a dyn Files, now: i64) -> Self {
-        Self { main, files, now }
+        Self { main, files, now, network: Network::default() }
+    }
+
+    /// The same for a machine in this network.
+    pub fn in_network(&self, network: Network) -> Self {
+        Self { main: self.main, files: self.files, now: self.now, network }
     }
 
     /// Plans that a domain may answer with networks; nothing where it may already.
@@ -59,7 +66,10 @@ impl<'a> Editor<'a> {
         {
             return Err(EditError::Over(text.clone()));
         }
-        let covered = covered_by(&loaded.config, &wanted, self.now);
+        if let Some(refused) = changes_nothing(&loaded.config, &self.network, &wanted) {
+            return Err(EditError::ChangesNothing(refused));
+        }
+        let covered = covered_by(&loaded.config, &self.network.home, &wanted, self.now);
         for path in &loaded.files {
             let Some(old) = self.text(path)? else { continue };
             let mut document = self.parsed(path, &old)?;
@@ -92,7 +102,7 @@ impl<'a> Editor<'a> {
         {
             return Err(EditError::Over(text.clone()));
         }
-        let by = wanted.iter().map(|wanted| covered_by(&loaded.config, wanted, self.now));
+        let by = wanted.iter().map(|wanted| covered_by(&loaded.config, &self.network.home, wanted, self.now));
         match by.collect::<Option<Vec<_>>>() {
             Some(by) if !by.is_empty() => {
                 let mut by: Vec<String> = by.into_iter().flatten().collect();

@@ -8,6 +8,7 @@
 //! hints      who lets a name through, and how that is ended
 //! change     the lines that differ
 //! place      the file itself: links, stores nobody can write to, one step from old to new
+//! not_public names that no server is asked for, and what gives them an answer
 //! last       the exception that the last block asks for
 //! ```
 //!
@@ -19,6 +20,7 @@ mod document;
 mod editor;
 mod hints;
 mod last;
+mod not_public;
 mod place;
 mod request;
 
@@ -32,6 +34,7 @@ use crate::config::{ConfigErrors, DEFAULT_PATH, Disk};
 pub use change::{Hunk, Line};
 pub use editor::Editor;
 pub use last::{LastBlock, NoProposal, propose};
+pub use not_public::{ChangesNothing, Network};
 pub use place::{PlaceError, write_new};
 pub use request::{Request, after, moment};
 
@@ -74,6 +77,9 @@ pub enum EditError {
     /// There is no such exception.
     #[error("{0}")]
     NotThere(NotThere),
+    /// No server is asked for the names it is for.
+    #[error("{0}")]
+    ChangesNothing(ChangesNothing),
     /// The file cannot be changed here, but by hand elsewhere.
     #[error("{place}\n{}", by_hand(.plan))]
     Place {

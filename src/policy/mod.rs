@@ -27,6 +27,7 @@ pub use settings::{
     Exception, ExceptionMode, GuardSettings, Mode, OnBlock, Origin, Profile, RouteTrust, Shape,
 };
 pub use special_domains::{
-    NotPublic, SPECIAL_DOMAINS, SpecialDomain, SpecialDomainName, SpecialUse, may_be_home, special_domain,
+    NotPublic, SPECIAL_DOMAINS, SpecialDomain, SpecialDomainName, SpecialUse, is_idle, may_be_home,
+    special_domain,
 };
 pub use verdict::{Action, Category, Finding, Subject, Verdict};

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
+use super::settings::Exception;
 use crate::dns::{self, Name, NameRef};
 
 /// How a special name is answered when it is asked for.
@@ -140,6 +141,18 @@ impl NotPublic {
         let parent = name.ancestors().nth(1).filter(|parent| parent.is_within(self.special.name.as_ref()));
         parent.map_or_else(|| self.special.name.clone(), |parent| parent.fold().as_ref().to_name())
     }
+}
+
+/// Whether no server is asked for any name of `exception`, so that it changes nothing; `routed` are the domains that have servers of
+/// their own.
+pub fn is_idle<'a>(exception: &Exception, routed: impl IntoIterator<Item = &'a Name>) -> bool {
+    let domain = exception.domain.as_ref();
+    // Below a single label may be public names.
+    let is_asked = special_domain(domain).is_none()
+        && !domain.ends_in_number()
+        && !(exception.exact && domain.label_count() == 1);
+    let mut routed = routed.into_iter().map(Name::as_ref);
+    !is_asked && !routed.any(|route| domain.is_within(route) || route.is_within(domain))
 }
 
 /// Whether a network may have names of its own in `domain`: nobody can register one there, and no RFC or program gives them

@@ -34,7 +34,7 @@ const REVERSE_ZONES: &[&str] = &[
 ];
 
 /// The routes to the network's servers, with the addresses that their names may have now.
-pub(super) fn home_routes(ingredients: &Ingredients) -> Vec<Route> {
+pub fn home_routes(ingredients: &Ingredients) -> Vec<Route> {
     if ingredients.home.is_empty() {
         return Vec::new();
     }

@@ -39,6 +39,7 @@ use local::Said;
 use lookup::key_of;
 use special::not_looked_up;
 
+pub use home::home_routes;
 pub use hosts::{Hosts, HostsError, HostsFault, LARGEST_HOSTS_FILE};
 pub use lookup::Lookup;
 pub use outcome::{Outcome, Source};

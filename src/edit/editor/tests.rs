@@ -334,3 +334,73 @@ fn a_preset_is_written_once() {
         assert!(refused.contains(why), "{name} {domain}: {refused}");
     }
 }
+
+#[test]
+fn an_exception_for_a_name_that_no_server_is_asked_for_is_refused_with_what_to_write_in_its_place() {
+    let request = |domain: &str, to: &[&str]| Request {
+        domain: domain.to_owned(),
+        networks: to.iter().map(|to| (*to).to_owned()).collect(),
+        ..Request::default()
+    };
+    let network = Network { home: Vec::new(), server: Some("192.168.1.1".into()) };
+    let route = "[[route]]\ndomain = \"home\"\nservers = [\"192.168.1.1\"]\n";
+    for (domain, to, server, expected) in [
+        (
+            "nas.home",
+            &["192.168.1.20"][..],
+            true,
+            &["[[local]]\nname = \"nas.home\"\naddresses = [\"192.168.1.20\"]\n", route][..],
+        ),
+        (
+            "nas.home",
+            &["192.168.1.20", "fd00::20"],
+            false,
+            &["[[local]]\nname = \"nas.home\"\naddresses = [\"192.168.1.20\", \"fd00::20\"]\n", route],
+        ),
+        ("nas.home", &[], true, &[route]),
+        ("nas.home", &["192.168.1.0/24"], true, &[route]),
+        (
+            "api.dev.test",
+            &["127.0.0.1"],
+            true,
+            &[
+                "[[local]]\nname = \"api.dev.test\"\naddresses = [\"127.0.0.1\"]\n",
+                "[[route]]\ndomain = \"api.dev.test\"\nservers = [\"192.168.1.1\"]\nnetworks = [\"127.0.0.1/32\"]\n",
+            ],
+        ),
+        ("api.localhost", &["127.0.0.1"], true, &[]),
+    ] {
+        let two = Two::main("# nothing\n");
+        let network = if server { network.clone() } else { Network::default() };
+        let editor = Editor::new(Path::new(MAIN), &two, NOW).in_network(network);
+        let refused = match editor.allow(&request(domain, to)) {
+            Err(EditError::ChangesNothing(refused)) => refused,
+            other => panic!("{domain}: {other:?}"),
+        };
+        let instead: Vec<&str> = refused.instead.iter().map(|(_, table)| table.as_str()).collect();
+        assert_eq!(instead, expected, "{domain} {to:?}");
+        // With each of them, there is a server or an address.
+        for table in instead {
+            config::from_text(Path::new(MAIN), table, &two, NOW).unwrap();
+        }
+    }
+
+    // With a route of the file or of the network, an exception is about what its servers answer.
+    let routed = Two::main(route);
+    assert!(routed.allow(&request("nas.home", &["127.0.0.1"])).unwrap().files.len() == 1);
+    let here_only = Two::main("[[route]]\ndomain = \"home\"\nservers = []\n");
+    let refused = here_only.allow(&request("nas.home", &["192.168.1.20"]));
+    assert!(matches!(refused, Err(EditError::ChangesNothing(_))), "{refused:?}");
+    let home = crate::policy::RouteTrust {
+        domain: Name::from_text("home").unwrap(),
+        networks: vec!["192.168.0.0/16".parse().unwrap()],
+        origin: crate::policy::Origin::Search(Path::new("/etc/resolv.conf").into(), 2),
+    };
+    let two = Two::main("# nothing\n");
+    let network = Network { home: vec![home], server: None };
+    let editor = Editor::new(Path::new(MAIN), &two, NOW).in_network(network);
+    let plan = editor.allow(&request("nas.home", &["192.168.1.20"])).unwrap();
+    let what = "nothing to do: nas.home may already, by home, a search domain of /etc/resolv.conf:2";
+    assert_eq!((plan.files.len(), plan.what.as_str()), (0, what));
+    assert_eq!(editor.allow(&request("nas.home", &["127.0.0.1"])).unwrap().files.len(), 1);
+}
