@@ -252,7 +252,9 @@ impl Draft {
     /// through.
     pub(super) fn exception(&mut self, from: &Setting, domain: &str) {
         let domain = spelling::name(domain);
-        let is_for = |preset: &&Preset| preset.scope == Scope::Whole && preset.domains == [domain.as_str()];
+        let is_for = |preset: &&Preset| {
+            preset.scope == Scope::Whole && preset.domains == [domain.as_str()] && preset.is_narrow()
+        };
         match PRESETS.iter().find(is_for) {
             Some(preset) => self.carry(from, What::Preset { name: preset.name }),
             None => self.carry(from, What::Exception { domain }),

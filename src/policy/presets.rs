@@ -88,6 +88,26 @@ const fn spelled(
     }
 }
 
+/// Names by which a router answers for itself, and for the machines behind it, in a domain that is public. Whoever owns the
+/// domain outside could answer them too, so they are of use only where the router is asked.
+const fn router(
+    name: &'static str,
+    domains: &'static [&'static str],
+    source: &'static str,
+    note: &'static str,
+) -> Preset {
+    Preset {
+        name,
+        domains,
+        exact: false,
+        shape: Shape::Any,
+        networks: HOME,
+        scope: Scope::Whole,
+        source,
+        note,
+    }
+}
+
 /// The service that answers names that spell an address.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Service<'a> {
@@ -230,6 +250,42 @@ pub const PRESETS: &[Preset] = &[
         source: "https://docs.hexos.com/troubleshooting/network-ports.html",
         note: "a HexOS server in the house; a domain narrows it to one's own",
     },
+    router(
+        "fritz-box",
+        &["fritz.box"],
+        "https://heise.de/-9610149",
+        "a FRITZ!Box and the names that it gives; strangers had registered this domain in 2024, so ask the FRITZ!Box for it",
+    ),
+    router(
+        "asus-router",
+        &["router.asus.com", "repeater.asus.com"],
+        "https://github.com/AdguardTeam/AdGuardHome/issues/1446",
+        "the pages of an ASUS router or repeater",
+    ),
+    router(
+        "netgear-router",
+        &["routerlogin.net", "routerlogin.com"],
+        "https://www.manualowl.com/m/Netgear/WNDR4700/Manual/437597?page=19",
+        "the pages of a NETGEAR router",
+    ),
+    router(
+        "netgear-orbi",
+        &["orbilogin.com"],
+        "https://manualshive.com/en/manual/netgear/cbr40/1671911?page=61",
+        "the pages of a NETGEAR Orbi",
+    ),
+    router(
+        "tplink-router",
+        &["tplinkwifi.net"],
+        "https://github.com/nextdns/nextdns/issues/942",
+        "the pages of a TP-Link router",
+    ),
+    router(
+        "tplink-repeater",
+        &["tplinkrepeater.net"],
+        "https://www.manualowl.com/m/TP-Link/Archer-Air-E5/Manual/723759?page=22",
+        "the pages of a TP-Link repeater",
+    ),
     spelled("nip-io", &["nip.io"], SPELLED, "https://nip.io/", "development names that spell an address"),
     spelled(
         "sslip-io",
@@ -345,6 +401,11 @@ impl Preset {
     fn is_shared(&self) -> bool {
         let inside = |net: &IpNet| !net.addr().is_loopback();
         self.scope == Scope::OwnName || self.shape == Shape::Any && self.networks().iter().any(inside)
+    }
+
+    /// Whether it lets less through than an exception that says nothing but the domain.
+    pub fn is_narrow(&self) -> bool {
+        self.exact || self.shape != Shape::Any || self.networks() != default_networks()
     }
 
     /// Its networks.
@@ -492,6 +553,17 @@ mod tests {
                 "127.0.0.1",
                 Some("nothing: names of the preset \"unifi\" do not answer this"),
             ),
+            ("fritz.box", "192.168.178.1", Some("stubborn allow --preset fritz-box fritz.box")),
+            ("nas.fritz.box", "fd00::2", Some("stubborn allow --preset fritz-box nas.fritz.box")),
+            ("evilfritz.box", "192.168.178.1", None),
+            ("fritz.box", "127.0.0.1", Some("nothing: names of the preset \"fritz-box\" do not answer this")),
+            (
+                "www.routerlogin.net",
+                "192.168.1.1",
+                Some("stubborn allow --preset netgear-router www.routerlogin.net"),
+            ),
+            ("router.asus.com", "192.168.50.1", Some("stubborn allow --preset asus-router router.asus.com")),
+            ("www.asus.com", "192.168.50.1", None),
             ("www.example.org", "127.0.0.1", None),
             ("evilplex.direct", "10.0.0.1", None),
         ] {
