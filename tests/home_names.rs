@@ -24,7 +24,7 @@ use stubborn::audit::wire::{self, Record, code};
 use support_more::namespace::{etc, network};
 use support_more::process::{PROGRAM, write};
 use support_more::upstream::Call;
-use support_more::{ScriptedUpstream, Start, ask, ip, isolated, query, udp};
+use support_more::{ScriptedUpstream, Start, ask, ip, isolated, query, run, udp};
 
 /// The network's server.
 const ROUTER: &str = "127.0.1.1";
@@ -342,6 +342,38 @@ fn a_name_that_is_not_looked_up_is_told_with_what_gives_it_an_answer() {
     write(&etc.path().join("stubborn"), &format!("[[route]]\ndomain = \"home\"\nservers = [\"{ROUTER}\"]\n"));
     daemon.said(from, &["reloaded", "+1 route"]);
     ask(server, "nas.home").assert_addresses(&["192.168.1.20"]);
+}
+
+/// Names of a public search domain are guarded until the operator says that this network is their own.
+#[test]
+fn setup_proposes_a_route_for_a_public_search_domain_and_writes_it_on_assent() {
+    if !isolated() {
+        return;
+    }
+    let etc = etc(Some(&format!("nameserver {ROUTER}\nsearch corp.example.com home github.io\n")));
+    let lib = tempfile::TempDir::new().unwrap();
+    run("mount", &["--bind", lib.path().to_str().unwrap(), "/var/lib"]);
+    let _upstream = ScriptedUpstream::at(at(ROUTER), |call| match call.name().to_ascii_lowercase() {
+        name if name.contains("corp.example.com") => call.address("192.168.1.20"),
+        _ => call.address("1.1.1.1"),
+    });
+    fs::create_dir("/run/stubborn").unwrap();
+    let file = etc.path().join("stubborn/stubborn.toml");
+    let daemon = Start::new().listen("127.0.0.1:53").socket("/run/stubborn/control.sock".as_ref()).start();
+    ask(daemon.address(), "nas.corp.example.com").assert_blocked();
+    let table = format!("[[route]]\ndomain = \"corp.example.com\"\nservers = [\"{ROUTER}\"]\n");
+    for arguments in [&["setup", "--dry-run"][..], &["setup", "--dry-run", "--yes"], &["setup"]] {
+        let said = told(arguments);
+        assert!(said.contains(&table) && !said.contains("github.io"), "{arguments:?}: {said}");
+        assert!(!fs::read_to_string(&file).unwrap_or_default().contains("[[route]]"), "{arguments:?}");
+    }
+    let from = daemon.lines();
+    let said = told(&["setup", "--yes"]);
+    assert!(fs::read_to_string(&file).unwrap().ends_with(&table), "{said}");
+    daemon.said(from, &["reloaded", "+1 route"]);
+    ask(daemon.address(), "nas.corp.example.com").assert_addresses(&["192.168.1.20"]);
+    let said = told(&["setup", "--yes"]);
+    assert!(!said.contains("[[route]]"), "it is there already: {said}");
 }
 
 fn allow(arguments: &[&str]) -> (Option<i32>, String) {

@@ -84,7 +84,7 @@ fn code(error: &EditError) -> u8 {
 }
 
 /// One line, and the lines of the file.
-fn text(plan: &Plan, dry_run: bool) -> String {
+pub(super) fn text(plan: &Plan, dry_run: bool) -> String {
     let mut text = plan.what.clone();
     for (index, file) in plan.files.iter().enumerate() {
         let path = printable(&file.path.to_string_lossy());

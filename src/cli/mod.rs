@@ -14,6 +14,7 @@ mod last;
 mod man;
 mod operate;
 mod setup;
+mod setup_domains;
 mod show;
 mod status;
 

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use serde_json::{Value, json};
 
 use super::args::{Restore, Setup};
+use super::setup_domains;
 use super::show::visible;
 use super::{FINE, NO, TROUBLE, complain, progress, say, say_json};
 use crate::config::ConfigErrors;
@@ -23,7 +24,8 @@ pub(super) fn setup(arguments: &Setup) -> u8 {
             if arguments.json {
                 say_json(&as_json(&outcome))
             } else {
-                say(&text(&outcome))
+                say(&text(&outcome));
+                setup_domains::propose(arguments);
             }
             if let (false, Outcome::Planned(plan, _) | Outcome::Done(plan)) = (arguments.json, &outcome) {
                 plan.warnings.iter().for_each(|warning| complain(&format!("warning: {}", visible(warning))));

@@ -118,6 +118,8 @@ pub struct Built {
     pub ingredients: Ingredients,
     /// What was found for `system`, if that was asked for.
     pub system: Option<SystemServers>,
+    /// Those of its servers that are the network's own.
+    pub home_servers: Vec<Endpoint>,
     /// The files of the configuration that were read.
     pub files: Vec<PathBuf>,
     /// Warnings, a line each.
@@ -287,6 +289,7 @@ impl Source {
             listen_given,
             ingredients,
             system,
+            home_servers,
             files: read,
             warnings,
             hosts_unread: !hosts.unread.is_empty(),

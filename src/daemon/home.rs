@@ -9,13 +9,10 @@ use crate::config::Config;
 use crate::dns::Name;
 use crate::policy::{
     Exception, Origin, RouteTrust, SpecialDomainName, default_networks, is_idle, may_be_home, range_named,
-    special_domain,
+    range_names, special_domain,
 };
 use crate::resolve::Route;
 use crate::upstream::{Endpoint, SystemServers};
-
-/// The ranges in which a server is one of the network, and not one on the Internet.
-const INSIDE: [&str; 5] = ["private-use", "unique-local", "loopback", "link-local", "shared-address-space"];
 
 /// The most search domains that are followed. A network may announce any number of them.
 const MOST: usize = 32;
@@ -40,9 +37,9 @@ pub(super) fn home_routes(system: &SystemServers, servers: &[Endpoint], config: 
     routes
 }
 
-/// The network's servers that are inside.
+/// The network's servers that are inside: no public address is theirs, or it is one of this machine's own network.
 pub(super) fn home_servers(system: &SystemServers, own: &[IpAddr]) -> Vec<Endpoint> {
-    let inside: Vec<IpNet> = INSIDE.iter().filter_map(|name| range_named(name)).flatten().collect();
+    let inside: Vec<IpNet> = range_names().filter_map(range_named).flatten().collect();
     let is_inside = |server: &&Endpoint| {
         let address = server.address().ip().to_canonical();
         inside.iter().any(|net| net.contains(&address)) || is_on_link(address, own)
@@ -137,7 +134,7 @@ mod tests {
             (&["[fd00::1]:53", "[fe80::1%2]:53", "[::1]:53"], "fd00::1 fe80::1 ::1"),
             (&["[2003:1:2:3::1]:53", "[2003:1:2:4::1]:53"], "2003:1:2:3::1"),
             (&["[::ffff:10.0.0.1]:53", "[::ffff:8.8.8.8]:53"], "::ffff:10.0.0.1"),
-            (&["9.9.9.9:53", "203.0.113.1:53"], ""),
+            (&["9.9.9.9:53", "192.0.2.1:53", "[2620:fe::fe]:53"], "192.0.2.1"),
         ] {
             let found = home_servers(&system(servers, &["home"]), &own);
             let found: Vec<String> = found.iter().map(|server| server.address().ip().to_string()).collect();

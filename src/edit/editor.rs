@@ -10,7 +10,7 @@ use super::change::Hunk;
 use super::cover::{any_network_covers, covered_by, covers};
 use super::document::{Document, Entry};
 use super::not_public::{Network, changes_nothing};
-use super::request::{Request, read_one};
+use super::request::{Request, list, read_one};
 use super::{EditError, FileChange, NotThere, Plan, hints};
 use crate::config::{self, ConfigError, Files, Loaded};
 use crate::dns::Name;
@@ -92,6 +92,25 @@ impl<'a> Editor<'a> {
                 self.add(&loaded, &request, what)
             }
         }
+    }
+
+    /// Plans a route: names of `domain` are asked of `servers`, and of nobody else.
+    ///
+    /// # Errors
+    /// See [`EditError`]; one for the same domain is there already, among others.
+    pub fn route(&self, domain: &Name, servers: &[String]) -> Result<Plan, EditError> {
+        let loaded = self.load()?;
+        let old = self.text(self.main)?;
+        let before = old.as_deref().unwrap_or_default();
+        let apart = match before {
+            "" => "",
+            text if text.ends_with('\n') => "\n",
+            _ => "\n\n",
+        };
+        let new = format!("{before}{apart}{}", route_table(domain, servers));
+        let hunks = Hunk::between(before, &new).into_iter().collect();
+        let what = format!("names of {domain} are asked of {}", servers.join(", "));
+        self.checked(&loaded, vec![FileChange { path: self.main.to_owned(), old, new, hunks }], what)
     }
 
     /// Allows a preset, which may have several domains and has its own conditions: it is written, or already there.
@@ -253,6 +272,11 @@ fn apply(document: &mut Document, entry: &Entry, change: &Change, request: &Requ
             format!("{domain} may already; the reason is changed")
         }
     }
+}
+
+/// A route as a file has it.
+pub fn route_table(domain: &Name, servers: &[String]) -> String {
+    format!("[[route]]\ndomain = \"{domain}\"\nservers = {}\n", list(servers))
 }
 
 fn domains_of(exceptions: &[Exception]) -> String {

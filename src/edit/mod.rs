@@ -32,7 +32,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use crate::config::{ConfigErrors, DEFAULT_PATH, Disk};
 
 pub use change::{Hunk, Line};
-pub use editor::Editor;
+pub use editor::{Editor, route_table};
 pub use last::{LastBlock, NoProposal, propose};
 pub use not_public::{ChangesNothing, Network};
 pub use place::{PlaceError, write_new};

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use ipnet::IpNet;
 
 use super::cover::any_network_covers;
+use super::editor::route_table;
 use super::request::list;
 use crate::config::Config;
 use crate::policy::{
@@ -89,7 +90,7 @@ fn route(network: &Network, wanted: &Exception) -> (String, String) {
         Some(server) => ("To ask the network's server for it:", &**server),
         None => ("To ask a server that knows it, with that server's address:", "192.168.1.1"),
     };
-    let mut table = format!("[[route]]\ndomain = \"{domain}\"\nservers = [\"{server}\"]\n");
+    let mut table = route_table(&domain, &[server.to_owned()]);
     let implied = default_networks();
     if !wanted.networks.iter().all(|wanted| any_network_covers(&implied, wanted)) {
         let networks: Vec<String> = wanted.networks.iter().map(ToString::to_string).collect();

@@ -14,6 +14,8 @@ use crate::dns::Name;
 /// dhclient) and tells each; where dnsmasq or Pi-hole has port 53, stubborn becomes its upstream. Nothing is switched before
 /// stubborn has answered, every original is kept before, and all is put back at once if no answer comes afterwards. Whatever
 /// interrupts it, the next `setup` or `restore` puts things right.
+///
+/// If this network has a public search domain, such as corp.example.com, a [[route]] to the network's servers is proposed for it.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   stubborn setup --dry-run
@@ -35,6 +37,9 @@ pub(crate) struct Setup {
     /// The configuration file [default: /etc/stubborn/stubborn.toml]
     #[arg(long, short, value_name = "FILE")]
     pub(crate) config: Option<PathBuf>,
+    /// Write the routes that are proposed for public search domains of this network, without asking
+    #[arg(long)]
+    pub(crate) yes: bool,
     /// Print JSON
     #[arg(long)]
     pub(crate) json: bool,
