@@ -66,8 +66,7 @@ impl Daemon {
         let snapshot = self.service.resolver.snapshot();
         let blocked = self.service.telemetry.totals().of_category(Category::Blocked);
         let servers: Vec<bool> = snapshot
-            .routes()
-            .iter()
+            .written_routes()
             .flat_map(|route| &route.group.servers)
             .map(|server| server.is_up())
             .collect();
@@ -98,7 +97,9 @@ fn problems(daemon: &Daemon, snapshot: &Snapshot, history: &History) -> Vec<Stri
     let fails = |route: &&ChosenRoute| {
         route.here_only().is_none() && route.group.servers.iter().all(|server| !server.is_up())
     };
-    for route in snapshot.routes().iter().filter(fails) {
+    // Where no server of the public DNS answers, none of the network's does either.
+    let is_told = snapshot.written_routes().next().is_some_and(|default| fails(&default));
+    for route in snapshot.routes().iter().filter(|route| fails(route) && !(route.is_home && is_told)) {
         problems.push(match &route.trust {
             None => "no upstream answers".to_owned(),
             Some(trust) => format!("no server of the route {} answers", trust.domain),
@@ -140,7 +141,7 @@ fn upstreams(snapshot: &Snapshot) -> Vec<UpstreamStatus> {
         let domain = route.trust.as_ref().map(|trust| trust.domain.to_string());
         route.group.servers.iter().map(|server| upstream(domain.clone(), server)).collect()
     };
-    snapshot.routes().iter().flat_map(of_route).collect()
+    snapshot.written_routes().flat_map(of_route).collect()
 }
 
 fn upstream(route: Option<String>, server: &ServerState) -> UpstreamStatus {

@@ -166,6 +166,11 @@ impl Snapshot {
         name.ancestors().find_map(|ancestor| self.by_domain.get(ancestor.as_wire()).copied()).unwrap_or(0)
     }
 
+    /// The routes that somebody wrote, and that of the public DNS first. The network's own names have servers of that one.
+    pub fn written_routes(&self) -> impl Iterator<Item = &ChosenRoute> {
+        self.routes.iter().filter(|route| !route.is_home)
+    }
+
     /// The route of this number.
     pub fn route(&self, number: usize) -> Option<&ChosenRoute> {
         self.routes.get(number)
