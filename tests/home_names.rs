@@ -46,6 +46,9 @@ fn router(call: &Call) -> Vec<Action> {
         "nas.home" | "nas.lan" | "nas.fritz" | "x.corp.internal" | "host.docker.internal" => {
             answer("192.168.1.20")
         }
+        "wild.deep.home" | "evil.com.home" | "www.evil.co.uk.home" | "me.github.io.home" => {
+            answer("192.168.1.21")
+        }
         "loopback.home" => answer("127.0.0.1"),
         "link-local.home" => answer("169.254.1.1"),
         "metadata.home" | "metadata.google.internal" => answer("169.254.169.254"),
@@ -86,6 +89,11 @@ fn names_of_the_network_s_search_domains_are_asked_of_its_servers() {
     ask(server, "NAS.Home").assert_addresses(&["192.168.1.20"]);
     ask(server, "alias.home").assert_addresses(&["192.168.1.20"]);
     assert_eq!(ask(server, "none.home").rcode(), code::NXDOMAIN);
+    ask(server, "wild.deep.home").assert_addresses(&["192.168.1.21"]);
+    // A page's name that is gone, as a stub resolver then completes it (N08).
+    for name in ["evil.com.home", "www.evil.co.uk.home", "me.github.io.home"] {
+        ask(server, name).assert_blocked();
+    }
     for name in ["loopback", "link-local", "metadata", "shared", "me"] {
         ask(server, &format!("{name}.home")).assert_blocked();
     }

@@ -8,8 +8,8 @@ use ipnet::IpNet;
 use crate::config::Config;
 use crate::dns::Name;
 use crate::policy::{
-    Exception, Origin, RouteTrust, SpecialDomainName, default_networks, is_idle, may_be_home, range_named,
-    range_names, special_domain,
+    Exception, Origin, Profile, RouteTrust, SPECIAL_RANGES, SpecialDomainName, Treatment, default_networks,
+    is_idle, may_be_home, special_domain,
 };
 use crate::resolve::Route;
 use crate::upstream::{Endpoint, SystemServers};
@@ -39,12 +39,18 @@ pub(super) fn home_routes(system: &SystemServers, servers: &[Endpoint], config: 
 
 /// The network's servers that are inside: no public address is theirs, or it is one of this machine's own network.
 pub(super) fn home_servers(system: &SystemServers, own: &[IpAddr]) -> Vec<Endpoint> {
-    let inside: Vec<IpNet> = range_names().filter_map(range_named).flatten().collect();
     let is_inside = |server: &&Endpoint| {
         let address = server.address().ip().to_canonical();
-        inside.iter().any(|net| net.contains(&address)) || is_on_link(address, own)
+        !is_public(address) || is_on_link(address, own)
     };
     system.endpoints.iter().filter(is_inside).copied().collect()
+}
+
+/// Whether the table lets a public name have this address.
+fn is_public(address: IpAddr) -> bool {
+    let around = SPECIAL_RANGES.iter().filter_map(|range| Some((range, range.net.parse::<IpNet>().ok()?)));
+    let narrowest = around.filter(|(_, net)| net.contains(&address)).max_by_key(|(_, net)| net.prefix_len());
+    narrowest.is_none_or(|(range, _)| range.treatment(Profile::Standard) != Treatment::Block)
 }
 
 /// Whether the address is of one of this machine's IPv6 networks, which are /64 (RFC 4291 §2.5.4): a router is often announced by

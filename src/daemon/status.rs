@@ -105,6 +105,8 @@ fn problems(daemon: &Daemon, snapshot: &Snapshot, history: &History) -> Vec<Stri
             Some(trust) => format!("no server of the route {} answers", trust.domain),
         });
     }
+    // For names that a search list makes, the network's servers are a route of their own.
+    problems.dedup();
     let gone = daemon.workers.ended();
     if gone > 0 {
         problems.push(format!("{gone} of {} workers ended", daemon.workers.count()));

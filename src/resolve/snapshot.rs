@@ -10,6 +10,7 @@ use ipnet::{IpNet, Ipv6Net};
 
 use super::home::{home_routes, is_for_pointer, kept_from, reverse_zones};
 use super::local::LocalNames;
+use super::searched::searched;
 use super::settings::{HostName, LocalName, NamesSettings, Route};
 use super::special::{SpecialNames, answered_here_only};
 use crate::dns::{LocalAnswer, Name, NameRef, Question};
@@ -85,12 +86,24 @@ pub struct ChosenRoute {
     pub trust: Option<RouteTrust>,
     /// It is for names of the network, and was not written by anybody.
     pub is_home: bool,
+    /// The route in its place for names that a search list makes from public names: these have no inside addresses.
+    searched: Option<usize>,
 }
 
 impl ChosenRoute {
     /// Its trust, if it is a `[[route]]` without servers: its names are answered here only.
     pub fn here_only(&self) -> Option<&RouteTrust> {
         self.trust.as_ref().filter(|_| self.group.servers.is_empty())
+    }
+
+    /// Whether a search list makes `name` from a public name. Where the network answers every name in its domain, a page's name
+    /// that is taken away would be followed by an inside address.
+    fn is_searched(&self, name: NameRef<'_>) -> bool {
+        self.trust.as_ref().is_some_and(|trust| {
+            let zone = trust.domain.as_ref();
+            let before = name.label_count().saturating_sub(zone.label_count());
+            name.is_within(zone) && searched(name, before, zone).is_some()
+        })
     }
 
     /// Whether its servers are asked this. The network's reverse zones take the same route as its names.
@@ -114,6 +127,7 @@ impl Snapshot {
             group: group(&ingredients.servers),
             trust: None,
             is_home: false,
+            searched: None,
         }];
         let home = home_routes(ingredients);
         let all: Vec<&Route> = ingredients.routes.iter().chain(&home).collect();
@@ -126,6 +140,17 @@ impl Snapshot {
                 group: group(&route.servers),
                 trust: Some(route.trust.clone()),
                 is_home: number >= first_home,
+                searched: (number >= first_home).then_some(number + home.len()),
+            });
+        }
+        for route in &home {
+            let trust = RouteTrust { networks: Vec::new(), ..route.trust.clone() };
+            routes.push(ChosenRoute {
+                id: content_id(&route.servers, Some(&trust)),
+                group: group(&route.servers),
+                trust: Some(trust),
+                is_home: true,
+                searched: None,
             });
         }
         if !home.is_empty() {
@@ -163,7 +188,12 @@ impl Snapshot {
         if self.by_domain.is_empty() {
             return 0;
         }
-        name.ancestors().find_map(|ancestor| self.by_domain.get(ancestor.as_wire()).copied()).unwrap_or(0)
+        let number = name
+            .ancestors()
+            .find_map(|ancestor| self.by_domain.get(ancestor.as_wire()).copied())
+            .unwrap_or(0);
+        let chosen = self.routes.get(number);
+        chosen.and_then(|chosen| chosen.searched.filter(|_| chosen.is_searched(name))).unwrap_or(number)
     }
 
     /// The routes that somebody wrote, and that of the public DNS first. The network's own names have servers of that one.
