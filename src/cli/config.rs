@@ -120,9 +120,7 @@ fn json_origin(origin: &Origin) -> Value {
         }
         Origin::HostsFile => json!({ "kind": "hosts-file" }),
         Origin::HostName => json!({ "kind": "host-name" }),
-        Origin::Search(path, line) => {
-            json!({ "kind": "search-domain", "file": path.display().to_string(), "line": line })
-        }
+        Origin::Search(place) => json!({ "kind": "search-domain", "place": &**place }),
         Origin::CommandLine => json!({ "kind": "command-line" }),
     }
 }

@@ -1,7 +1,6 @@
 //! The network's own names: its search domains that are not public, as routes to its servers.
 
 use std::net::{IpAddr, Ipv6Addr};
-use std::sync::Arc;
 
 use ipnet::IpNet;
 
@@ -23,7 +22,11 @@ pub(super) fn home_routes(system: &SystemServers, servers: &[Endpoint], config: 
     if !config.network.home_names || servers.is_empty() {
         return Vec::new();
     }
-    let origin = Origin::Search(Arc::from(system.found_in.as_path()), system.search_line);
+    let file = system.found_in.display();
+    let origin = Origin::Search(match system.search_line {
+        0 => file.to_string().into(),
+        line => format!("{file}:{line}").into(),
+    });
     let mut routes: Vec<Route> = Vec::new();
     for domain in system.search.iter().filter(|domain| may_be_home(domain.as_ref())) {
         let is_known = |route: &Route| route.trust.domain == *domain;

@@ -27,8 +27,8 @@ pub enum Origin {
     HostName,
     /// An argument of the command.
     CommandLine,
-    /// The network's search domains: the system's file, and the line from 1; 0 where there are no lines.
-    Search(Arc<Path>, u32),
+    /// The network's search domains, from this file and line of the system.
+    Search(Arc<str>),
 }
 
 impl fmt::Display for Origin {
@@ -39,8 +39,7 @@ impl fmt::Display for Origin {
             Self::HostsFile => f.write_str("hosts file"),
             Self::HostName => f.write_str("this host's name"),
             Self::CommandLine => f.write_str("command line"),
-            Self::Search(path, 0) => write!(f, "search domain of {}", path.display()),
-            Self::Search(path, line) => write!(f, "search domain of {}:{line}", path.display()),
+            Self::Search(place) => write!(f, "search domain of {place}"),
         }
     }
 }

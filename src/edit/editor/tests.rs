@@ -394,7 +394,7 @@ fn an_exception_for_a_name_that_no_server_is_asked_for_is_refused_with_what_to_w
     let home = crate::policy::RouteTrust {
         domain: Name::from_text("home").unwrap(),
         networks: vec!["192.168.0.0/16".parse().unwrap()],
-        origin: crate::policy::Origin::Search(Path::new("/etc/resolv.conf").into(), 2),
+        origin: crate::policy::Origin::Search("/etc/resolv.conf:2".into()),
     };
     let two = Two::main("# nothing\n");
     let network = Network { home: vec![home], server: None };
