@@ -5,7 +5,7 @@
 
 use std::fs::{File, Metadata, OpenOptions};
 use std::io::{self, ErrorKind, Read};
-use std::os::unix::fs::{FileTypeExt, OpenOptionsExt};
+use std::os::unix::fs::{FileTypeExt, MetadataExt, OpenOptionsExt};
 use std::path::Path;
 use std::time::{Duration, Instant};
 
@@ -48,6 +48,19 @@ pub(crate) fn read(path: &Path, limit: u64) -> io::Result<Vec<u8>> {
 /// Whether `path` is a pipe, a device or a socket, which can be read only once or not at all.
 pub(crate) fn is_stream(path: &Path) -> bool {
     std::fs::metadata(path).is_ok_and(|found| !found.is_file() && !found.is_dir())
+}
+
+/// What is at `path`, as `DEVICE:INODE`; if nothing is there, the nearest directory above that is. Two processes for which it
+/// differs see different files there. `None` if this process may not look.
+pub(crate) fn place_id(path: &Path) -> Option<String> {
+    for place in path.ancestors() {
+        match std::fs::metadata(place) {
+            Ok(found) => return Some(format!("{}:{}", found.dev(), found.ino())),
+            Err(error) if error.kind() == ErrorKind::NotFound => {}
+            Err(_) => return None,
+        }
+    }
+    None
 }
 
 /// Reads a file, a pipe or a character device to its end; at most `limit` octets.

@@ -79,6 +79,8 @@ fn the_status_says_what_is_served_asked_kept_and_blocked() {
     assert_eq!(status["listeners"], serde_json::json!([daemon.udp().to_string()]));
     assert_eq!(status["policy"]["generation"], 1);
     assert_eq!(status["policy"]["files"], serde_json::json!([daemon.config().path()]));
+    assert_eq!(status["config_file"], serde_json::json!(daemon.config().path()));
+    assert_eq!(status["config_file_awaited"], Value::Null);
     assert_eq!(status["queries"], serde_json::json!({ "udp": 6, "tcp": 1 }));
     assert_eq!(status["malformed"], 1);
     assert_eq!(
@@ -163,6 +165,9 @@ fn what_was_blocked_is_shown_with_what_would_allow_it() {
     let blocks: Vec<Value> = said.out.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     assert_eq!((said.code, blocks.len()), (0, 1), "{said:?}");
     let block = &blocks[0];
+    let socket = daemon.control();
+    let command =
+        format!("stubborn allow rebind.example --exact --to 192.168.1.20 --socket {}", socket.display());
     for (key, value) in [
         ("category", "blocked"),
         ("client", "127.0.0.1"),
@@ -173,7 +178,7 @@ fn what_was_blocked_is_shown_with_what_would_allow_it() {
         ("rule", "private-use"),
         ("origin", "built-in"),
         ("carrier", "A"),
-        ("allow", "stubborn allow rebind.example --exact --to 192.168.1.20"),
+        ("allow", &command),
     ] {
         assert_eq!(block[key], value, "{key}");
     }
@@ -181,11 +186,7 @@ fn what_was_blocked_is_shown_with_what_would_allow_it() {
 
     let said = stubborn(&daemon.control(), &["blocked"]);
     assert!(said.out.contains("rebind.example") && said.out.contains("×2"), "{}", said.out);
-    assert!(
-        said.out.contains("  to allow: stubborn allow rebind.example --exact --to 192.168.1.20"),
-        "{}",
-        said.out
-    );
+    assert!(said.out.contains(&format!("  to allow: {command}\n")), "{}", said.out);
     assert!(!said.out.contains("ads.example"), "{}", said.out);
     let said = stubborn(&daemon.control(), &["blocked", "--all"]);
     assert!(said.out.contains("sinkhole") && said.out.contains("ads.example"), "{}", said.out);
@@ -326,7 +327,9 @@ fn a_reload_is_waited_for_and_its_errors_are_those_of_check() {
     let upstream = zone().serve();
     let daemon = TestDaemon::start(upstream.address(), "");
     let said = stubborn(&daemon.control(), &["reload"]);
-    assert_eq!((said.code, said.out.as_str()), (0, "reloaded: nothing changed (generation 2)\n"), "{said:?}");
+    let expected =
+        format!("reloaded: nothing changed (generation 2, from {})\n", daemon.config().path().display());
+    assert_eq!((said.code, said.out), (0, expected));
     assert!(daemon.ask("rebind.example", code::A).is_empty());
 
     // Written in place, and read by the reload before the watch has seen it, or by the watch: it is in use after.

@@ -1,6 +1,7 @@
 //! `stubborn explain`: the steps of a decision, by the code that decides.
 
 use std::net::IpAddr;
+use std::path::Path;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,8 +13,10 @@ use super::args::Explain;
 use super::show::visible;
 use super::{FINE, TROUBLE, complain, say, say_pretty_json};
 use crate::cache::CacheSettings;
-use crate::daemon::{BuildError, Environment, Source, host_name, own_addresses};
+use crate::config::DEFAULT_PATH;
+use crate::daemon::{BuildError, Environment, Source, argument, host_name, own_addresses};
 use crate::dns::{Asker, Query, Question, RecordType, UpstreamResponse, write_addresses_reply};
+use crate::files::is_stream;
 use crate::policy::{Action, Category, Circumstances, ClientResponse, Finding, Subject, Verdict, enforce};
 use crate::resolve::{ChosenRoute, Now, Outcome, Resolver, Snapshot, Source as From, Step};
 use crate::upstream::{Endpoint, Exchanger, Server, Servers, in_container};
@@ -85,6 +88,9 @@ fn try_explain(arguments: &Explain) -> Result<Explanation, BuildError> {
         upstream: arguments.upstream.clone(),
         ..Source::default()
     };
+    let is_default = |file: &Path| file == Path::new(DEFAULT_PATH);
+    let file = source.file().filter(|file| !is_default(file) && !is_stream(file));
+    source.arguments = file.and_then(|file| argument("--config", &file));
     source.hold_stream();
     if arguments.rtype.is_some() || v4.is_empty() || v6.is_empty() {
         return explain_one(arguments, source);
@@ -262,11 +268,11 @@ impl Explanation {
 }
 
 fn findings(query: &Query, verdict: &Verdict) -> Vec<Found> {
-    verdict.findings.iter().map(|finding| Found::of(query, finding)).collect()
+    verdict.findings.iter().map(|finding| Found::of(query, verdict, finding)).collect()
 }
 
 impl Found {
-    fn of(query: &Query, finding: &Finding) -> Self {
+    fn of(query: &Query, verdict: &Verdict, finding: &Finding) -> Self {
         let Finding { carrier, subject, action } = finding;
         let (address, net) = subject.parts();
         let allowed_by = match action {
@@ -290,7 +296,7 @@ impl Found {
                 Action::Allowed(_) => "allowed",
                 Action::Monitored(_) => "reported, let through",
             },
-            allow: (*action == Action::Removed).then(|| subject.allow_line(query.question.name())),
+            allow: (*action == Action::Removed).then(|| verdict.allow_line(finding, query.question.name())),
             allowed_by,
         }
     }

@@ -101,7 +101,7 @@ pub(super) fn reload(arguments: &Reload) -> u8 {
 
 fn tell(reply: &Reply) {
     match reply {
-        Reply::Reloaded { generation, changes, warnings, restart } => {
+        Reply::Reloaded { generation, changes, warnings, restart, config_file } => {
             for warning in warnings {
                 complain(&format!("warning: {}", visible(warning)));
             }
@@ -110,7 +110,9 @@ fn tell(reply: &Reply) {
                 complain(&format!("warning: these keys take effect with a restart only: {keys}"));
             }
             let changes = changes.as_deref().unwrap_or("nothing changed");
-            say(&format!("reloaded: {} (generation {generation})", visible(changes)));
+            let file =
+                config_file.as_ref().map(|file| format!(", from {}", visible(file))).unwrap_or_default();
+            say(&format!("reloaded: {} (generation {generation}{file})", visible(changes)));
         }
         Reply::NotReloaded { generation, errors } => {
             for error in errors {

@@ -233,6 +233,10 @@ mod tests {
             healthy: true,
             problems: Vec::new(),
             log_level: "info".to_owned(),
+            config_file: Some("/etc/stubborn/stubborn.toml".to_owned()),
+            config_file_awaited: None,
+            config_file_id: None,
+            own_addresses: Vec::new(),
             policy: PolicyStatus {
                 generation: 7,
                 since: "2026-11-21T13:00:00Z".to_owned(),

@@ -132,6 +132,7 @@ fn guard(settings: &GuardSettings) -> Vec<Row> {
         own_addresses,
         nat64,
         exceptions: _,
+        arguments: _,
     } = settings;
     let networks = |list: &[(IpNet, Origin)]| list.iter().map(|(network, _)| network.to_string()).collect();
     let (block, unblock): (Vec<String>, Vec<String>) = (networks(block), networks(unblock));

@@ -104,7 +104,7 @@ fn believed(path: &Path, stream: &UnixStream) -> Result<(), ClientError> {
 
 /// Whether nobody but root and `user` can have put something at `path`: root or `user` owns its directory, root owns all
 /// directories above it, and they are not writable for everybody.
-fn is_given_to(path: &Path, user: u32) -> bool {
+pub fn is_given_to(path: &Path, user: u32) -> bool {
     let Some(Ok(directory)) = path.parent().map(Path::canonicalize) else { return false };
     directory.ancestors().enumerate().all(|(above, directory)| {
         directory.metadata().is_ok_and(|found| {

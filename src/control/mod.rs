@@ -17,7 +17,7 @@ mod socket;
 #[cfg(test)]
 mod tests;
 
-pub use client::{ClientError, Conversation, ask, ask_at};
+pub use client::{ClientError, Conversation, ask, ask_at, is_given_to};
 pub use protocol::{
     Block, CacheStatus, Command, HomeDomain, LONGEST_REQUEST, Message, PolicyStatus, ReloadError, Reply,
     Request, Status, TopBlocked, UpstreamStatus, VERSION,

@@ -93,6 +93,9 @@ pub enum Reply {
         warnings: Vec<String>,
         /// Keys that changed and take effect with a restart only.
         restart: Vec<String>,
+        /// The file that was read, as [`Status::config_file`].
+        #[serde(default)]
+        config_file: Option<String>,
     },
     /// The configuration cannot be used; nothing was changed.
     NotReloaded {
@@ -171,6 +174,19 @@ pub struct Status {
     pub problems: Vec<String>,
     /// The present log level.
     pub log_level: String,
+    /// The configuration file it reads, as an absolute path. None if it has no file, or got its configuration through a pipe.
+    #[serde(default)]
+    pub config_file: Option<String>,
+    /// If it has no file: the absolute path it reads as soon as there is a file.
+    #[serde(default)]
+    pub config_file_awaited: Option<String>,
+    /// What is at either path for the daemon, as `DEVICE:INODE`; the nearest directory above if nothing is there. A command
+    /// that finds something else there is in another mount namespace. None if the daemon may not look.
+    #[serde(default)]
+    pub config_file_id: Option<String>,
+    /// The addresses of this host that it knows.
+    #[serde(default)]
+    pub own_addresses: Vec<String>,
     /// The policy in use.
     pub policy: PolicyStatus,
     /// Where it listens, over UDP and TCP.
@@ -349,7 +365,13 @@ mod tests {
             Reply::End,
             Reply::Flushed { entries: 7 },
             Reply::Refused { message: "a\nb\u{2028}".to_owned() },
-            Reply::Reloaded { generation: 2, changes: None, warnings: Vec::new(), restart: Vec::new() },
+            Reply::Reloaded {
+                generation: 2,
+                changes: None,
+                warnings: Vec::new(),
+                restart: Vec::new(),
+                config_file: Some("/etc/stubborn/stubborn.toml".to_owned()),
+            },
             Reply::NotReloaded {
                 generation: 2,
                 errors: vec![ReloadError { line: "x".to_owned(), text: "x\ny".to_owned() }],

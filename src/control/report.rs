@@ -27,7 +27,7 @@ pub(super) fn block(event: &BlockEvent) -> Block {
         carrier: event.finding().map(|finding| finding.carrier.to_string()).unwrap_or_default(),
         more: event.more,
         text: text(&ToString::to_string),
-        allow: text(&|subject| subject.allow_line(name.as_ref())),
+        allow: event.allow_line(),
         addresses: addresses(event),
     }
 }

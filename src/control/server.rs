@@ -53,10 +53,12 @@ pub struct Control {
 }
 
 /// Makes the socket, and serves it as a task of the [`LocalSet`](tokio::task::LocalSet) this is called in. Where it cannot be
-/// had, says so and goes on trying; where it is taken away, makes it anew.
-pub fn start(control: Control) {
+/// had, says so and goes on trying; where it is taken away, makes it anew. Returns where it is at first, if it could be had.
+pub fn start(control: Control) -> Option<PathBuf> {
     let socket = open(&control);
+    let place = socket.as_ref().ok().map(|socket| socket.path.clone());
     tokio::task::spawn_local(serve(control, socket));
+    place
 }
 
 async fn serve(control: Control, mut socket: Result<ControlSocket, SocketError>) {

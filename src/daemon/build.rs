@@ -6,6 +6,7 @@ use std::collections::HashMap;
 use std::ffi::OsString;
 use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use ipnet::Ipv6Net;
 
@@ -34,6 +35,8 @@ pub struct Source {
     pub socket: Option<Option<PathBuf>>,
     /// What [`Source::hold_stream`] read, or why it could not.
     pub held: Option<Result<Vec<u8>, String>>,
+    /// See [`GuardSettings::arguments`](crate::policy::GuardSettings::arguments).
+    pub arguments: Option<Arc<str>>,
 }
 
 /// What is found on the machine.
@@ -203,6 +206,7 @@ impl Source {
         if let Some(socket) = &self.socket {
             loaded.config.control.socket.clone_from(socket);
         }
+        loaded.config.guard.arguments.clone_from(&self.arguments);
         Ok(loaded)
     }
 
@@ -212,6 +216,18 @@ impl Source {
         if self.config.is_none() && default.exists() {
             self.config = Some(default.to_owned());
         }
+    }
+
+    /// The configuration file that each reload reads, as an absolute path; none if there is no file, or a pipe in its place.
+    pub fn file(&self) -> Option<PathBuf> {
+        let path = self.config.as_deref().filter(|_| self.held.is_none())?;
+        // Without a working directory, there is nothing to add.
+        Some(std::path::absolute(path).unwrap_or_else(|_| path.to_owned()))
+    }
+
+    /// The file that the next reload reads if it is there by then; none if there is one already, or a pipe in its place.
+    pub(super) fn awaited_file(&self) -> Option<PathBuf> {
+        self.config.is_none().then(|| PathBuf::from(config::DEFAULT_PATH))
     }
 
     /// Keeps what comes out of `config` where that is a pipe or a device: it comes out once, and each reload reads again.

@@ -56,6 +56,7 @@ impl Daemon {
                 changes: changes.clone(),
                 warnings: warnings.clone(),
                 restart: restart.iter().map(|key| (*key).to_owned()).collect(),
+                config_file: self.source.file().map(|path| path.display().to_string()),
             },
             Err(error) => Reply::NotReloaded { generation, errors: reload_errors(error) },
         }

@@ -15,6 +15,7 @@ use super::addresses::OwnAddresses;
 use super::build::{BuildError, Built, Environment, Memory, Source};
 use super::clock::ClockWatch;
 use super::confine::{Confinement, Needs};
+use super::found::{arguments, default_sockets};
 use super::host_name::host_name;
 use super::nat64::{Learned, learn};
 use super::notify::{Notifier, is_service};
@@ -158,8 +159,10 @@ impl Daemon {
         let mut memory = Memory::default();
         let built = source.build_again(&environment, &mut memory)?;
         let listen = where_to_listen(&built, &passed)?;
-        let Built { config, ingredients, system: found, files, warnings, watch, .. } = built;
+        let Built { config, mut ingredients, system: found, files, warnings, watch, .. } = built;
         source.hold_default();
+        // Before the confinement: the default file need not be this daemon's.
+        let default_sockets = default_sockets();
         let watched: BTreeSet<PathBuf> = watch.iter().map(|watched| watched.path.clone()).collect();
         let Bound { workers: sockets, addresses } = bind(&listen, worker_count(&config), passed)?;
         environment.listening = addresses;
@@ -187,6 +190,13 @@ impl Daemon {
         let own = own
             .inspect_err(|error| tracing::error!(%error, "the host's own addresses cannot be followed"))
             .ok();
+        let telemetry = Arc::new(Telemetry::default());
+        let (sender, calls) = mpsc::channel(MAX_CALLS);
+        let open = config.control.socket.clone().and_then(|socket| {
+            control::start(Control { socket, telemetry: Arc::clone(&telemetry), calls: sender })
+        });
+        source.arguments = arguments(&source, open.as_deref(), &default_sockets, options.user.is_some());
+        ingredients.guard.arguments.clone_from(&source.arguments);
         let servers = Servers::default();
         let snapshot = Snapshot::new(1, &ingredients, &servers);
         log_start(
@@ -197,7 +207,7 @@ impl Daemon {
         );
         let service = Service {
             resolver: Arc::new(Resolver::new(snapshot, &config.cache)),
-            telemetry: Arc::new(Telemetry::default()),
+            telemetry,
             connections: Connections::new(
                 config.server.tcp_connections,
                 config.server.tcp_connections_per_client,
@@ -221,11 +231,6 @@ impl Daemon {
             metrics::start(config.metrics.clone(), address, sources);
         }
         let (level, file_level) = (logging.handle(), config.log.level);
-        let (sender, calls) = mpsc::channel(MAX_CALLS);
-        if let Some(socket) = config.control.socket.clone() {
-            let telemetry = Arc::clone(&service.telemetry);
-            control::start(Control { socket, telemetry, calls: sender });
-        }
         Ok(Self {
             source,
             memory,

@@ -1,9 +1,11 @@
 //! How the daemon is: what `stubborn status` shows.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 
 use super::run::Daemon;
 use crate::control::{CacheStatus, HomeDomain, PolicyStatus, Status, TopBlocked, UpstreamStatus};
+use crate::files;
 use crate::policy::{Category, RouteTrust};
 use crate::resolve::{ChosenRoute, Route, Snapshot};
 use crate::telemetry::{CATEGORIES, History, RCODES, SOURCES, TRANSPORTS, Totals};
@@ -17,6 +19,9 @@ pub(super) fn status(daemon: &Daemon) -> Status {
     let (totals, history) = (telemetry.totals(), telemetry.history());
     let snapshot = daemon.service.resolver.snapshot();
     let problems = problems(daemon, &snapshot, &history);
+    let (file, awaited) = (daemon.source.file(), daemon.source.awaited_file());
+    let at = file.as_deref().or(awaited.as_deref());
+    let text = |path: &Path| path.display().to_string();
     Status {
         program: env!("CARGO_PKG_VERSION").to_owned(),
         pid: std::process::id(),
@@ -25,6 +30,10 @@ pub(super) fn status(daemon: &Daemon) -> Status {
         healthy: problems.is_empty(),
         problems,
         log_level: daemon.level.level().label().to_owned(),
+        config_file_id: at.and_then(files::place_id),
+        config_file: file.as_deref().map(text),
+        config_file_awaited: awaited.as_deref().map(text),
+        own_addresses: daemon.environment.own.iter().map(ToString::to_string).collect(),
         policy: policy(daemon, &snapshot, history),
         listeners: daemon.environment.listening.iter().map(ToString::to_string).collect(),
         workers: daemon.workers.count(),

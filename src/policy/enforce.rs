@@ -231,7 +231,7 @@ fn explain_removal(question: &Question, verdict: &Verdict) -> Ede {
             format!("blocked upstream: {}", finding.subject)
         }
         Some(finding) => {
-            format!("{}; to allow: {}", finding.subject, finding.subject.allow_line(question.name()))
+            format!("{}; to allow: {}", finding.subject, verdict.allow_line(finding, question.name()))
         }
         None => String::new(),
     };

@@ -1,6 +1,7 @@
 //! The decision: a total function of values. No clock, no I/O, no global state, no panic.
 
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use ipnet::Ipv6Net;
 
@@ -23,6 +24,7 @@ pub struct Policy {
     pub(super) mode: Mode,
     pub(super) on_block: OnBlock,
     pub(super) block_ttl: u32,
+    arguments: Option<Arc<str>>,
     profile: Profile,
     ranges: BlockedRanges,
     exceptions: Exceptions,
@@ -80,6 +82,7 @@ impl Policy {
             mode: settings.mode,
             on_block: settings.on_block,
             block_ttl: u32::try_from(settings.block_ttl.as_secs()).unwrap_or(u32::MAX),
+            arguments: settings.arguments.clone(),
             profile: settings.profile,
             ranges: BlockedRanges::compile(settings, own, learned),
             exceptions: Exceptions::new(settings.exceptions.iter().cloned().chain(built_in_exceptions())),
@@ -121,6 +124,7 @@ pub(super) fn evaluate(policy: &Policy, circumstances: &Circumstances<'_>, messa
         }
     }
     let mut evaluation = evaluator.evaluation;
+    evaluation.verdict.arguments.clone_from(&policy.arguments);
     evaluation.verdict.category = categorise(&evaluation, message, circumstances.question.rtype);
     evaluation
 }

@@ -17,7 +17,7 @@ mod settings;
 mod special_domains;
 mod verdict;
 
-pub use blocked::BlockedRange;
+pub use blocked::{BlockedRange, range_to_name};
 pub use enforce::{ClientResponse, Judgement, Wire, enforce};
 pub use evaluate::{Circumstances, Policy, Validity};
 pub use names::{Inside, InsideZone, InsideZones, ZoneScope};

@@ -10,9 +10,9 @@ use std::sync::LazyLock;
 
 use ipnet::IpNet;
 
-use super::blocked::BlockedRanges;
+use super::blocked::built_in_ranges;
 use super::exceptions::{Reading, spelled_addresses};
-use super::{Exception, ExceptionMode, GuardSettings, Origin, Shape};
+use super::{Exception, ExceptionMode, Origin, Shape};
 use crate::dns::{Name, NameRef};
 
 /// How much of its domains a preset opens.
@@ -148,12 +148,11 @@ pub enum Offer {
 impl Offer {
     /// The offer for `question`, which was answered with `address`; `None` if no preset is for that.
     pub fn of(question: NameRef<'_>, address: IpAddr) -> Option<Self> {
-        static RANGES: LazyLock<BlockedRanges> =
-            LazyLock::new(|| BlockedRanges::compile(&GuardSettings::default(), &[], &[]));
+        let ranges = built_in_ranges();
         let (preset, domain) = preset_of(question)?;
         let exception = preset.exception(domain, Origin::BuiltIn);
-        let range = RANGES.find(address)?;
-        let reading = Reading::new(&exception, question, &RANGES);
+        let range = ranges.find(address)?;
+        let reading = Reading::new(&exception, question, ranges);
         if !reading.is_some_and(|reading| reading.covers(address, range)) {
             // The name spells this address, so nobody bent the answer: the preset may leave the network out.
             let is_it = |spelled| spelled == address;

@@ -97,6 +97,8 @@ pub struct GuardSettings {
     pub nat64: Vec<Ipv6Net>,
     /// `[[exception]]`, presets expanded.
     pub exceptions: Vec<Exception>,
+    /// The arguments that a command needs to find this configuration, with a space in front; not from a file.
+    pub arguments: Option<Arc<str>>,
 }
 
 impl Default for GuardSettings {
@@ -111,6 +113,7 @@ impl Default for GuardSettings {
             own_addresses: true,
             nat64: Vec::new(),
             exceptions: Vec::new(),
+            arguments: None,
         }
     }
 }

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use crate::dns::{Carrier, Name, NameRef};
 
@@ -18,6 +19,8 @@ pub struct Verdict {
     pub findings: Vec<Finding>,
     /// What it amounts to.
     pub category: Category,
+    /// See [`GuardSettings::arguments`](super::GuardSettings::arguments).
+    pub arguments: Option<Arc<str>>,
 }
 
 /// What a reply amounts to; also the label of the metric.
@@ -109,6 +112,21 @@ impl Verdict {
         self.findings.iter().filter(|finding| !matches!(finding.action, Action::Allowed(_) | Action::Hidden))
     }
 
+    /// The same for the first `count` of these: a reply may hold thousands.
+    pub fn shortened(&self, count: usize) -> Self {
+        let findings = self.reported().take(count).cloned().collect();
+        Self { findings, category: self.category, arguments: self.arguments.clone() }
+    }
+
+    /// How to let `question` answer with what was found: one line, a command to paste if there is one.
+    pub fn allow_line(&self, finding: &Finding, question: NameRef<'_>) -> String {
+        let line = finding.subject.allow_line(question);
+        match &self.arguments {
+            Some(arguments) if line.starts_with("stubborn ") => line + arguments,
+            _ => line,
+        }
+    }
+
     /// The finding to name first.
     pub fn leading(&self) -> Option<&Finding> {
         self.reported().next()
@@ -188,9 +206,9 @@ impl Subject {
         }
     }
 
-    /// How to let `question` answer with this: one line, a command to paste if there is one. A preset for the name comes first:
-    /// it lets through what such names answer, and nothing else.
-    pub fn allow_line(&self, question: NameRef<'_>) -> String {
+    /// [`Verdict::allow_line`] without the arguments. A preset for the name comes first: it lets through what such names
+    /// answer, and nothing else.
+    fn allow_line(&self, question: NameRef<'_>) -> String {
         match self {
             // An exception names the IPv4 address, never the IPv6 one that it is mapped to.
             Self::Address { reaches, range, .. } if reaches.to_canonical() != *reaches => {

@@ -66,11 +66,8 @@ impl ReportKey {
     /// An equal one to be kept: a reply may hold thousands of findings, and whoever sent it is not to say how much is kept
     /// of them.
     fn to_kept(&self) -> Self {
-        let verdict = Verdict {
-            findings: self.verdict.reported().take(KEPT_FINDINGS).cloned().collect(),
-            category: self.verdict.category,
-        };
-        Self { client: self.client, question: self.question, verdict: Arc::new(verdict) }
+        let verdict = Arc::new(self.verdict.shortened(KEPT_FINDINGS));
+        Self { client: self.client, question: self.question, verdict }
     }
 }
 
@@ -181,7 +178,7 @@ impl Telemetry {
         let (rule, carrier) = (finding.subject.rule(), finding.carrier);
         let (address, range) = finding.subject.parts();
         let more = verdict.reported().count().saturating_sub(1);
-        let allow = finding.subject.allow_line(question.name());
+        let allow = verdict.allow_line(finding, question.name());
         let category = category.label();
         match verdict.category {
             Category::Clean => {}

@@ -59,6 +59,12 @@ impl BlockEvent {
         self.verdict.leading()
     }
 
+    /// What would let it through; see [`Verdict::allow_line`].
+    pub fn allow_line(&self) -> String {
+        let finding = self.finding();
+        finding.map(|finding| self.verdict.allow_line(finding, self.question.name())).unwrap_or_default()
+    }
+
     /// What led inside, or the first of it where there was very much.
     pub fn findings(&self) -> impl Iterator<Item = &Finding> {
         self.verdict.reported()
@@ -273,7 +279,7 @@ mod tests {
             action: Action::Removed,
         };
         let question = Question::new(Name::from_text(name).unwrap().as_ref(), RecordType::A);
-        let verdict = Arc::new(Verdict { findings: vec![finding], category });
+        let verdict = Arc::new(Verdict { findings: vec![finding], category, ..Verdict::default() });
         let report = ReportKey { client: [127, 0, 0, 1].into(), question, verdict };
         recent.note(&report, now, Timestamp::UNIX_EPOCH);
     }
