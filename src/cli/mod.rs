@@ -17,6 +17,7 @@ mod setup;
 mod setup_domains;
 mod show;
 mod status;
+mod target;
 
 use std::io::Write;
 use std::process::ExitCode;

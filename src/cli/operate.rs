@@ -24,7 +24,7 @@ pub(super) fn ask_at(path: Option<&Path>, command: &Command) -> Result<Conversat
 }
 
 /// The control socket of the configuration at the default path. A configuration with errors is ignored.
-fn socket() -> PathBuf {
+pub(super) fn socket() -> PathBuf {
     let configured = config::load(None).ok().and_then(|loaded| loaded.config.control.socket);
     configured.unwrap_or_else(|| Path::new(DEFAULT_SOCKET).to_owned())
 }

@@ -5,7 +5,7 @@ use std::io::{self, IsTerminal, Write};
 
 use super::args::Setup;
 use super::change::text;
-use super::{complain, progress};
+use super::{complain, progress, target};
 use crate::config;
 use crate::daemon::{Built, Environment, Source, own_addresses};
 use crate::dns::Name;
@@ -28,13 +28,23 @@ pub(super) fn propose(arguments: &Setup) {
             route_table(&domain, &servers)
         ));
         if is_wanted(arguments) {
-            let done =
-                edit::edit(arguments.config.as_deref(), false, |editor| editor.route(&domain, &servers));
-            match done {
-                Ok(plan) => progress(&text(&plan, false)),
-                Err(error) => complain(&error.to_string()),
-            }
+            write(arguments, &domain, &servers);
         }
+    }
+}
+
+/// Writes the route into the file that the daemon reads.
+fn write(arguments: &Setup, domain: &Name, servers: &[String]) {
+    let target = match target::find(arguments.config.as_deref(), None) {
+        Ok(target) => target,
+        Err(error) => return complain(&error.to_string()),
+    };
+    match edit::edit(&target.file, false, |editor| editor.route(domain, servers)) {
+        Ok(plan) => {
+            let taken = target.reader.as_ref().map(|reader| reader.take(&target.file));
+            progress(&text(&plan, false, taken.as_ref()));
+        }
+        Err(error) => complain(&error.to_string()),
     }
 }
 

@@ -63,7 +63,10 @@ pub enum ClientError {
 /// A connection on which something was asked.
 #[derive(Debug)]
 pub struct Conversation {
-    path: PathBuf,
+    /// The socket.
+    pub path: PathBuf,
+    /// The number of the user who listens there.
+    pub user: u32,
     stream: BufReader<UnixStream>,
 }
 
@@ -92,10 +95,7 @@ pub fn ask_at(path: &Path, command: &Command) -> Result<Conversation, ClientErro
 }
 
 /// Refuses the daemon at `path` if this process is root and must not trust it.
-fn believed(path: &Path, stream: &UnixStream) -> Result<(), ClientError> {
-    let listens = rustix::net::sockopt::socket_peercred(stream).map_err(io::Error::from);
-    let user = listens.map(|listens| listens.uid.as_raw());
-    let user = user.map_err(|source| ClientError::Broken { path: path.to_owned(), source })?;
+fn believed(path: &Path, user: u32) -> Result<(), ClientError> {
     if !rustix::process::geteuid().is_root() || user == 0 || is_given_to(path, user) {
         return Ok(());
     }
@@ -117,14 +117,17 @@ pub fn is_given_to(path: &Path, user: u32) -> bool {
 fn try_ask(
     path: &Path,
     command: &Command,
-    believed: impl Fn(&Path, &UnixStream) -> Result<(), ClientError>,
+    believed: impl Fn(&Path, u32) -> Result<(), ClientError>,
 ) -> Result<Conversation, ClientError> {
     let path = path.to_owned();
-    let connected = socket::connect(&path);
-    if let Ok(stream) = &connected {
-        believed(&path, stream)?;
+    let connected = socket::connect(&path).and_then(|stream| {
+        let listens = rustix::net::sockopt::socket_peercred(&stream)?;
+        Ok((stream, listens.uid.as_raw()))
+    });
+    if let Ok((_, user)) = &connected {
+        believed(&path, *user)?;
     }
-    let asked = connected.and_then(|mut stream| {
+    let asked = connected.and_then(|(mut stream, user)| {
         let patience = match command {
             Command::Reload => Some(RELOAD_PATIENCE),
             // It may be long until something is blocked.
@@ -137,10 +140,10 @@ fn try_ask(
         let mut line = serde_json::to_vec(&request)?;
         line.push(b'\n');
         stream.write_all(&line)?;
-        Ok(BufReader::new(stream))
+        Ok((BufReader::new(stream), user))
     });
     match asked {
-        Ok(stream) => Ok(Conversation { path, stream }),
+        Ok((stream, user)) => Ok(Conversation { path, user, stream }),
         Err(error) => Err(match error.kind() {
             io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused => ClientError::NoDaemon { path },
             io::ErrorKind::PermissionDenied => ClientError::NoPermission { path },

@@ -10,7 +10,7 @@ use super::change::Hunk;
 use super::cover::{any_network_covers, covered_by, covers};
 use super::document::{Document, Entry};
 use super::not_public::{Network, changes_nothing};
-use super::request::{Request, list, read_one};
+use super::request::{Request, list};
 use super::{EditError, FileChange, NotThere, Plan, hints};
 use crate::config::{self, ConfigError, Files, Loaded};
 use crate::dns::Name;
@@ -57,10 +57,7 @@ impl<'a> Editor<'a> {
         if let Some(preset) = &request.preset {
             return self.allow_preset(&loaded, request, preset);
         }
-        let Some((request, wanted)) = request.normal(self.now) else {
-            // The reader says what is wrong with it, where it would stand.
-            return self.add(&loaded, request, String::new());
-        };
+        let (request, wanted) = request.normal(self.now).map_err(EditError::Arguments)?;
         if let (Some(until), Some(text)) = (wanted.until, &request.until)
             && until <= self.now
         {
@@ -115,7 +112,7 @@ impl<'a> Editor<'a> {
 
     /// Allows a preset, which may have several domains and has its own conditions: it is written, or already there.
     fn allow_preset(&self, loaded: &Loaded, request: &Request, preset: &str) -> Result<Plan, EditError> {
-        let wanted = read_one(&request.table().to_string(), self.now);
+        let wanted = request.read(self.now).map_err(EditError::Arguments)?;
         if let (Some(Some(until)), Some(text)) = (wanted.first().map(|wanted| wanted.until), &request.until)
             && until <= self.now
         {

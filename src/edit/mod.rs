@@ -29,11 +29,11 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use crate::config::{ConfigErrors, DEFAULT_PATH, Disk};
+use crate::config::{ConfigErrors, Disk};
 
 pub use change::{Hunk, Line};
 pub use editor::{Editor, route_table};
-pub use last::{LastBlock, NoProposal, propose};
+pub use last::{LastBlock, NoProposal, Proposal, propose};
 pub use not_public::{ChangesNothing, Network};
 pub use place::{PlaceError, write_new};
 pub use request::{Request, after, moment};
@@ -71,6 +71,9 @@ pub enum EditError {
     /// It would have errors then.
     #[error("refused, nothing was changed: `stubborn check` would say then\n\n{0}")]
     Refused(ConfigErrors),
+    /// The request is not one that the configuration's reader takes.
+    #[error("{}", lines_of(.0))]
+    Arguments(Vec<ArgumentError>),
     /// The moment it should hold until is over.
     #[error("refused, nothing was changed: {0} is over")]
     Over(String),
@@ -106,6 +109,27 @@ pub enum EditError {
     },
 }
 
+/// What is wrong with one argument.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ArgumentError {
+    /// The argument, such as `--to`.
+    pub argument: &'static str,
+    /// The key of the file that it stands for.
+    pub key: String,
+    /// What is wrong, the value quoted.
+    pub message: String,
+    /// What would be right.
+    pub help: Option<String>,
+}
+
+fn lines_of(errors: &[ArgumentError]) -> String {
+    let line = |error: &ArgumentError| {
+        let help = error.help.iter().map(|help| format!("; {help}"));
+        help.fold(format!("{}: {}", error.argument, error.message), |line, help| line + &help)
+    };
+    errors.iter().map(line).collect::<Vec<_>>().join("\nerror: ")
+}
+
 /// An exception that was to be taken away, and is not there.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NotThere {
@@ -131,18 +155,16 @@ fn by_hand(plan: &Plan) -> String {
     text
 }
 
-/// Plans a change of the configuration in use, and makes it unless it is a dry run.
-///
-/// The configuration is the file at `config`, else the default one. Another command that changes it is waited for.
+/// Plans a change of the configuration whose file is `main`, and makes it unless it is a dry run. Another command that changes
+/// it is waited for.
 ///
 /// # Errors
 /// See [`EditError`]; nothing is changed then, unless a second file could not be written after the first.
 pub fn edit(
-    config: Option<&Path>,
+    main: &Path,
     dry_run: bool,
     plan: impl Fn(&Editor<'_>) -> Result<Plan, EditError>,
 ) -> Result<Plan, EditError> {
-    let main = config.unwrap_or(Path::new(DEFAULT_PATH));
     if std::fs::metadata(main).is_ok_and(|main| !main.is_file()) {
         return Err(EditError::Unfit { path: main.to_owned(), why: "it is no file".to_owned() });
     }

@@ -7,7 +7,8 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 use toml_edit::{Array, Datetime, Table, Value, value};
 
-use crate::config::{self, Files};
+use super::ArgumentError;
+use crate::config::{self, ConfigError, ConfigErrors, Files};
 use crate::policy::Exception;
 
 /// An exception to be written. Its texts are what `[[exception]]` takes; the configuration's own reader judges them.
@@ -82,9 +83,15 @@ impl Request {
         table
     }
 
-    /// The same in the words of the configuration's reader, and what it makes of it; `None` where it makes nothing of it.
-    pub(super) fn normal(&self, now: i64) -> Option<(Self, Exception)> {
-        let exception = read_one(&self.table().to_string(), now).pop()?;
+    /// What the configuration's reader makes of it, one exception for each domain; else what is wrong with which argument.
+    pub(super) fn read(&self, now: i64) -> Result<Vec<Exception>, Vec<ArgumentError>> {
+        let read = read_keys(&self.table().to_string(), now);
+        read.map_err(|errors| errors.errors.iter().map(argument_error).collect())
+    }
+
+    /// The same in the words of the configuration's reader, and the exception it makes of it.
+    pub(super) fn normal(&self, now: i64) -> Result<(Self, Exception), Vec<ArgumentError>> {
+        let exception = self.read(now)?.pop().ok_or_else(Vec::new)?;
         let texts = |own: &[String], read: &[ipnet::IpNet]| {
             let mut texts: Vec<String> = read.iter().map(ToString::to_string).collect();
             texts.sort();
@@ -97,16 +104,40 @@ impl Request {
             clients: texts(&self.clients, &exception.clients),
             ..self.clone()
         };
-        Some((normal, exception))
+        Ok((normal, exception))
+    }
+}
+
+/// The arguments of `allow`, by the key that each is written as.
+const ARGUMENTS: [(&str, &str); 7] = [
+    ("exception.domain", "DOMAIN"),
+    ("exception.preset", "--preset"),
+    ("exception.exact", "--exact"),
+    ("exception.networks", "--to"),
+    ("exception.clients", "--client"),
+    ("exception.until", "--until"),
+    ("exception.reason", "--reason"),
+];
+
+fn argument_error(error: &ConfigError) -> ArgumentError {
+    let argument = ARGUMENTS.iter().find(|(key, _)| *key == error.key);
+    ArgumentError {
+        argument: argument.map_or("the exception", |(_, argument)| argument),
+        key: error.key.clone(),
+        message: error.message.clone(),
+        help: error.help.clone(),
     }
 }
 
 /// What the configuration's reader makes of the keys of one `[[exception]]`; nothing where it refuses them.
 pub(super) fn read_one(keys: &str, now: i64) -> Vec<Exception> {
+    read_keys(keys, now).unwrap_or_default()
+}
+
+fn read_keys(keys: &str, now: i64) -> Result<Vec<Exception>, ConfigErrors> {
     let text = format!("[[exception]]\n{keys}");
-    config::from_text(Path::new("one exception"), &text, &NoFiles, now)
-        .map(|loaded| loaded.config.guard.exceptions)
-        .unwrap_or_default()
+    let loaded = config::from_text(Path::new("one exception"), &text, &NoFiles, now);
+    loaded.map(|loaded| loaded.config.guard.exceptions)
 }
 
 pub(super) fn list(texts: &[String]) -> Array {
@@ -169,7 +200,7 @@ mod tests {
         assert_eq!(normal.networks, ["192.168.1.20/32"]);
         assert_eq!(exception.reason, request.reason);
         assert_eq!(exception.until, Some(1_801_353_600));
-        assert!(Request { domain: "com".into(), ..request.clone() }.normal(0).is_none());
-        assert!(Request { networks: vec!["10.0.0.1/8".into()], ..request }.normal(0).is_none());
+        assert!(Request { domain: "com".into(), ..request.clone() }.normal(0).is_err());
+        assert!(Request { networks: vec!["10.0.0.1/8".into()], ..request }.normal(0).is_err());
     }
 }

@@ -145,9 +145,13 @@ impl SpecialNames {
             subject: Subject::NotPublic(refused),
             action: Action::Monitored(Origin::BuiltIn),
         };
-        refused
-            .is_missed(question.name())
-            .then(|| Arc::new(Verdict { findings: vec![finding(refused)], category: Category::NotPublic }))
+        refused.is_missed(question.name()).then(|| {
+            Arc::new(Verdict {
+                findings: vec![finding(refused)],
+                category: Category::NotPublic,
+                arguments: None,
+            })
+        })
     }
 
     fn reverse(&self, question: &Question, rcode: impl Fn() -> Rcode) -> Option<LocalAnswer> {

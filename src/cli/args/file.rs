@@ -12,25 +12,34 @@ use crate::import::Format;
 
 /// Let a domain answer with inside addresses
 ///
-/// Writes an exception into the configuration file, and keeps its comments and its order. The file is changed only if it
-/// is fine then, by the code of `stubborn check`, and in one step; a running daemon takes it by itself. Where an exception
-/// for the domain is there already, it is widened or gets the new networks, or the new one is written beside it; where the
-/// domain may already, nothing is changed.
+/// Writes an exception into the configuration file that the running daemon reads, and keeps its comments and its order. The
+/// file is changed only if `stubborn check` would accept it, and in one step; then the daemon reads it. If there is an
+/// exception for the domain already, it is widened or gets the new networks, or the new one is written beside it; if the
+/// domain may have these addresses already, nothing is changed. Without a running daemon, the default file is changed.
+///
+/// With --last, the exception is the narrowest one for what the daemon blocked last, and you are asked before it is written.
+/// For loopback, link-local and metadata addresses and those of this machine, --last writes nothing: it prints the command
+/// to type.
 ///
 /// The domain is what the answer is for, so whoever controls that name may from then on point it at these networks. Allow the
 /// names of your own machines, each for its own address. A preset is for a known service whose names answer with inside
 /// addresses, and has its own conditions: docs/presets.md lists them. With a preset, the domain is your own name below the
 /// preset's domains.
 #[derive(Debug, Args)]
-#[command(after_help = "Examples:
+#[command(
+    override_usage = "stubborn allow [OPTIONS] DOMAIN
+       stubborn allow [OPTIONS] --preset NAME [DOMAIN]
+       stubborn allow [OPTIONS] --last [--yes]",
+    after_help = "Examples:
   stubborn allow nas.example.org --exact --to 192.168.1.20
   stubborn allow corp.example --to 10.0.0.0/8 --reason \"inside names in the public zone\"
   stubborn allow demo.example.org --to 127.0.0.1 --client 127.0.0.1 --for 2h
   stubborn allow --preset plex
   stubborn allow nas.example.org --dry-run
 
-Exit codes: 0 written, or there was nothing to do; 1 refused, as `stubborn check` would; 2 the file cannot be written here.
-What to write by hand is printed then.")]
+Exit codes: 0 written, or there was nothing to do; 1 refused, as `stubborn check` would, or --last wrote nothing, or the
+daemon does not use it; 2 the file cannot be written here. What to write by hand is printed then."
+)]
 pub(crate) struct Allow {
     /// The domain: this name and, without --exact, every name below it
     #[arg(value_name = "DOMAIN", required_unless_present_any = ["last", "preset"])]
@@ -48,12 +57,8 @@ pub(crate) struct Allow {
     #[arg(long, conflicts_with_all = ["domain", "preset", "exact", "to"])]
     pub(crate) last: bool,
     /// With --last: do not ask
-    #[arg(long, conflicts_with = "domain")]
+    #[arg(long, requires = "last")]
     pub(crate) yes: bool,
-    /// With --last: the daemon's control socket [default: that of /etc/stubborn/stubborn.toml, else
-    /// /run/stubborn/control.sock]
-    #[arg(long, value_name = "PATH", conflicts_with = "domain")]
-    pub(crate) socket: Option<PathBuf>,
     /// A network or an address of clients it holds for; may be given several times [default: all clients]
     #[arg(long, value_name = "NET")]
     pub(crate) client: Vec<String>,
@@ -72,8 +77,8 @@ pub(crate) struct Allow {
 
 /// End the exceptions for a domain
 ///
-/// Takes every exception for exactly this domain out of the configuration file, or out of the files it includes; a comment
-/// right above one goes with it. Says who else lets the domain through, and how that is ended.
+/// Takes every exception for exactly this domain out of the configuration file that the running daemon reads, or out of the
+/// files it includes; a comment right above one goes with it. Says who else lets the domain through, and how that is ended.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   stubborn disallow nas.example.org
@@ -164,9 +169,12 @@ pub(crate) struct Show {
 
 #[derive(Debug, Args)]
 pub(crate) struct EditArguments {
-    /// The configuration file [default: /etc/stubborn/stubborn.toml]
+    /// The configuration file [default: the one that the running daemon reads, else /etc/stubborn/stubborn.toml]
     #[arg(long, short, value_name = "FILE")]
     pub(crate) config: Option<PathBuf>,
+    /// The daemon's control socket [default: that of the configuration file, else /run/stubborn/control.sock]
+    #[arg(long, value_name = "PATH")]
+    pub(crate) socket: Option<PathBuf>,
     /// Show what would be written, and write nothing
     #[arg(long)]
     pub(crate) dry_run: bool,

@@ -1,0 +1,203 @@
+//! Which file a command changes: the one named, else the one that the running daemon reads, else the default one. And
+//! whether the daemon takes the change.
+
+use std::net::IpAddr;
+use std::path::{Path, PathBuf};
+
+use super::operate::{ask_at, socket};
+use crate::config::{self, DEFAULT_PATH, Disk};
+use crate::control::{self, ClientError, Command, Conversation, Reply, Status, is_given_to};
+use crate::files::place_id;
+
+/// The file, and who reads it.
+pub(super) struct Target {
+    /// The file.
+    pub(super) file: PathBuf,
+    /// The daemon that reads it.
+    pub(super) reader: Option<Reader>,
+    /// The socket of the daemon that answered, whatever it reads.
+    pub(super) socket: Option<PathBuf>,
+    /// What the operator should know about that.
+    pub(super) note: Option<String>,
+}
+
+/// The daemon that reads the file.
+pub(super) struct Reader {
+    socket: PathBuf,
+    /// The addresses of its host.
+    pub(super) own: Vec<IpAddr>,
+}
+
+/// What became of a change.
+pub(super) enum Taken {
+    /// The daemon uses it as this generation.
+    Yes(u64),
+    /// It does not, for this reason.
+    No(String),
+    /// It cannot be told, for this reason.
+    Unknown(String),
+}
+
+/// Why there is no file to change.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum NoTarget {
+    /// The file is not here.
+    #[error(
+        "the daemon at {} reads {}, and that is another file here: it runs in another container or mount namespace. \
+         Run this command there, or name the file as it is called here with `--config FILE`",
+        .socket.display(), .file.display()
+    )]
+    Elsewhere { socket: PathBuf, file: PathBuf },
+    /// Another user says where to write.
+    #[error(
+        "user {user} runs the daemon at {} and says that it reads {}, where other users can write: if that is so, \
+         name it with `--config {}`, or run this command as that user",
+        .socket.display(), .file.display(), .file.display()
+    )]
+    NotTrusted { socket: PathBuf, file: PathBuf, user: u32 },
+    /// There is none.
+    #[error(
+        "the daemon at {} does not say which file it reads: it got its configuration through a pipe, or it is an older \
+         version. Name the file with `--config FILE`",
+        .0.display()
+    )]
+    NoFile(PathBuf),
+}
+
+/// Finds the file. Asks the daemon at `socket`; else where the file named, or the default file, says that its socket is.
+pub(super) fn find(named: Option<&Path>, socket: Option<&Path>) -> Result<Target, NoTarget> {
+    match (running(named, socket), named) {
+        (Ok((daemon, status)), None) => of_daemon(&daemon, &status),
+        (Ok((daemon, status)), Some(named)) => {
+            let reads = is_read(named, &status);
+            let other = status.config_file.as_deref().or(status.config_file_awaited.as_deref());
+            let note = (!reads).then(|| {
+                let other = other.map_or("no file", |other| other);
+                let (named, socket) = (named.display(), daemon.path.display());
+                format!("the daemon at {socket} does not read {named}, but {other}")
+            });
+            let reader = reads.then(|| Reader::new(&daemon, &status));
+            Ok(Target { file: named.to_owned(), reader, socket: Some(daemon.path), note })
+        }
+        (Err(error), named) => {
+            let note = match (named, &error) {
+                (None, ClientError::NoDaemon { path }) => format!(
+                    "no running daemon was found (none answers at {}): this is about the default file {DEFAULT_PATH}, which \
+                     no running daemon reads; `--socket PATH` or `--config FILE` names another",
+                    path.display()
+                ),
+                (None, error) => format!(
+                    "this is about the default file {DEFAULT_PATH}, and it is not known if a running daemon reads it: {error}"
+                ),
+                (Some(named), error) => {
+                    format!("it is not known if a running daemon reads {}: {error}", named.display())
+                }
+            };
+            let file = named.unwrap_or(Path::new(DEFAULT_PATH)).to_owned();
+            Ok(Target { file, reader: None, socket: None, note: Some(note) })
+        }
+    }
+}
+
+/// The running daemon and what it says of itself.
+fn running(named: Option<&Path>, given: Option<&Path>) -> Result<(Conversation, Box<Status>), ClientError> {
+    if let Some(given) = given {
+        return status(control::ask_at(given, &Command::Status)?);
+    }
+    let by_file = named.and_then(socket_of).filter(|own| *own != socket());
+    let mut first = None;
+    for place in by_file.into_iter().chain([socket()]) {
+        match control::ask(&place, &Command::Status).and_then(status) {
+            Err(error) => first = first.or(Some(error)),
+            found => return found,
+        }
+    }
+    Err(first.unwrap_or(ClientError::NoDaemon { path: socket() }))
+}
+
+/// The control socket that a file says; not of a pipe, which could be read only once.
+fn socket_of(file: &Path) -> Option<PathBuf> {
+    config::load_from(Some(file), &Disk).ok()?.config.control.socket
+}
+
+fn status(mut daemon: Conversation) -> Result<(Conversation, Box<Status>), ClientError> {
+    match daemon.reply()? {
+        Reply::Status(status) => Ok((daemon, status)),
+        _ => Err(ClientError::Foreign {
+            path: daemon.path,
+            why: "another reply than was asked for".to_owned(),
+        }),
+    }
+}
+
+fn of_daemon(daemon: &Conversation, status: &Status) -> Result<Target, NoTarget> {
+    let socket = &daemon.path;
+    let file = status.config_file.as_ref().or(status.config_file_awaited.as_ref());
+    let file = PathBuf::from(file.ok_or_else(|| NoTarget::NoFile(socket.clone()))?);
+    if status.config_file_id.is_some() && place_id(&file).is_some_and(|id| status.config_file_id != Some(id))
+    {
+        return Err(NoTarget::Elsewhere { socket: socket.clone(), file });
+    }
+    let me = rustix::process::geteuid().as_raw();
+    let is_ours = daemon.user == 0 || daemon.user == me;
+    // Where others can write, the file might be a link to any other by the time it is written.
+    let is_safe = || file == Path::new(DEFAULT_PATH) || file.exists() && is_given_to(&real(&file), me);
+    if !is_ours && !is_safe() {
+        return Err(NoTarget::NotTrusted { socket: socket.clone(), file, user: daemon.user });
+    }
+    Ok(Target { file, reader: Some(Reader::new(daemon, status)), socket: Some(socket.clone()), note: None })
+}
+
+/// The daemon reads `file` as its main file or as an included one.
+fn is_read(file: &Path, status: &Status) -> bool {
+    let main = status.config_file.as_deref().or(status.config_file_awaited.as_deref());
+    let Some(main) = main.map(Path::new) else { return false };
+    if let (Some(id), Some(theirs)) = (place_id(file), &status.config_file_id)
+        && file.exists()
+        && id == *theirs
+    {
+        return true;
+    }
+    let is_here = status.config_file_id.is_none() || place_id(main) == status.config_file_id;
+    let files = status.policy.files.iter().map(Path::new).chain([main]);
+    is_here && files.map(real).any(|other| other == real(file))
+}
+
+/// The path without links; as it is if nothing is there.
+fn real(path: &Path) -> PathBuf {
+    path.canonicalize().or_else(|_| std::path::absolute(path)).unwrap_or_else(|_| path.to_owned())
+}
+
+impl Reader {
+    fn new(daemon: &Conversation, status: &Status) -> Self {
+        let own = status.own_addresses.iter().filter_map(|address| address.parse().ok()).collect();
+        Self { socket: daemon.path.clone(), own }
+    }
+
+    /// Has the daemon read its files now, and says what came of it.
+    pub(super) fn take(&self, changed: &Path) -> Taken {
+        let ask = |command| ask_at(Some(&self.socket), &command).and_then(|mut daemon| daemon.reply());
+        let generation = match ask(Command::Reload) {
+            Ok(Reply::Reloaded { generation, .. }) => generation,
+            Ok(Reply::NotReloaded { errors, .. }) => {
+                let errors: Vec<&str> = errors.iter().map(|error| error.text.as_str()).collect();
+                return Taken::No(errors.join("\n"));
+            }
+            Ok(_) => return Taken::Unknown("the daemon gave another reply than was asked for".to_owned()),
+            Err(error) => return Taken::Unknown(error.to_string()),
+        };
+        // In a container that has the file as a mount of its own, the daemon still sees the old one.
+        let is_old = |status: &Status| {
+            let main = status.config_file.as_deref().map(Path::new);
+            main.is_some_and(|main| real(main) == real(changed))
+                && status.config_file_id.is_some()
+                && place_id(changed) != status.config_file_id
+        };
+        match ask(Command::Status) {
+            Ok(Reply::Status(status)) if is_old(&status) => {
+                Taken::No(format!("error: the daemon still sees the old {}: restart it", changed.display()))
+            }
+            _ => Taken::Yes(generation),
+        }
+    }
+}
