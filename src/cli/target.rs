@@ -72,7 +72,7 @@ pub(super) fn find(named: Option<&Path>, socket: Option<&Path>) -> Result<Target
             let reads = is_read(named, &status);
             let other = status.config_file.as_deref().or(status.config_file_awaited.as_deref());
             let note = (!reads).then(|| {
-                let other = other.map_or("no file", |other| other);
+                let other = other.map_or("what came through a pipe".to_owned(), str::to_owned);
                 let (named, socket) = (named.display(), daemon.path.display());
                 format!("the daemon at {socket} does not read {named}, but {other}")
             });

@@ -81,9 +81,13 @@ impl ControlSocket {
             Ok(file) if !file.file_type().is_socket() => {
                 return Err(SocketError::NotASocket { path: path.to_owned() });
             }
-            Ok(_) if is_answered(path) => return Err(SocketError::InUse { path: path.to_owned() }),
-            // Of a daemon that was killed.
-            Ok(_) => {}
+            Ok(_) => match answers(path) {
+                Answers::Yes => return Err(SocketError::InUse { path: path.to_owned() }),
+                // Of another user's daemon: this one may have a place of its own.
+                Answers::NotToUs(error) => return Err(other(error)),
+                // Of a daemon that was killed.
+                Answers::No => {}
+            },
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
             Err(error) => return Err(other(error)),
         }
@@ -149,11 +153,23 @@ fn group_id(name: &str) -> Option<u32> {
     rows.find(|row| row.first() == Some(&name))?.get(2)?.parse().ok()
 }
 
-/// Somebody listens there. One who is too busy to accept listens too.
-fn is_answered(path: &Path) -> bool {
+/// Whether somebody listens at a socket.
+enum Answers {
+    /// Also one who is too busy to accept.
+    Yes,
+    No,
+    /// This user may not connect.
+    NotToUs(io::Error),
+}
+
+fn answers(path: &Path) -> Answers {
     match connect(path) {
-        Ok(_) => true,
-        Err(error) => !matches!(error.kind(), io::ErrorKind::ConnectionRefused | io::ErrorKind::NotFound),
+        Ok(_) => Answers::Yes,
+        Err(error) => match error.kind() {
+            io::ErrorKind::ConnectionRefused | io::ErrorKind::NotFound => Answers::No,
+            io::ErrorKind::PermissionDenied => Answers::NotToUs(error),
+            _ => Answers::Yes,
+        },
     }
 }
 
