@@ -210,8 +210,15 @@ fn the_exception_that_the_last_block_asks_for_is_proposed_and_written_where_that
     daemon.ask("rebind.example", code::A);
     daemon.ask("two.example", code::A);
     let said = allow(&[]);
-    let command = "stubborn allow two.example --exact --to 10.0.0.1/32 --to 10.0.0.2/32\n";
-    assert_eq!((said.code, said.out.as_str()), (0, command), "{said:?}");
+    let command = format!(
+        "stubborn allow two.example --exact --to 10.0.0.1/32 --to 10.0.0.2/32 --config {} --socket {}\n",
+        config.display(),
+        daemon.control().display()
+    );
+    assert_eq!((said.code, &said.out), (1, &command), "nobody can be asked: {said:?}");
+    assert!(said.err.contains("nothing was written") && said.err.contains("--yes"), "{}", said.err);
+    let report = allow(&["--json"]);
+    assert_eq!((report.code, &report.json()["command"]), (1, &command.trim_end().into()));
     assert!(said.err.contains("10.0.0.1 is in private-use"), "{}", said.err);
     assert_eq!(std::fs::read_to_string(&config).unwrap(), "# The house.\n", "only proposed");
     let said = allow(&["--yes", "--reason", "the printer"]);
@@ -225,6 +232,83 @@ fn the_exception_that_the_last_block_asks_for_is_proposed_and_written_where_that
         let output = command.arg("allow").args(wrong).arg("--config").arg(&config).output().unwrap();
         assert_eq!(output.status.code(), Some(2), "{wrong:?}");
     }
+}
+
+#[test]
+fn the_command_of_a_hint_changes_the_file_that_the_daemon_reads() {
+    let upstream = zone().serve();
+    let daemon = TestDaemon::start(upstream.address(), "# The house.\n");
+    let reply = daemon.ask("rebind.example", code::A);
+    let blocked = stubborn(&daemon.control(), &["blocked", "--json"]).json();
+    let command = blocked["allow"].as_str().unwrap();
+    assert!(reply.errors()[0].1.ends_with(&format!("to allow: {command}")), "{:?}", reply.errors());
+    let said = paste(command);
+    assert_eq!((said.code, said.err.as_str()), (0, ""), "{said:?}");
+    let config = daemon.config().path();
+    let first = format!(": written to {}, line 3; in use now (generation ", config.display());
+    assert!(said.out.contains(&first), "{}", said.out);
+    assert!(said.out.ends_with("may keep the blocked answer for up to 10 s.\n"), "{}", said.out);
+    daemon.ask("rebind.example", code::A).assert_addresses(&["192.168.1.20"]);
+    let said = stubborn(&daemon.control(), &["allow", "--last"]);
+    assert_eq!(said.code, 0, "{said:?}");
+    assert!(said.out.starts_with("nothing to do: rebind.example may already"), "{}", said.out);
+
+    let said = stubborn(&daemon.control(), &["disallow", "rebind.example", "--json"]);
+    let report = said.json();
+    assert_eq!((said.code, &report["in_use"]), (0, &Value::Bool(true)), "{said:?}");
+    assert_eq!(report["config_file"], serde_json::json!(config));
+    daemon.ask("rebind.example", code::A).assert_blocked();
+    assert_eq!(std::fs::read_to_string(&config).unwrap(), "# The house.\n");
+
+    let other = daemon.config().directory().join("other.toml");
+    let said = stubborn(&daemon.control(), &["allow", "rebind.example", "--config", other.to_str().unwrap()]);
+    assert_eq!(said.code, 0, "{said:?}");
+    let warning = format!("does not read {}, but {}", other.display(), config.display());
+    assert!(said.err.contains(&warning) && !said.out.contains("in use"), "{said:?}");
+    assert!(other.exists());
+}
+
+/// Runs a command as a shell does.
+fn paste(command: &str) -> Said {
+    let words: Vec<&str> = command.split(' ').collect();
+    let output = Command::new(PROGRAM).args(&words[1..]).stdin(Stdio::null()).output().unwrap();
+    Said {
+        code: output.status.code().unwrap(),
+        out: String::from_utf8(output.stdout).unwrap(),
+        err: String::from_utf8(output.stderr).unwrap(),
+    }
+}
+
+#[test]
+fn the_last_block_opens_nothing_that_a_person_has_to_name() {
+    let upstream = zone()
+        .addresses("loop.example", &["127.0.0.1"])
+        .addresses("meta.example", &["169.254.169.254"])
+        .addresses("link.example", &["fe80::1"])
+        .addresses("mixed.example", &["10.0.0.1", "127.0.0.1"])
+        .addresses("hidden.example", &["64:ff9b::7f00:1"])
+        .serve();
+    let daemon = TestDaemon::start(upstream.address(), "");
+    for (name, qtype, networks) in [
+        ("loop.example", code::A, "--to 127.0.0.1/32"),
+        ("meta.example", code::A, "--to 169.254.169.254/32"),
+        ("link.example", code::AAAA, "--to fe80::1/128"),
+        ("mixed.example", code::A, "--to 10.0.0.1/32 --to 127.0.0.1/32"),
+        ("hidden.example", code::AAAA, "--to 127.0.0.1/32 --to 64:ff9b::7f00:1/128"),
+    ] {
+        daemon.ask(name, qtype).assert_blocked();
+        let command =
+            format!("stubborn allow {name} --exact {networks} --socket {}\n", daemon.control().display());
+        for more in [&[][..], &["--yes"], &["--dry-run"]] {
+            let said = stubborn(&daemon.control(), &[&["allow", "--last"], more].concat());
+            assert_eq!((said.code, &said.out), (1, &command), "{said:?}");
+            assert!(said.err.contains("--last does not open "), "{}", said.err);
+        }
+        assert_eq!(std::fs::read_to_string(daemon.config().path()).unwrap(), "");
+    }
+    let said = stubborn(&daemon.control(), &["allow", "--last"]);
+    assert_eq!(paste(said.out.trim_end()).code, 0, "{said:?}");
+    assert_eq!(daemon.ask("hidden.example", code::AAAA).addresses().len(), 1);
 }
 
 #[test]

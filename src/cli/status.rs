@@ -204,7 +204,7 @@ fn listed(counts: &BTreeMap<String, u64>, by_number: bool) -> String {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
     use crate::control::{CacheStatus, HomeDomain, TopBlocked};
 
@@ -224,7 +224,7 @@ mod tests {
         }
     }
 
-    fn status() -> Status {
+    pub(in crate::cli) fn status() -> Status {
         Status {
             program: "0.1.0".to_owned(),
             pid: 4321,

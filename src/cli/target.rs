@@ -67,7 +67,7 @@ pub(super) enum NoTarget {
 /// Finds the file. Asks the daemon at `socket`; else where the file named, or the default file, says that its socket is.
 pub(super) fn find(named: Option<&Path>, socket: Option<&Path>) -> Result<Target, NoTarget> {
     match (running(named, socket), named) {
-        (Ok((daemon, status)), None) => of_daemon(&daemon, &status),
+        (Ok((daemon, status)), None) => of_daemon(&daemon.path, daemon.user, &status),
         (Ok((daemon, status)), Some(named)) => {
             let reads = is_read(named, &status);
             let other = status.config_file.as_deref().or(status.config_file_awaited.as_deref());
@@ -76,7 +76,7 @@ pub(super) fn find(named: Option<&Path>, socket: Option<&Path>) -> Result<Target
                 let (named, socket) = (named.display(), daemon.path.display());
                 format!("the daemon at {socket} does not read {named}, but {other}")
             });
-            let reader = reads.then(|| Reader::new(&daemon, &status));
+            let reader = reads.then(|| Reader::new(&daemon.path, &status));
             Ok(Target { file: named.to_owned(), reader, socket: Some(daemon.path), note })
         }
         (Err(error), named) => {
@@ -130,22 +130,27 @@ fn status(mut daemon: Conversation) -> Result<(Conversation, Box<Status>), Clien
     }
 }
 
-fn of_daemon(daemon: &Conversation, status: &Status) -> Result<Target, NoTarget> {
-    let socket = &daemon.path;
+/// The file that the daemon of `user` at `socket` reads.
+fn of_daemon(socket: &Path, user: u32, status: &Status) -> Result<Target, NoTarget> {
     let file = status.config_file.as_ref().or(status.config_file_awaited.as_ref());
-    let file = PathBuf::from(file.ok_or_else(|| NoTarget::NoFile(socket.clone()))?);
+    let file = PathBuf::from(file.ok_or_else(|| NoTarget::NoFile(socket.to_owned()))?);
     if status.config_file_id.is_some() && place_id(&file).is_some_and(|id| status.config_file_id != Some(id))
     {
-        return Err(NoTarget::Elsewhere { socket: socket.clone(), file });
+        return Err(NoTarget::Elsewhere { socket: socket.to_owned(), file });
     }
     let me = rustix::process::geteuid().as_raw();
-    let is_ours = daemon.user == 0 || daemon.user == me;
+    let is_ours = user == 0 || user == me;
     // Where others can write, the file might be a link to any other by the time it is written.
     let is_safe = || file == Path::new(DEFAULT_PATH) || file.exists() && is_given_to(&real(&file), me);
     if !is_ours && !is_safe() {
-        return Err(NoTarget::NotTrusted { socket: socket.clone(), file, user: daemon.user });
+        return Err(NoTarget::NotTrusted { socket: socket.to_owned(), file, user });
     }
-    Ok(Target { file, reader: Some(Reader::new(daemon, status)), socket: Some(socket.clone()), note: None })
+    Ok(Target {
+        file,
+        reader: Some(Reader::new(socket, status)),
+        socket: Some(socket.to_owned()),
+        note: None,
+    })
 }
 
 /// The daemon reads `file` as its main file or as an included one.
@@ -169,9 +174,9 @@ fn real(path: &Path) -> PathBuf {
 }
 
 impl Reader {
-    fn new(daemon: &Conversation, status: &Status) -> Self {
+    fn new(socket: &Path, status: &Status) -> Self {
         let own = status.own_addresses.iter().filter_map(|address| address.parse().ok()).collect();
-        Self { socket: daemon.path.clone(), own }
+        Self { socket: socket.to_owned(), own }
     }
 
     /// Has the daemon read its files now, and says what came of it.
@@ -198,6 +203,83 @@ impl Reader {
                 Taken::No(format!("error: the daemon still sees the old {}: restart it", changed.display()))
             }
             _ => Taken::Yes(generation),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cli::status::tests::status;
+
+    #[test]
+    fn a_daemon_of_another_user_does_not_say_where_to_write_unless_only_root_can_write_there() {
+        let directory = tempfile::tempdir().unwrap();
+        let file = directory.path().join("my.toml");
+        std::fs::write(&file, "").unwrap();
+        // Below /tmp, to which everybody may write.
+        let (mine, missing) = (file.to_str().unwrap(), directory.path().join("missing.toml"));
+        let me = rustix::process::geteuid().as_raw();
+        let other = me + 71;
+        for (user, path, expected) in [
+            (0, mine, true),
+            (me, mine, true),
+            (other, mine, false),
+            (me, missing.to_str().unwrap(), true),
+            (other, missing.to_str().unwrap(), false),
+            (other, "/etc/no-such-file.toml", false),
+            (other, "/etc/passwd", true),
+            (other, DEFAULT_PATH, true),
+        ] {
+            let says = Status { config_file: Some(path.to_owned()), ..status() };
+            let found = of_daemon(Path::new("/c.sock"), user, &says);
+            let is_refused = matches!(found, Err(NoTarget::NotTrusted { .. }));
+            assert_eq!((found.is_ok(), is_refused), (expected, !expected), "{user} {path}");
+        }
+    }
+
+    #[test]
+    fn a_file_that_is_another_one_for_the_daemon_is_not_written() {
+        let directory = tempfile::tempdir().unwrap();
+        let file = directory.path().join("my.toml");
+        let text = file.to_str().unwrap().to_owned();
+        let says = |config_file_id| Status { config_file: Some(text.clone()), config_file_id, ..status() };
+        let found = |status: &Status| of_daemon(Path::new("/c.sock"), 0, status);
+        let without = place_id(&file);
+        assert!(found(&says(without.clone())).is_ok(), "for both, nothing is there");
+        std::fs::write(&file, "").unwrap();
+        assert!(matches!(found(&says(without)), Err(NoTarget::Elsewhere { .. })));
+        assert!(found(&says(place_id(&file))).is_ok());
+        assert!(found(&says(None)).is_ok(), "the daemon may not look");
+        let none = Status { config_file: None, ..status() };
+        assert!(matches!(found(&none), Err(NoTarget::NoFile(_))));
+        let awaited = Status { config_file_awaited: Some(text.clone()), ..none };
+        assert_eq!(found(&awaited).map(|target| target.file).ok(), Some(file));
+    }
+
+    #[test]
+    fn a_daemon_reads_its_main_file_and_those_it_includes() {
+        let directory = tempfile::tempdir().unwrap();
+        let at = |name: &str| directory.path().join(name);
+        for name in ["main.toml", "included.toml", "other.toml"] {
+            std::fs::write(at(name), "").unwrap();
+        }
+        std::os::unix::fs::symlink("main.toml", at("link.toml")).unwrap();
+        let text = |name: &str| at(name).to_str().unwrap().to_owned();
+        let mut says = Status {
+            config_file: Some(text("main.toml")),
+            config_file_id: place_id(&at("main.toml")),
+            ..status()
+        };
+        says.policy.files = vec![text("main.toml"), text("included.toml")];
+        for (name, expected) in [
+            ("main.toml", true),
+            ("link.toml", true),
+            ("included.toml", true),
+            ("other.toml", false),
+            ("missing.toml", false),
+        ] {
+            assert_eq!(is_read(&at(name), &says), expected, "{name}");
         }
     }
 }
