@@ -2,7 +2,6 @@
 
 use std::fmt;
 use std::net::IpAddr;
-use std::sync::LazyLock;
 
 use ipnet::{IpNet, Ipv6Net};
 
@@ -178,25 +177,6 @@ fn bits_of(address: IpAddr) -> u128 {
         IpAddr::V4(v4) => u128::from(u32::from(v4)),
         IpAddr::V6(v6) => u128::from(v6),
     }
-}
-
-/// The ranges of the table alone.
-pub(super) fn built_in_ranges() -> &'static BlockedRanges {
-    static RANGES: LazyLock<BlockedRanges> =
-        LazyLock::new(|| BlockedRanges::compile(&GuardSettings::default(), &[], &[]));
-    &RANGES
-}
-
-/// The range that an exception for `address` has to name, if there is one: loopback, link-local, a metadata service and the
-/// like, of the address itself or of an IPv4 address that a packet to it may reach.
-pub fn range_to_name(address: IpAddr) -> Option<&'static str> {
-    let ranges = built_in_ranges();
-    let mut found = None;
-    ranges.each_form(address, |form| {
-        let range = ranges.find(form).filter(|range| range.never_implied);
-        found = found.or(range.map(|range| range.name));
-    });
-    found
 }
 
 fn first(net: IpNet) -> u128 {

@@ -17,12 +17,14 @@ mod settings;
 mod special_domains;
 mod verdict;
 
-pub use blocked::{BlockedRange, range_to_name};
+pub use blocked::BlockedRange;
 pub use enforce::{ClientResponse, Judgement, Wire, enforce};
 pub use evaluate::{Circumstances, Policy, Validity};
 pub use names::{Inside, InsideZone, InsideZones, ZoneScope};
 pub use presets::{Offer, PRESETS, Preset, Scope, built_in_exceptions, default_networks, preset};
-pub use ranges::{SPECIAL_RANGES, SpecialRange, TranslatorPlace, Treatment, range_named, range_names};
+pub use ranges::{
+    SPECIAL_RANGES, SpecialRange, TranslatorPlace, Treatment, range_named, range_names, range_to_name,
+};
 pub use settings::{
     Exception, ExceptionMode, GuardSettings, Mode, OnBlock, Origin, Profile, RouteTrust, Shape,
 };

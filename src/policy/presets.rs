@@ -10,9 +10,9 @@ use std::sync::LazyLock;
 
 use ipnet::IpNet;
 
-use super::blocked::built_in_ranges;
 use super::exceptions::{Reading, spelled_addresses};
-use super::{Exception, ExceptionMode, Origin, Shape};
+use super::ranges::built_in_ranges;
+use super::{Exception, ExceptionMode, Origin, Shape, Subject};
 use crate::dns::{Name, NameRef};
 
 /// How much of its domains a preset opens.
@@ -182,6 +182,37 @@ impl fmt::Display for Offer {
             Self::Nothing(preset) => {
                 write!(f, "nothing: names of the preset \"{}\" do not answer this", preset.name)
             }
+        }
+    }
+}
+
+impl Subject {
+    /// [`Verdict::allow_line`] without the arguments. A preset for the name comes first: it lets through what such names
+    /// answer, and nothing else.
+    pub(super) fn allow_line(&self, question: NameRef<'_>) -> String {
+        match self {
+            // An exception names the IPv4 address, never the IPv6 one that it is mapped to.
+            Self::Address { reaches, range, .. } if reaches.to_canonical() != *reaches => {
+                format!("unblock = [\"{}\"] in [guard]", range.name)
+            }
+            Self::Address { reaches, address, .. } => {
+                if let Some(offer) = Offer::of(question, *reaches) {
+                    return offer.to_string();
+                }
+                let Some(name) = question.as_word() else {
+                    return "an [[exception]] written by hand: the name has characters unfit for a command"
+                        .into();
+                };
+                let mut command = format!("stubborn allow {name} --exact --to {reaches}");
+                // Where the outer address is blocked too, both have to be named; one more network does no harm.
+                if address != reaches && address.to_canonical() == *address {
+                    command.push_str(&format!(" --to {address}"));
+                }
+                command
+            }
+            Self::Port(_) => "profile = \"standard\" in [guard]".to_owned(),
+            Self::NotPublic(refused) => refused.way_out(question),
+            Self::Alias { .. } => "a [[local]] name with the address it shall have".to_owned(),
         }
     }
 }

@@ -3,11 +3,13 @@
 //! Sources: the IANA IPv4 and IPv6 special-purpose address registries, the multicast and IPv6 unicast registries,
 //! and the cloud providers' documentation for metadata services. The longest prefix decides.
 
-use std::net::Ipv6Addr;
+use std::net::{IpAddr, Ipv6Addr};
+use std::sync::LazyLock;
 
 use ipnet::{IpNet, Ipv6Net};
 
-use super::settings::Profile;
+use super::blocked::BlockedRanges;
+use super::settings::{GuardSettings, Profile};
 
 /// What the table says of a range.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -196,6 +198,25 @@ pub fn range_names() -> impl Iterator<Item = &'static str> + Clone {
         let is_first = !SPECIAL_RANGES.iter().take(index).any(named);
         (range.is_ever_blocked() && is_first).then_some(range.name)
     })
+}
+
+/// The ranges of the table alone.
+pub(super) fn built_in_ranges() -> &'static BlockedRanges {
+    static RANGES: LazyLock<BlockedRanges> =
+        LazyLock::new(|| BlockedRanges::compile(&GuardSettings::default(), &[], &[]));
+    &RANGES
+}
+
+/// The range that an exception for `address` has to name, if there is one: loopback, link-local, a metadata service and the
+/// like, of the address itself or of an IPv4 address that a packet to it may reach.
+pub fn range_to_name(address: IpAddr) -> Option<&'static str> {
+    let ranges = built_in_ranges();
+    let mut found = None;
+    ranges.each_form(address, |form| {
+        let range = ranges.find(form).filter(|range| range.never_implied);
+        found = found.or(range.map(|range| range.name));
+    });
+    found
 }
 
 /// Where a translation prefix is.

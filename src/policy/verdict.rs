@@ -8,7 +8,6 @@ use crate::dns::{Carrier, Name, NameRef};
 
 use super::blocked::BlockedRange;
 use super::names::Inside;
-use super::presets::Offer;
 use super::settings::Origin;
 use super::special_domains::NotPublic;
 
@@ -112,12 +111,6 @@ impl Verdict {
         self.findings.iter().filter(|finding| !matches!(finding.action, Action::Allowed(_) | Action::Hidden))
     }
 
-    /// The same for the first `count` of these: a reply may hold thousands.
-    pub fn shortened(&self, count: usize) -> Self {
-        let findings = self.reported().take(count).cloned().collect();
-        Self { findings, category: self.category, arguments: self.arguments.clone() }
-    }
-
     /// How to let `question` answer with what was found: one line, a command to paste if there is one.
     pub fn allow_line(&self, finding: &Finding, question: NameRef<'_>) -> String {
         let line = finding.subject.allow_line(question);
@@ -203,35 +196,6 @@ impl Subject {
                 ..
             } => origin,
             Self::Alias { .. } | Self::Port(_) | Self::NotPublic(_) => &Origin::BuiltIn,
-        }
-    }
-
-    /// [`Verdict::allow_line`] without the arguments. A preset for the name comes first: it lets through what such names
-    /// answer, and nothing else.
-    fn allow_line(&self, question: NameRef<'_>) -> String {
-        match self {
-            // An exception names the IPv4 address, never the IPv6 one that it is mapped to.
-            Self::Address { reaches, range, .. } if reaches.to_canonical() != *reaches => {
-                format!("unblock = [\"{}\"] in [guard]", range.name)
-            }
-            Self::Address { reaches, address, .. } => {
-                if let Some(offer) = Offer::of(question, *reaches) {
-                    return offer.to_string();
-                }
-                let Some(name) = question.as_word() else {
-                    return "an [[exception]] written by hand: the name has characters unfit for a command"
-                        .into();
-                };
-                let mut command = format!("stubborn allow {name} --exact --to {reaches}");
-                // Where the outer address is blocked too, both have to be named; one more network does no harm.
-                if address != reaches && address.to_canonical() == *address {
-                    command.push_str(&format!(" --to {address}"));
-                }
-                command
-            }
-            Self::Port(_) => "profile = \"standard\" in [guard]".to_owned(),
-            Self::NotPublic(refused) => refused.way_out(question),
-            Self::Alias { .. } => "a [[local]] name with the address it shall have".to_owned(),
         }
     }
 }

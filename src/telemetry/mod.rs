@@ -66,8 +66,12 @@ impl ReportKey {
     /// An equal one to be kept: a reply may hold thousands of findings, and whoever sent it is not to say how much is kept
     /// of them.
     fn to_kept(&self) -> Self {
-        let verdict = Arc::new(self.verdict.shortened(KEPT_FINDINGS));
-        Self { client: self.client, question: self.question, verdict }
+        let verdict = Verdict {
+            findings: self.verdict.reported().take(KEPT_FINDINGS).cloned().collect(),
+            category: self.verdict.category,
+            arguments: self.verdict.arguments.clone(),
+        };
+        Self { client: self.client, question: self.question, verdict: Arc::new(verdict) }
     }
 }
 
