@@ -72,9 +72,13 @@ fn a_daemon_takes_what_is_allowed_and_what_is_not_any_more() {
     daemon.ask(NAS, code::A).assert_blocked();
 
     let from = daemon.lines();
-    let text = on(&path, "allow nas.example.org --exact --to 192.168.1.20", 0);
+    let socket = daemon.control();
+    let socket = socket.to_str().unwrap();
+    let words = ["allow", NAS, "--exact", "--to", INSIDE, "--socket", socket];
+    let text = said(&stubborn(&words), 0);
     assert!(text.starts_with("nas.example.org may answer with 192.168.1.20/32: written to "), "{text}");
-    assert!(text.ends_with("\n\n[[exception]]\ndomain = \"nas.example.org\"\nexact = true\nnetworks = [\"192.168.1.20/32\"]\n"), "{text}");
+    assert!(text.contains("; in use now (generation "), "{text}");
+    assert!(text.contains("\n\n[[exception]]\ndomain = \"nas.example.org\"\nexact = true\nnetworks = [\"192.168.1.20/32\"]\n"), "{text}");
     daemon.wait_for_line(from, &["reloaded", "+1 exception"]);
     daemon.ask(NAS, code::A).assert_addresses(&[INSIDE]);
     let written = fs::read_to_string(&path).unwrap();
@@ -83,7 +87,7 @@ fn a_daemon_takes_what_is_allowed_and_what_is_not_any_more() {
     }
 
     let from = daemon.lines();
-    on(&path, "disallow nas.example.org", 0);
+    said(&stubborn(&["disallow", NAS, "--socket", socket]), 0);
     daemon.wait_for_line(from, &["reloaded", "−1 exception"]);
     daemon.ask(NAS, code::A).assert_blocked();
     assert_eq!(fs::read_to_string(&path).unwrap(), COMMENTED);
@@ -99,7 +103,7 @@ fn what_the_log_offers_can_be_pasted() {
         let (_, line) = daemon.wait_for_line(from, &["blocked", "allow=", address]);
         let command = line.split_once("allow=\"stubborn ").unwrap().1.split('"').next().unwrap().to_owned();
         let from = daemon.lines();
-        on(&daemon.config().path(), &command, 0);
+        said(&stubborn(&command.split(' ').collect::<Vec<_>>()), 0);
         daemon.wait_for_line(from, &["reloaded"]);
         daemon.ask(NAS, qtype).assert_addresses(&[address]);
     }
@@ -202,7 +206,7 @@ fn a_dry_run_writes_nothing() {
     let path = config.path();
     let text = on(&path, "allow nas.example.org --dry-run", 0);
     assert!(text.contains("would be written to") && text.contains("[[exception]]"), "{text}");
-    assert!(!text.contains("running daemon"), "{text}");
+    assert!(!text.contains("in use"), "{text}");
     assert_eq!(fs::read_to_string(&path).unwrap(), COMMENTED);
     let absent = config.directory().join("not/there.toml");
     let text = on(&absent, "allow nas.example.org --dry-run", 0);
@@ -226,10 +230,13 @@ fn what_check_would_refuse_is_refused() {
     for (arguments, parts) in [
         (
             "allow com",
-            &["error: exception.domain: \"com\" is a whole top-level domain", "| domain = \"com\""][..],
+            &["error: DOMAIN: \"com\" is a whole top-level domain; name the domain of one owner"][..],
         ),
         ("allow duckdns.org", &["gives names to everybody"]),
         ("allow *.example.org", &["\"*.example.org\" is no domain", "write \"example.org\""]),
+        ("allow nas.example.org --to foo", &["error: --to: \"foo\" is no network"]),
+        ("allow nas.example.org --client nobody", &["error: --client: \"nobody\""]),
+        ("allow --preset nosuch", &["error: --preset: \"nosuch\""]),
         ("allow nas.example.org --to 192.168.1.20/24", &["has host bits set", "192.168.1.0/24"]),
         ("allow nas.example.org --until 2020-01-01T00:00:00Z", &["2020-01-01T00:00:00Z is over"]),
         ("disallow nas.example.com", &["there is no exception for nas.example.com"]),
@@ -245,9 +252,16 @@ fn what_check_would_refuse_is_refused() {
         "allow a.example --until soon",
         "allow a.example --for 1h --until 2037-01-01T00:00:00Z",
         "disallow a..example",
+        "allow --last nas.example.org",
+        "allow nas.example.org --yes",
     ] {
         on(&path, arguments, 2);
     }
+    let text = on(&path, "allow --last nas.example.org", 2);
+    assert!(text.contains("\n       stubborn allow [OPTIONS] --last [--yes]\n"), "{text}");
+    // Not there, so nothing in it can be pointed at.
+    let text = on(&config.directory().join("absent.toml"), "allow nas.example.org --to foo", 1);
+    assert!(text.contains("error: --to: ") && !text.contains("absent.toml:"), "{text}");
     assert_eq!(fs::read_to_string(&path).unwrap(), COMMENTED);
     config.write("[guard]\nmode = \"mnitor\"\n");
     assert!(on(&path, "allow nas.example.org", 1).contains("has errors already"));

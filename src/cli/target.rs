@@ -89,6 +89,11 @@ pub(super) fn find(named: Option<&Path>, socket: Option<&Path>) -> Result<Target
                 (None, error) => format!(
                     "this is about the default file {DEFAULT_PATH}, and it is not known if a running daemon reads it: {error}"
                 ),
+                (Some(named), ClientError::NoDaemon { path }) => format!(
+                    "no daemon answers at {}: it is not known if one reads {}",
+                    path.display(),
+                    named.display()
+                ),
                 (Some(named), error) => {
                     format!("it is not known if a running daemon reads {}: {error}", named.display())
                 }

@@ -57,7 +57,7 @@ pub(crate) struct Allow {
     #[arg(long, conflicts_with_all = ["domain", "preset", "exact", "to"])]
     pub(crate) last: bool,
     /// With --last: do not ask
-    #[arg(long, requires = "last")]
+    #[arg(long, requires = "last", conflicts_with_all = ["domain", "preset"])]
     pub(crate) yes: bool,
     /// A network or an address of clients it holds for; may be given several times [default: all clients]
     #[arg(long, value_name = "NET")]
