@@ -463,6 +463,78 @@ fn without_any_argument_it_listens_on_port_53_of_both_loopback_addresses() {
     until("the port is free again", || UdpSocket::bind("127.0.0.1:53").ok());
 }
 
+/// A command without arguments as a user pastes it: the default socket, whatever file the daemon was started with.
+#[test]
+fn a_pasted_command_changes_the_file_of_the_daemon_and_not_the_default_one() {
+    if !isolated() {
+        return;
+    }
+    let etc = etc(None);
+    let default = etc.path().join("stubborn/stubborn.toml");
+    let stubborn = |words: &str| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_stubborn"));
+        let output = command.args(words.split(' ').skip(1)).output().unwrap();
+        let said = String::from_utf8(output.stdout).unwrap() + &String::from_utf8(output.stderr).unwrap();
+        (output.status.code().unwrap(), said)
+    };
+    let (code, said) = stubborn("stubborn allow other.example --dry-run");
+    assert_eq!(code, 0, "{said}");
+    for part in
+        ["no running daemon was found", "which no running daemon reads", "/etc/stubborn/stubborn.toml"]
+    {
+        assert!(said.contains(part), "no {part:?} in {said}");
+    }
+    let upstream = ScriptedUpstream::of(&[("nas.example.org", "192.168.1.20")]);
+    let directory = TempDir::new().unwrap();
+    let my = write(directory.path(), "# mine\n");
+    let socket = Path::new("/run/stubborn/control.sock");
+    let start = |start: Start| start.listen("127.0.0.1:0").upstream(upstream.address());
+    let first = start(Start::new().config(&my).socket(socket)).start();
+    let command = |daemon: &Process| {
+        let reply = ask(daemon.address(), "nas.example.org");
+        let (_, text) = reply.errors()[0].clone();
+        text.split_once("to allow: ").unwrap().1.to_owned()
+    };
+    assert_eq!(command(&first), "stubborn allow nas.example.org --exact --to 192.168.1.20");
+    let (code, said) = stubborn(&command(&first));
+    assert!(code == 0 && said.contains("; in use now (generation "), "{said}");
+    ask(first.address(), "nas.example.org").assert_addresses(&["192.168.1.20"]);
+    assert!(fs::read_to_string(&my).unwrap().contains("nas.example.org") && !default.exists());
+    let (code, said) = stubborn("stubborn allow --last");
+    assert!(code == 0 && said.contains("nothing to do: nas.example.org may already"), "{said}");
+
+    // The same file is another one for a command in another mount namespace.
+    let before = fs::read_to_string(&my).unwrap();
+    let shadow = directory.path().to_str().unwrap();
+    let script = format!(
+        "mount --make-rprivate / && mount -t tmpfs tmpfs {shadow} && exec {} allow b.example.org",
+        env!("CARGO_BIN_EXE_stubborn")
+    );
+    let output = Command::new("unshare").args(["--mount", "sh", "-c", &script]).output().unwrap();
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert!(output.status.code() == Some(2) && said.contains("is another file here"), "{said}");
+    assert_eq!(fs::read_to_string(&my).unwrap(), before);
+
+    // Beside it, one that cannot have the socket, so that only its file leads to it.
+    let beside = TempDir::new().unwrap();
+    let own = write(beside.path(), "# another\n");
+    let second = start(Start::new().config(&own).socket(socket)).start();
+    let pasted = command(&second);
+    assert!(pasted.ends_with(&format!(" --config {}", own.display())), "{pasted}");
+    let (code, said) = stubborn(&pasted);
+    let warning = format!("does not read {}, but {}", own.display(), my.display());
+    assert!(code == 0 && said.contains(&warning), "{said}");
+    assert!(fs::read_to_string(&own).unwrap().contains("nas.example.org"));
+    drop((first, second));
+
+    // Without any file, the default one is read as soon as it is there.
+    let daemon = start(Start::new().socket(socket)).start();
+    let (code, said) = stubborn(&command(&daemon));
+    assert!(code == 0 && said.contains("which was not there; in use now"), "{said}");
+    ask(daemon.address(), "nas.example.org").assert_addresses(&["192.168.1.20"]);
+    assert!(default.exists());
+}
+
 /// The lines to write are told where they cannot be written.
 #[test]
 fn a_file_that_cannot_be_replaced_is_left_as_it_is() {
