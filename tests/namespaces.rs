@@ -535,6 +535,51 @@ fn a_pasted_command_changes_the_file_of_the_daemon_and_not_the_default_one() {
     assert!(default.exists());
 }
 
+/// A user's own daemon beside the machine's: each has its own socket, and its own file.
+#[test]
+fn a_user_changes_the_file_of_the_daemon_of_their_own_and_root_does_not_write_where_it_says() {
+    use std::os::unix::fs::chown;
+    if !isolated() || !support_more::installed(&["setpriv"]) {
+        return;
+    }
+    let _etc = etc(None);
+    const USER: u32 = 65_534;
+    let upstream = ScriptedUpstream::of(&[("nas.example.org", "192.168.1.20")]);
+    let start = |start: Start| start.listen("127.0.0.1:0").upstream(upstream.address()).start();
+    let _machines = start(Start::new().socket(Path::new("/run/stubborn/control.sock")));
+    let theirs = TempDir::new().unwrap();
+    let my = write(theirs.path(), "# mine\n");
+    let session = Path::new("/run/session");
+    fs::create_dir(session).unwrap();
+    [theirs.path(), &my, session].into_iter().for_each(|path| chown(path, Some(USER), Some(USER)).unwrap());
+    let as_user = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", "env"];
+    let program = env!("CARGO_BIN_EXE_stubborn");
+    let words = as_user.into_iter().chain(["XDG_RUNTIME_DIR=/run/session", program]);
+    let said = |words: &[&str], command: &str| {
+        let (first, rest) = words.split_first().unwrap();
+        let output = Command::new(first).args(rest).args(command.split(' ').skip(1)).output().unwrap();
+        let said = String::from_utf8(output.stdout).unwrap() + &String::from_utf8(output.stderr).unwrap();
+        (output.status.code().unwrap(), said)
+    };
+    let words: Vec<&str> = words.collect();
+    let daemon = start(
+        Start::new().program(words.clone()).socket(Path::new("/run/stubborn/control.sock")).config(&my),
+    );
+    let reply = ask(daemon.address(), "nas.example.org");
+    let command = reply.errors()[0].1.split_once("to allow: ").unwrap().1.to_owned();
+    assert_eq!(command, "stubborn allow nas.example.org --exact --to 192.168.1.20");
+    let (code, text) = said(&words, &command);
+    assert!(code == 0 && text.contains("; in use now (generation "), "{text}");
+    ask(daemon.address(), "nas.example.org").assert_addresses(&["192.168.1.20"]);
+
+    let before = fs::read_to_string(&my).unwrap();
+    let socket = "/run/session/stubborn/control.sock";
+    let (code, text) = said(&[program], &format!("stubborn allow root.example.org --socket {socket}"));
+    assert!(code == 2 && text.contains(&format!("name it with `--config {}`", my.display())), "{text}");
+    assert_eq!(fs::read_to_string(&my).unwrap(), before);
+    assert!(!Path::new("/etc/stubborn/stubborn.toml").exists());
+}
+
 /// The lines to write are told where they cannot be written.
 #[test]
 fn a_file_that_cannot_be_replaced_is_left_as_it_is() {
