@@ -580,6 +580,91 @@ fn a_user_changes_the_file_of_the_daemon_of_their_own_and_root_does_not_write_wh
     assert!(!Path::new("/etc/stubborn/stubborn.toml").exists());
 }
 
+/// Switches IPv6 on or off for an interface of this namespace, or for "all".
+fn disable_ipv6(interface: &str, off: bool) {
+    let path = format!("/proc/sys/net/ipv6/conf/{interface}/disable_ipv6");
+    fs::write(path, if off { "1" } else { "0" }).unwrap();
+}
+
+#[test]
+fn a_default_address_that_the_machine_does_not_have_is_left_out_and_a_chosen_one_is_an_error() {
+    if !isolated() {
+        return;
+    }
+    let etc = etc(Some("nameserver 127.0.1.1\n"));
+    let file = etc.path().join("stubborn/stubborn.toml");
+    let here: SocketAddr = "127.0.0.1:53".parse().unwrap();
+    // Nobody chose what the shipped file says.
+    for (interface, text) in
+        [("all", None), ("lo", None), ("all", Some(include_str!("../etc/stubborn.toml")))]
+    {
+        disable_ipv6(interface, true);
+        if let Some(text) = text {
+            fs::write(&file, text).unwrap();
+        }
+        let mut daemon = Start::new().start();
+        assert_eq!(daemon.addresses(), [here], "{interface}");
+        let said = daemon.said(0, &["WARN", "[::1]:53 is not an address of this machine: IPv6 is off"]);
+        assert!(said.contains(r#"`listen = ["127.0.0.1:53"]` in [server]"#), "{said}");
+        daemon.signal("TERM");
+        assert!(daemon.wait().success());
+        disable_ipv6(interface, false);
+    }
+
+    disable_ipv6("all", true);
+    fs::write(&file, "# two\n[server]\nlisten = [\"127.0.0.1\", \"::1\", \"127.0.0.2\"]\n").unwrap();
+    let way_out = "`ip address` lists them";
+    for (start, place) in [
+        (Start::new(), "/etc/stubborn/stubborn.toml:3: server.listen: [::1]:53 is not an address of this"),
+        (
+            Start::new().listen("[::1]:5300"),
+            "--listen: [::1]:5300 is not an address of this machine: IPv6 is",
+        ),
+        (
+            Start::new().listen(here).listen("[::1]:53"),
+            "--listen: [::1]:53 is not an address of this machine",
+        ),
+    ] {
+        let ended = start.fail();
+        assert_eq!(ended.code, Some(2), "{ended:?}");
+        assert!(ended.said.contains(place) && ended.said.contains(way_out), "{ended:?}");
+    }
+
+    fs::remove_file(&file).unwrap();
+    ip("link set lo down");
+    ip("addr flush dev lo");
+    let ended = Start::new().upstream("192.0.2.1").fail();
+    assert_eq!(ended.code, Some(2), "{ended:?}");
+    assert!(
+        ended.said.contains("127.0.0.1:53, [::1]:53: this machine has none of these addresses"),
+        "{ended:?}"
+    );
+}
+
+#[test]
+fn an_address_that_comes_after_the_start_is_told() {
+    if !isolated() {
+        return;
+    }
+    let _etc = etc(Some("nameserver 127.0.1.1\n"));
+    disable_ipv6("lo", true);
+    let directory = TempDir::new().unwrap();
+    let socket = directory.path().join("control.sock");
+    let daemon = Start::new().socket(&socket).start();
+    let status = || {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_stubborn"));
+        let output = command.arg("status").arg("--socket").arg(&socket).output().unwrap();
+        String::from_utf8(output.stdout).unwrap()
+    };
+    let text = status();
+    assert!(text.contains("all is well") && text.contains("not on [::1]:53 is not an address"), "{text}");
+    let from = daemon.lines();
+    disable_ipv6("lo", false);
+    daemon.said(from, &["WARN", "[::1]:53 came after the start: restart stubborn to listen there"]);
+    let text = status();
+    assert!(text.contains("not on [::1]:53 came after the start"), "{text}");
+}
+
 /// The lines to write are told where they cannot be written.
 #[test]
 fn a_file_that_cannot_be_replaced_is_left_as_it_is() {

@@ -296,6 +296,39 @@ fn the_pid_file_is_there_while_the_daemon_is() {
 }
 
 #[test]
+fn a_running_daemon_s_pid_file_stays_its_own() {
+    let directory = TempDir::new().unwrap();
+    let file = directory.path().join("pid");
+    let config = write(directory.path(), "");
+    let start = || {
+        let start = Start::new().listen("127.0.0.1:0").upstream(UPSTREAM).config(&config);
+        start.argument("--pid-file").argument(&file)
+    };
+    let read = || std::fs::read_to_string(&file).unwrap();
+    let first = start().start();
+    let number = format!("{}\n", first.pid());
+    for _ in 0..2 {
+        let ended = start().fail();
+        assert_eq!(ended.code, Some(2));
+        let named = format!("is the pid file of a running stubborn (process {})", first.pid());
+        assert!(ended.said.contains(&named) && ended.said.contains("--pid-file"), "{}", ended.said);
+        assert_eq!(read(), number);
+    }
+    // A script wrote it, and no lock says that it is in use.
+    std::fs::remove_file(&file).unwrap();
+    std::fs::write(&file, &number).unwrap();
+    assert!(start().fail().said.contains("of a running stubborn"));
+    assert_eq!(read(), number);
+    // What kill -9 leaves is taken over.
+    drop(first);
+    let mut second = start().start();
+    assert_eq!(read(), format!("{}\n", second.pid()));
+    second.signal("TERM");
+    assert!(second.wait().success());
+    assert!(!file.exists());
+}
+
+#[test]
 fn a_daemon_that_has_given_up_root_s_rights_has_none_in_any_thread() {
     if !is_root() {
         eprintln!("SKIPPED: only root can become another user");

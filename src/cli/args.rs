@@ -76,7 +76,8 @@ pub(crate) struct Run {
     /// Write the bound addresses to this file once the daemon answers, one `udp ADDRESS:PORT` or `tcp ADDRESS:PORT` a line
     #[arg(long, value_name = "FILE")]
     ready_file: Option<PathBuf>,
-    /// Write the number of the process to this file once the ports are bound, and remove it at the end; a stale one is replaced
+    /// Write the number of the process to this file once the ports are bound, and remove it at the end. The file of a stubborn
+    /// that still runs is refused, one that a dead stubborn left is replaced
     #[arg(long, value_name = "FILE")]
     pid_file: Option<PathBuf>,
     /// Become this user once the ports are bound, for good: files that a reload or the ready file needs have to be this user's

@@ -53,6 +53,9 @@ impl Screen {
         );
         self.policy(&status.policy);
         self.row("listening", &status.listeners.join(", "));
+        for reason in &status.not_listening {
+            self.row("", &format!("not on {reason}"));
+        }
         self.row("", &format!("{} open", count(status.tcp_connections, "TCP connection")));
         self.cache(status);
         let by_transport = listed(&status.queries, false);
@@ -256,7 +259,8 @@ pub(super) mod tests {
                 reload_error: Vec::new(),
                 reload_error_at: None,
             },
-            listeners: vec!["127.0.0.1:53".to_owned(), "[::1]:53".to_owned()],
+            listeners: vec!["127.0.0.1:53".to_owned()],
+            not_listening: vec!["[::1]:53 is not an address of this machine: IPv6 is off".to_owned()],
             workers: 2,
             tcp_connections: 1,
             upstreams: vec![
@@ -303,7 +307,8 @@ stubborn 0.1.0: all is well
              63 ranges, 2 exceptions, 1 route, 4 local names
              /etc/stubborn/stubborn.toml
   home       names in home are asked of the network (search domain of /etc/resolv.conf:2)
-  listening  127.0.0.1:53, [::1]:53
+  listening  127.0.0.1:53
+             not on [::1]:53 is not an address of this machine: IPv6 is off
              1 TCP connection open
   cache      1,234 answers, 1.2 MiB of 16 MiB; 10,000 of 12,345 questions hit (81.0 %); 0 made room
   queries    12,345 (tcp 45, udp 12,300); 3 malformed, 0 dropped

@@ -191,6 +191,9 @@ pub struct Status {
     pub policy: PolicyStatus,
     /// Where it listens, over UDP and TCP.
     pub listeners: Vec<String>,
+    /// Default addresses on which it does not listen, each with the reason.
+    #[serde(default)]
+    pub not_listening: Vec<String>,
     /// Threads that serve clients.
     pub workers: usize,
     /// TCP connections of clients.

@@ -115,8 +115,8 @@ pub(super) struct Memory {
 pub struct Built {
     /// The configuration, the command line worked in, without what went into `ingredients`.
     pub config: Config,
-    /// Somebody has said where to listen.
-    pub listen_given: bool,
+    /// Who said where to listen; `None` if nobody did.
+    pub listen_by: Option<Origin>,
     /// What a snapshot is made of.
     pub ingredients: Ingredients,
     /// What was found for `system`, if that was asked for.
@@ -255,7 +255,7 @@ impl Source {
         let reading = self.reading();
         let Loaded { mut config, files, directories, warnings, written } =
             self.load_from(&reading, &mut memory.config)?;
-        let listen_given = written.iter().any(|(key, _)| key == "server.listen");
+        let listen_by = written.into_iter().find(|(key, _)| key == "server.listen").map(|(_, origin)| origin);
         let read = files.iter().filter(|file| file.exists()).cloned().collect();
         let mut warnings: Vec<String> = warnings.iter().map(config::ConfigError::one_line).collect();
         let listening = match environment.listening.as_slice() {
@@ -302,7 +302,7 @@ impl Source {
         let watch = watch.into_iter().map(|path| reading.watched(path)).collect();
         Ok(Built {
             config,
-            listen_given,
+            listen_by,
             ingredients,
             system,
             home_servers,

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::build::Built;
 use super::run::{RunError, system};
 use super::workers::Workers;
-use crate::listen::{Connections, Passed, Service, bind};
+use crate::listen::{Absent, Connections, Passed, Service, bind};
 use crate::resolve::{Resolver, Snapshot};
 use crate::telemetry::Telemetry;
 use crate::upstream::Servers;
@@ -23,7 +23,9 @@ impl Inside {
     /// # Errors
     /// When no port or no thread can be had.
     pub fn start(built: &Built) -> Result<Self, RunError> {
-        let bound = bind(&[SocketAddr::from((Ipv4Addr::LOCALHOST, 0))], 1, Passed::default())?;
+        let address = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
+        let bound = bind(&[address], Absent::Refuse, 1, Passed::default())
+            .map_err(|error| RunError::Bind { place: String::new(), error })?;
         let snapshot = Snapshot::new(1, &built.ingredients, &Servers::default());
         let server = &built.config.server;
         let service = Service {

@@ -11,6 +11,7 @@ mod home;
 mod host_name;
 mod hosts_files;
 mod inside;
+mod listening;
 mod nat64;
 #[cfg(unix)]
 mod netlink;
@@ -34,6 +35,7 @@ pub use build::{BuildError, Built, Environment, Source};
 pub use found::{argument, shell_word};
 pub use host_name::host_name;
 pub use inside::Inside;
+pub use pid_file::PidFileError;
 pub use privileges::PrivilegesError;
 pub use run::{Options, RunError, run};
 pub use watch::{Content, Digest, WatchError, WatchOptions, Watched, Watcher};

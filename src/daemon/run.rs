@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::io::Write;
-use std::net::{IpAddr, SocketAddr};
+use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -17,9 +17,10 @@ use super::clock::ClockWatch;
 use super::confine::{Confinement, Needs};
 use super::found::{arguments, default_sockets};
 use super::host_name::host_name;
+use super::listening::{AbsentAddress, follow_absent, listen, tell_absent};
 use super::nat64::{Learned, learn};
 use super::notify::{Notifier, is_service};
-use super::pid_file::PidFile;
+use super::pid_file::{PidFile, PidFileError};
 use super::privileges::{PrivilegesError, User};
 use super::reading::{Reloads, Wanted};
 use super::signals::Signals;
@@ -29,14 +30,12 @@ use super::watchdog::Watchdog;
 use super::workers::Workers;
 use crate::config::Config;
 use crate::control::{self, Call, Control};
-use crate::listen::{BindError, Bound, Connections, Drained, Passed, Service, bind};
+use crate::listen::{BindError, Bound, Connections, Drained, Passed, Service};
 use crate::metrics;
 use crate::resolve::{Ingredients, Resolver, Snapshot};
 use crate::telemetry::{Level, LogError, LogHandle, Logging, Telemetry};
 use crate::upstream::{Servers, in_container};
 
-/// The most workers `workers = "auto"` takes: a resolver of one household is never short of more.
-const AUTO_WORKERS: usize = 4;
 /// How often the translation prefixes are learned anew.
 const LEARN_INTERVAL: Duration = Duration::from_secs(3600);
 /// The same after nothing could be learned.
@@ -55,18 +54,26 @@ pub enum RunError {
     #[error(transparent)]
     Build(#[from] BuildError),
     /// An address cannot be had.
-    #[error(transparent)]
-    Bind(#[from] BindError),
+    #[error("{place}{error}")]
+    Bind {
+        /// Who named the address; empty if nobody did.
+        place: String,
+        /// Why not.
+        error: BindError,
+    },
     /// Sockets were passed that are of no use.
     #[error(transparent)]
     Activation(#[from] ActivationError),
+    /// The pid file cannot be had.
+    #[error(transparent)]
+    PidFile(#[from] PidFileError),
     /// Another user is to be had, and cannot.
     #[error(transparent)]
     Privileges(#[from] PrivilegesError),
     /// The log cannot be written.
     #[error("{0}")]
     Log(#[from] LogError),
-    /// Threads, signals, the ready file, or the pid file.
+    /// Threads, signals, or the ready file.
     #[error("{what}: {source}")]
     System {
         /// What was tried.
@@ -128,6 +135,8 @@ pub(super) struct Daemon {
     pub(super) reloads: Reloads,
     pub(super) watched: BTreeSet<PathBuf>,
     pub(super) confinement: Confinement,
+    /// The default addresses that this machine did not have at the start.
+    pub(super) absent: Vec<AbsentAddress>,
     own: Option<OwnAddresses>,
     logging: Logging,
     pub(super) level: LogHandle,
@@ -158,17 +167,15 @@ impl Daemon {
         }
         let mut memory = Memory::default();
         let built = source.build_again(&environment, &mut memory)?;
-        let listen = where_to_listen(&built, &passed)?;
+        let Bound { workers: sockets, addresses, absent } = listen(&built, passed)?;
         let Built { config, mut ingredients, system: found, files, warnings, watch, .. } = built;
         source.hold_default();
         // Before the confinement: the default file need not be this daemon's.
         let default_sockets = default_sockets();
         let watched: BTreeSet<PathBuf> = watch.iter().map(|watched| watched.path.clone()).collect();
-        let Bound { workers: sockets, addresses } = bind(&listen, worker_count(&config), passed)?;
         environment.listening = addresses;
         environment.system = found.iter().flat_map(|system| system.endpoints.iter().copied()).collect();
-        let pid_file = options.pid_file.as_deref().map(PidFile::write).transpose();
-        let pid_file = pid_file.map_err(system("cannot write the pid file"))?;
+        let pid_file = options.pid_file.as_deref().map(PidFile::take).transpose()?;
         if let Some(user) = &user {
             config.control.socket.iter().for_each(|socket| user.make_place(socket));
             user.assume()?;
@@ -187,6 +194,7 @@ impl Daemon {
         for warning in &warnings {
             tracing::warn!("{warning}");
         }
+        let absent = tell_absent(absent, &environment.listening);
         let own = own
             .inspect_err(|error| tracing::error!(%error, "the host's own addresses cannot be followed"))
             .ok();
@@ -244,6 +252,7 @@ impl Daemon {
             reloads: Reloads::default(),
             watched,
             confinement,
+            absent,
             own,
             logging,
             level,
@@ -266,7 +275,10 @@ impl Daemon {
         let mut beside = path.as_os_str().to_owned();
         beside.push(".new");
         let beside = PathBuf::from(beside);
-        std::fs::File::create(&beside)?.write_all(lines.as_bytes())?;
+        // Not through a link that somebody else may have put there.
+        let _ = std::fs::remove_file(&beside);
+        let mut file = std::fs::OpenOptions::new().write(true).create_new(true).open(&beside)?;
+        file.write_all(lines.as_bytes())?;
         std::fs::rename(beside, path)
     }
 
@@ -294,6 +306,7 @@ impl Daemon {
                 Some(call) = self.calls.recv() => self.carry_out(call),
                 own = next_addresses(self.own.as_mut()) => {
                     self.environment.own = own;
+                    follow_absent(&mut self.absent, &self.environment.own);
                     self.reload(Wanted::new("an address of this host", true));
                     learn_tick.reset_immediately();
                 }
@@ -353,22 +366,6 @@ async fn next_addresses(own: Option<&mut OwnAddresses>) -> Vec<IpAddr> {
 
 fn is_global_v6(address: &IpAddr) -> bool {
     matches!(address, IpAddr::V6(v6) if !v6.is_loopback() && !v6.is_unicast_link_local())
-}
-
-/// What the settings say; where they say nothing, wherever sockets were passed for.
-fn where_to_listen(built: &Built, passed: &Passed) -> Result<Vec<SocketAddr>, ActivationError> {
-    let addresses = passed.addresses();
-    if !addresses.is_empty() && !built.listen_given {
-        return Ok(addresses);
-    }
-    passed.check(&built.config.server.listen)?;
-    Ok(built.config.server.listen.clone())
-}
-
-fn worker_count(config: &Config) -> usize {
-    config.server.workers.unwrap_or_else(|| {
-        std::thread::available_parallelism().map_or(1, std::num::NonZero::get).min(AUTO_WORKERS)
-    })
 }
 
 fn log_start(

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
+use super::listening::AbsentAddress;
 use super::run::Daemon;
 use crate::control::{CacheStatus, HomeDomain, PolicyStatus, Status, TopBlocked, UpstreamStatus};
 use crate::files;
@@ -36,6 +37,7 @@ pub(super) fn status(daemon: &Daemon) -> Status {
         own_addresses: daemon.environment.own.iter().map(ToString::to_string).collect(),
         policy: policy(daemon, &snapshot, history),
         listeners: daemon.environment.listening.iter().map(ToString::to_string).collect(),
+        not_listening: daemon.absent.iter().map(AbsentAddress::reason).collect(),
         workers: daemon.workers.count(),
         tcp_connections: daemon.service.connections.open() as u64,
         upstreams: upstreams(&snapshot),

@@ -28,7 +28,7 @@ pub use limits::Connections;
 pub use passed::{Passed, PassedError};
 pub use pulse::{Pulse, Pulses};
 pub use settings::{ListenSettings, group};
-pub use sockets::{BindError, Bound, WorkerSockets, bind};
+pub use sockets::{Absent, BindError, Bound, WorkerSockets, bind, not_ours};
 
 /// How long queries under way may take to end when the daemon stops.
 const GRACE: Duration = Duration::from_secs(3);

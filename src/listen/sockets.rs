@@ -4,6 +4,7 @@ use std::io;
 use std::net::{SocketAddr, TcpListener, UdpSocket};
 use std::os::fd::AsFd;
 
+use rustix::io::Errno;
 use socket2::{Domain, Protocol, Socket, Type};
 
 use super::holder::holder_of;
@@ -15,6 +16,9 @@ const RECEIVE_BUFFER: usize = 4 << 20;
 const BACKLOG: i32 = 1024;
 /// Attempts to find a port that is free for both UDP and TCP, where any will do.
 const ANY_PORT_ATTEMPTS: usize = 16;
+
+/// What to do about an address that this machine does not have.
+const WAY_OUT: &str = "listen on one that it has: `ip address` lists them, and `listen = [\"…\"]` in [server] or `--listen ADDRESS:PORT` names one";
 
 /// Why an address cannot be listened on.
 #[derive(Debug, thiserror::Error)]
@@ -41,10 +45,20 @@ pub enum BindError {
         address: SocketAddr,
     },
     /// Not an address of this host.
-    #[error("{address} is not an address of this machine")]
+    #[error("{}; {WAY_OUT}", not_ours(*.address))]
     NotOurs {
         /// The address.
         address: SocketAddr,
+    },
+    /// None of several addresses is one of this host's.
+    #[error(
+        "{}: this machine has none of these addresses; is its loopback interface up (`ip link set lo up`)? \
+         Or listen elsewhere with `listen = [\"…\"]` in [server] or `--listen ADDRESS:PORT`",
+        .addresses.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
+    )]
+    NoneOurs {
+        /// The addresses.
+        addresses: Vec<SocketAddr>,
     },
     /// Anything else.
     #[error("cannot listen on {address}: {source}")]
@@ -70,16 +84,33 @@ pub struct Bound {
     pub workers: Vec<WorkerSockets>,
     /// The addresses, with the ports that were chosen.
     pub addresses: Vec<SocketAddr>,
+    /// The addresses that were left out, because this machine does not have them.
+    pub absent: Vec<SocketAddr>,
+}
+
+/// What becomes of an address that this machine does not have.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Absent {
+    /// It is left out, as long as another address is left.
+    LeaveOut,
+    /// It is an error.
+    Refuse,
 }
 
 /// Binds every address over UDP and TCP, once for each of `workers`; what was passed for an address is taken instead.
 ///
 /// # Errors
 /// The first address that cannot be had, with who has it and what to do.
-pub fn bind(addresses: &[SocketAddr], workers: usize, mut passed: Passed) -> Result<Bound, BindError> {
+pub fn bind(
+    addresses: &[SocketAddr],
+    absent: Absent,
+    workers: usize,
+    mut passed: Passed,
+) -> Result<Bound, BindError> {
     let mut bound = Bound {
         workers: (0..workers.max(1)).map(|_| WorkerSockets::default()).collect(),
         addresses: Vec::new(),
+        absent: Vec::new(),
     };
     for address in addresses {
         let attempts = if address.port() == 0 { ANY_PORT_ATTEMPTS } else { 1 };
@@ -91,9 +122,21 @@ pub fn bind(addresses: &[SocketAddr], workers: usize, mut passed: Passed) -> Res
                 break;
             }
         }
-        result.map_err(|source| explain(*address, source))?;
+        match result.map_err(|source| explain(*address, source)) {
+            Err(BindError::NotOurs { address }) if absent == Absent::LeaveOut => bound.absent.push(address),
+            result => result?,
+        }
+    }
+    if bound.addresses.is_empty() && !bound.absent.is_empty() {
+        return Err(BindError::NoneOurs { addresses: bound.absent });
     }
     Ok(bound)
+}
+
+/// Says that this machine does not have the address, and what is probably the reason.
+pub fn not_ours(address: SocketAddr) -> String {
+    let reason = if address.is_ipv6() && address.ip().is_loopback() { ": IPv6 is off" } else { "" };
+    format!("{address} is not an address of this machine{reason}")
 }
 
 fn bind_address(address: SocketAddr, passed: &mut Passed, bound: &mut Bound) -> io::Result<()> {
@@ -186,6 +229,40 @@ fn explain(address: SocketAddr, source: io::Error) -> BindError {
         io::ErrorKind::AddrInUse => BindError::InUse { address, holder: holder_of(address) },
         io::ErrorKind::PermissionDenied => BindError::NoPermission { address },
         io::ErrorKind::AddrNotAvailable => BindError::NotOurs { address },
+        // A kernel without IPv6 has none of its addresses.
+        _ if source.raw_os_error() == Some(Errno::AFNOSUPPORT.raw_os_error()) => {
+            BindError::NotOurs { address }
+        }
         _ => BindError::Other { address, source },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_machine_without_ipv6_does_not_have_its_addresses() {
+        let address = SocketAddr::from(([0, 0, 0, 0, 0, 0, 0, 1], 53));
+        for errno in [Errno::AFNOSUPPORT, Errno::ADDRNOTAVAIL] {
+            let error = explain(address, errno.into());
+            assert!(matches!(error, BindError::NotOurs { .. }), "{error}");
+            let text = error.to_string();
+            assert!(text.starts_with("[::1]:53 is not an address of this machine: IPv6 is off; "), "{text}");
+            assert!(text.contains("--listen ADDRESS:PORT"), "{text}");
+        }
+    }
+
+    #[test]
+    fn an_address_that_may_be_left_out_is_only_missing_if_another_is_left() {
+        // RFC 5737: of no machine.
+        let [here, elsewhere, further] =
+            ["127.0.0.1:0", "192.0.2.99:0", "198.51.100.99:0"].map(|text| text.parse().unwrap());
+        let bind = |addresses: &[SocketAddr], absent| bind(addresses, absent, 1, Passed::default());
+        let bound = bind(&[elsewhere, here], Absent::LeaveOut).unwrap();
+        assert_eq!((bound.absent.as_slice(), bound.addresses.len()), (&[elsewhere][..], 1));
+        let none = bind(&[elsewhere, further], Absent::LeaveOut).unwrap_err().to_string();
+        assert!(none.starts_with("192.0.2.99:0, 198.51.100.99:0: this machine has none of these"), "{none}");
+        assert!(matches!(bind(&[here, elsewhere], Absent::Refuse), Err(BindError::NotOurs { .. })));
     }
 }

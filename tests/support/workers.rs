@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 
 use stubborn::daemon::{Environment, Source};
-use stubborn::listen::{Connections, Drained, Passed, Pulses, Service, bind, work};
+use stubborn::listen::{Absent, Connections, Drained, Passed, Pulses, Service, bind, work};
 use stubborn::resolve::{Resolver, Snapshot};
 use stubborn::telemetry::Telemetry;
 use stubborn::upstream::{Endpoint, Server, Servers};
@@ -40,7 +40,7 @@ impl Workers {
         };
         let built = source.build(&Environment::default()).unwrap();
         let settings = built.config.server;
-        let bound = bind(&settings.listen, count, Passed::default()).unwrap();
+        let bound = bind(&settings.listen, Absent::Refuse, count, Passed::default()).unwrap();
         let snapshot = Snapshot::new(1, &built.ingredients, &Servers::default());
         let service = Service {
             resolver: Arc::new(Resolver::new(snapshot, &built.config.cache)),
