@@ -18,6 +18,7 @@ mod support_more;
 
 use std::fs;
 use std::net::{IpAddr, SocketAddr, TcpStream, UdpSocket};
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::Path;
 use std::process::Command;
 use std::sync::{Arc, Mutex};
@@ -663,6 +664,80 @@ fn an_address_that_comes_after_the_start_is_told() {
     daemon.said(from, &["WARN", "[::1]:53 came after the start: restart stubborn to listen there"]);
     let text = status();
     assert!(text.contains("not on [::1]:53 came after the start"), "{text}");
+}
+
+/// As a user who is not root and has no session.
+const NOBODY: [&str; 7] =
+    ["env", "--unset=XDG_RUNTIME_DIR", "setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", "--"];
+
+/// What `status` says to root without `--socket`.
+fn status_of() -> String {
+    let output = Command::new(env!("CARGO_BIN_EXE_stubborn")).arg("status").output().unwrap();
+    format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr))
+}
+
+#[test]
+fn whoever_ran_before_a_daemon_has_its_control_socket() {
+    if !isolated() {
+        return;
+    }
+    run("mount", &["--make-rprivate", "/"]);
+    run("mount", &["-t", "tmpfs", "-o", "mode=1777", "tmpfs", "/tmp"]);
+    let _etc = etc(Some("nameserver 127.0.1.1\n"));
+    fs::set_permissions("/run", fs::Permissions::from_mode(0o755)).unwrap();
+    let socket = Path::new("/run/stubborn/control.sock");
+    let owner = |path: &Path| fs::symlink_metadata(path).unwrap().uid();
+    let root = || Start::new().socket(socket).listen("127.0.0.1:0").upstream("192.0.2.1");
+    let user = || root().argument("--user").argument("65534:65534");
+    // Nothing is there; what the one before left; what one left that was killed.
+    for (start, expected, kill) in [
+        (root(), 0, false),
+        (user(), 65_534, false),
+        (root(), 0, true),
+        (user(), 65_534, true),
+        (user(), 65_534, false),
+        (root(), 0, false),
+    ] {
+        let mut daemon = start.start();
+        until("its control socket", || (socket.exists() && owner(socket) == expected).then_some(()));
+        assert_eq!(owner(socket.parent().unwrap()), expected);
+        let status = status_of();
+        assert!(status.contains(&format!("process {},", daemon.pid())), "{status}");
+        if !kill {
+            daemon.signal("TERM");
+            assert!(daemon.wait().success());
+        }
+    }
+
+    // Somebody who is not root, with root's directory in the way, and root's daemon running.
+    let program = Path::new("/tmp/stubborn");
+    fs::copy(env!("CARGO_BIN_EXE_stubborn"), program).unwrap();
+    let words = NOBODY.iter().copied().chain(["/tmp/stubborn"]);
+    let mut first = root().start();
+    let own = root().program(words).start();
+    own.said(0, &["the control socket is /tmp/stubborn-65534/control.sock"]);
+    let as_nobody = |words: &[&str]| {
+        let mut command = Command::new(NOBODY[0]);
+        let output = command.args(&NOBODY[1..]).arg(program).args(words).output().unwrap();
+        format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr))
+    };
+    let status = as_nobody(&["status"]);
+    assert!(status.contains(&format!("process {},", own.pid())), "{status}");
+    assert!(status_of().contains(&format!("process {},", first.pid())));
+    let directory = Path::new("/tmp/stubborn-65534");
+    assert_eq!((owner(directory), fs::metadata(directory).unwrap().mode() & 0o777), (65_534, 0o700));
+    first.signal("TERM");
+    assert!(first.wait().success());
+    drop(own);
+    let nobody = as_nobody(&["status"]);
+    assert!(nobody.contains(", nor at /tmp/stubborn-65534/control.sock; is it running?"), "{nobody}");
+
+    // One that somebody else has made is not used.
+    fs::remove_dir_all(directory).unwrap();
+    fs::create_dir(directory).unwrap();
+    let own = root().program(NOBODY.iter().copied().chain(["/tmp/stubborn"])).start();
+    own.said(0, &["WARN", "no control socket"]);
+    assert_eq!(fs::read_dir(directory).unwrap().count(), 0);
 }
 
 /// The lines to write are told where they cannot be written.

@@ -20,10 +20,16 @@ const RELOAD_PATIENCE: Duration = Duration::from_secs(120);
 #[derive(Debug, thiserror::Error)]
 pub enum ClientError {
     /// Nobody listens there.
-    #[error("no daemon answers at {}; is it running? (`--socket PATH` names another place)", .path.display())]
+    #[error(
+        "no daemon answers at {}{}; is it running? (`--socket PATH` names another place)",
+        .path.display(),
+        .others.iter().map(|other| format!(", nor at {}", other.display())).collect::<String>()
+    )]
     NoDaemon {
         /// The socket.
         path: PathBuf,
+        /// Where it was looked for besides.
+        others: Vec<PathBuf>,
     },
     /// This user may not.
     #[error("no permission to speak to the daemon at {}: use sudo, or be of the group `stubborn`", .path.display())]
@@ -76,14 +82,17 @@ pub struct Conversation {
 /// # Errors
 /// There is no daemon, it may not be asked, it is not trusted, or it refuses the request.
 pub fn ask(path: &Path, command: &Command) -> Result<Conversation, ClientError> {
-    let mut first = None;
-    for path in places(path) {
-        match try_ask(&path, command, believed) {
+    let mut telling = None;
+    let places = places(path);
+    for path in &places {
+        match try_ask(path, command, believed) {
             Ok(conversation) => return Ok(conversation),
-            Err(error) => first = first.or(Some(error)),
+            Err(ClientError::NoDaemon { .. }) => {}
+            Err(error) => telling = telling.or(Some(error)),
         }
     }
-    Err(first.unwrap_or(ClientError::NoDaemon { path: path.to_owned() }))
+    let others = places.into_iter().skip(1).collect();
+    Err(telling.unwrap_or(ClientError::NoDaemon { path: path.to_owned(), others }))
 }
 
 /// Asks the daemon at `path`, which a person named.
@@ -145,7 +154,9 @@ fn try_ask(
     match asked {
         Ok((stream, user)) => Ok(Conversation { path, user, stream }),
         Err(error) => Err(match error.kind() {
-            io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused => ClientError::NoDaemon { path },
+            io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused => {
+                ClientError::NoDaemon { path, others: Vec::new() }
+            }
             io::ErrorKind::PermissionDenied => ClientError::NoPermission { path },
             _ => ClientError::Broken { path, source: error },
         }),
@@ -153,6 +164,11 @@ fn try_ask(
 }
 
 impl Conversation {
+    /// The socket at which the daemon answers.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
     /// The next reply.
     ///
     /// # Errors

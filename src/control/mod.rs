@@ -24,4 +24,4 @@ pub use protocol::{
 };
 pub use server::{Call, Control, start};
 pub use settings::{ControlSettings, DEFAULT_SOCKET, LONGEST_SOCKET, places};
-pub use socket::SocketError;
+pub use socket::{SocketError, is_answered};

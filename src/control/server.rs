@@ -4,7 +4,7 @@
 use std::collections::VecDeque;
 use std::future::Future;
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -70,7 +70,7 @@ async fn serve(control: Control, mut socket: Result<ControlSocket, SocketError>)
     loop {
         match socket {
             Ok(socket) => {
-                tracing::debug!(path = %socket.path.display(), "the control socket is there");
+                tell_place(&control.socket, &socket.path);
                 said.clear();
                 accept(&control, &socket, &room, &mut tick).await;
                 tracing::warn!(path = %socket.path.display(), "the control socket was taken away");
@@ -84,6 +84,19 @@ async fn serve(control: Control, mut socket: Result<ControlSocket, SocketError>)
             Err(_) => drop(tick.tick().await),
         }
         socket = open(&control);
+    }
+}
+
+/// Says where the socket is, if it is not where the configuration has it.
+fn tell_place(wanted: &Path, path: &Path) {
+    if path == wanted {
+        tracing::debug!(path = %path.display(), "the control socket is there");
+    } else {
+        tracing::info!(
+            "the control socket is {}, since this user may not make {}: commands of the same user find it",
+            path.display(),
+            wanted.display()
+        );
     }
 }
 

@@ -1,13 +1,17 @@
 //! The socket's file: made where nobody else's is, taken over from a daemon that died, left alone while one lives, and
 //! removed at the end.
 
-use std::fs::{self, DirBuilder, Metadata};
+use std::fs::{self, DirBuilder, File, Metadata};
 use std::io;
-use std::os::unix::fs::{DirBuilderExt, FileTypeExt, MetadataExt, PermissionsExt, chown};
+use std::os::unix::fs::{DirBuilderExt, FileTypeExt, MetadataExt};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 
+use rustix::fs::{Access, AtFlags, CWD, Gid, OFlags, chownat, openat};
+use rustix::process::umask;
 use socket2::{Domain, SockAddr, Socket, Type};
+
+use super::settings;
 
 /// Whose members may speak to the daemon besides root.
 const GROUP: &str = "stubborn";
@@ -15,6 +19,8 @@ const GROUP: &str = "stubborn";
 const MODE: u32 = 0o660;
 /// The mode of a directory made for the socket.
 const DIRECTORY_MODE: u32 = 0o755;
+/// The same for one that is this user's only.
+const PRIVATE_MODE: u32 = 0o700;
 /// Connections that may wait to be accepted.
 const BACKLOG: i32 = 16;
 
@@ -41,6 +47,25 @@ pub enum SocketError {
         /// What is there.
         path: PathBuf,
     },
+    /// This user may not make it there.
+    #[error(
+        "{} cannot be made: user {} may not write in its directory ({source}); give the directory to that user, or name another \
+         place with `socket` in [control] or `--socket PATH`",
+        .path.display(),
+        rustix::process::geteuid().as_raw()
+    )]
+    NotAllowed {
+        /// The socket.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// The directory is in a place where everybody may write, and is not this user's own.
+    #[error("the directory {} belongs to somebody else", .path.display())]
+    NotPrivate {
+        /// The directory.
+        path: PathBuf,
+    },
     /// It cannot be made.
     #[error("{} cannot be made: {source}", .path.display())]
     Other {
@@ -55,11 +80,8 @@ impl SocketError {
     /// Another place may do where this one is not for this user to write to.
     pub(super) fn is_about_permission(&self) -> bool {
         match self {
-            Self::NoDirectory { .. } => true,
-            Self::Other { source, .. } => {
-                matches!(source.kind(), io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem)
-            }
-            Self::InUse { .. } | Self::NotASocket { .. } => false,
+            Self::NoDirectory { .. } | Self::NotAllowed { .. } | Self::NotPrivate { .. } => true,
+            Self::InUse { .. } | Self::NotASocket { .. } | Self::Other { .. } => false,
         }
     }
 }
@@ -75,8 +97,18 @@ pub(super) struct ControlSocket {
 impl ControlSocket {
     /// Makes the socket at `path`.
     pub(super) fn open(path: &Path) -> Result<Self, SocketError> {
-        let other = |source| SocketError::Other { path: path.to_owned(), source };
+        let other = |source: io::Error| match source.kind() {
+            io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => {
+                SocketError::NotAllowed { path: path.to_owned(), source }
+            }
+            _ => SocketError::Other { path: path.to_owned(), source },
+        };
         make_directory(path)?;
+        if let Some(directory) = path.parent() {
+            // Before it is asked who answers there: it does not matter where this user cannot put anything.
+            rustix::fs::access(directory, Access::WRITE_OK | Access::EXEC_OK)
+                .map_err(|error| other(error.into()))?;
+        }
         match fs::symlink_metadata(path) {
             Ok(file) if !file.file_type().is_socket() => {
                 return Err(SocketError::NotASocket { path: path.to_owned() });
@@ -116,9 +148,17 @@ fn identity(file: &Metadata) -> (u64, u64) {
 }
 
 fn make_directory(socket: &Path) -> Result<(), SocketError> {
-    let Some(directory) = socket.parent().filter(|directory| !directory.is_dir()) else { return Ok(()) };
-    let made = DirBuilder::new().mode(DIRECTORY_MODE).create(directory);
-    made.map_err(|source| SocketError::NoDirectory { path: directory.to_owned(), source })
+    let Some(directory) = socket.parent() else { return Ok(()) };
+    let is_temporary = settings::is_temporary(directory);
+    if !directory.is_dir() {
+        let mode = if is_temporary { PRIVATE_MODE } else { DIRECTORY_MODE };
+        let made = DirBuilder::new().mode(mode).create(directory);
+        made.map_err(|source| SocketError::NoDirectory { path: directory.to_owned(), source })?;
+    }
+    if is_temporary && !settings::is_private(directory, rustix::process::geteuid().as_raw()) {
+        return Err(SocketError::NotPrivate { path: directory.to_owned() });
+    }
+    Ok(())
 }
 
 /// Made under another name and renamed: there is no moment without a socket, nor one in which it has wider permissions. Until
@@ -132,18 +172,27 @@ fn listen(path: &Path) -> io::Result<(UnixListener, Metadata)> {
         _ => {}
     }
     let socket = Socket::new(Domain::UNIX, Type::STREAM, None)?;
-    socket.bind(&SockAddr::unix(&beside)?)?;
-    fs::set_permissions(&beside, fs::Permissions::from_mode(MODE))?;
-    if let Some(group) = group_id(GROUP)
-        && let Err(error) = chown(&beside, None, Some(group))
+    let address = SockAddr::unix(&beside)?;
+    // No change of its mode afterwards: who else may write in the directory could have put a link in its place.
+    let before = umask(rustix::fs::Mode::from_bits_truncate(!MODE & 0o777));
+    let bound = socket.bind(&address);
+    umask(before);
+    bound?;
+    // For the same reason, its group is that of the file that was made, not of whatever has the name.
+    let file = File::from(openat(CWD, &beside, OFlags::PATH | OFlags::NOFOLLOW, rustix::fs::Mode::empty())?);
+    let made = file.metadata()?;
+    if !made.file_type().is_socket() || made.uid() != rustix::process::geteuid().as_raw() {
+        return Err(io::ErrorKind::AlreadyExists.into());
+    }
+    if let Some(group) = group_id(GROUP).map(Gid::from_raw)
+        && let Err(error) = chownat(&file, "", None, Some(group), AtFlags::EMPTY_PATH)
     {
         tracing::debug!(%error, group = GROUP, "the control socket cannot be given to its group");
     }
     socket.set_nonblocking(true)?;
     socket.listen(BACKLOG)?;
-    let file = fs::symlink_metadata(&beside)?;
     fs::rename(&beside, path)?;
-    Ok((socket.into(), file))
+    Ok((socket.into(), made))
 }
 
 /// The number of a group of this machine.
@@ -151,6 +200,11 @@ fn group_id(name: &str) -> Option<u32> {
     let groups = fs::read_to_string("/etc/group").ok()?;
     let mut rows = groups.lines().map(|line| line.split(':').collect::<Vec<_>>());
     rows.find(|row| row.first() == Some(&name))?.get(2)?.parse().ok()
+}
+
+/// Somebody listens there. One who is too busy to accept listens too.
+pub fn is_answered(path: &Path) -> bool {
+    !matches!(answers(path), Answers::No)
 }
 
 /// Whether somebody listens at a socket.

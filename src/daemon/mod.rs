@@ -23,6 +23,7 @@ mod reading;
 mod reload;
 mod run;
 mod signals;
+mod socket_place;
 mod status;
 mod system;
 mod watch;

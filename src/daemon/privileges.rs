@@ -1,14 +1,11 @@
 //! Becoming another user once the ports are bound, for good.
 
-use std::fs::{self, DirBuilder};
+use std::fs;
 use std::io;
-use std::os::unix::fs::{DirBuilderExt, chown};
 use std::path::Path;
 
+use super::socket_place;
 use super::system::{become_user, may_be_root};
-
-/// The mode of a directory made for the control socket.
-const DIRECTORY_MODE: u32 = 0o755;
 
 /// Why the daemon does not become another user.
 #[derive(Debug, thiserror::Error)]
@@ -58,15 +55,9 @@ impl User {
             .map_err(|what| PrivilegesError::Unknown { given: given.to_owned(), what })
     }
 
-    /// Makes the directory of the control socket, which only root can make in `/run`, and gives it to this user.
+    /// Prepares the directory of the control socket for this user.
     pub(super) fn make_place(&self, socket: &Path) {
-        let Some(directory) = socket.parent() else { return };
-        let made = DirBuilder::new().mode(DIRECTORY_MODE).create(directory);
-        if made.is_ok()
-            && let Err(error) = chown(directory, Some(self.uid), Some(self.gid))
-        {
-            tracing::debug!(%error, "the control socket's directory cannot be given to its user");
-        }
+        socket_place::prepare(socket, self.uid, self.gid);
     }
 
     /// Becomes this user with its group and no other, and sees that there is no way back. To be called before a thread

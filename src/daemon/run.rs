@@ -24,6 +24,7 @@ use super::pid_file::{PidFile, PidFileError};
 use super::privileges::{PrivilegesError, User};
 use super::reading::{Reloads, Wanted};
 use super::signals::Signals;
+use super::socket_place;
 use super::system::give_back_memory;
 use super::watch::{WatchOptions, Watcher};
 use super::watchdog::Watchdog;
@@ -176,8 +177,8 @@ impl Daemon {
         environment.listening = addresses;
         environment.system = found.iter().flat_map(|system| system.endpoints.iter().copied()).collect();
         let pid_file = options.pid_file.as_deref().map(PidFile::take).transpose()?;
+        prepare_socket_place(&config, user.as_ref());
         if let Some(user) = &user {
-            config.control.socket.iter().for_each(|socket| user.make_place(socket));
             user.assume()?;
         }
         // Before there is another thread, which would have to be held to it by itself.
@@ -354,6 +355,17 @@ impl Daemon {
         tracing::info!(name: "stopped", drained, abandoned, "stopped");
         drop(self.logging);
         Ok(())
+    }
+}
+
+fn prepare_socket_place(config: &Config, user: Option<&User>) {
+    match (&config.control.socket, user) {
+        (Some(socket), Some(user)) => user.make_place(socket),
+        // What a daemon of another user left is root's again.
+        (Some(socket), None) if socket == Path::new(control::DEFAULT_SOCKET) => {
+            socket_place::prepare(socket, 0, 0)
+        }
+        _ => {}
     }
 }
 
