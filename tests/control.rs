@@ -131,6 +131,26 @@ fn the_status_says_what_is_wrong_by_its_exit_code_too() {
         Some(stubborn(&daemon.control(), &["status"])).filter(|said| said.code == 0)
     });
 
+    // What the daemon goes on without is a problem until the restart, or until it is changed back.
+    for (text, key) in [
+        ("[server]\nlisten = [\"127.0.0.1:5353\"]\nworkers = 3\n", "server.workers"),
+        ("[cache]\nsize = \"1MiB\"\n[metrics]\nlisten = \"127.0.0.1:0\"\n", "cache, metrics"),
+    ] {
+        daemon.config().write(text);
+        let said = stubborn(&daemon.control(), &["reload"]);
+        assert_eq!(said.code, 0, "{said:?}");
+        for _ in 0..2 {
+            let said = stubborn(&daemon.control(), &["status"]);
+            let problem = format!("! the configuration has another {key} than is in use: restart stubborn");
+            assert!(said.code == 1 && said.out.contains(&problem), "{said:?}");
+            daemon.config().write(&format!("{text}# nothing else\n"));
+            stubborn(&daemon.control(), &["reload"]);
+        }
+        daemon.config().write(config);
+        stubborn(&daemon.control(), &["reload"]);
+        assert_eq!(stubborn(&daemon.control(), &["status"]).code, 0);
+    }
+
     // Nobody listens on the port of a socket that is gone.
     let gone = std::net::UdpSocket::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let daemon = TestDaemon::start(gone, "");

@@ -1,10 +1,12 @@
 //! `stubborn check`: the configuration's errors, all of them.
 
+use std::path::PathBuf;
+
 use serde_json::json;
 
 use super::args::Check;
 use super::{FINE, NO, complain, say, say_json};
-use crate::config::ConfigError;
+use crate::config::{ConfigError, DEFAULT_PATH};
 use crate::daemon::{BuildError, Environment, Source};
 use crate::upstream::in_container;
 
@@ -13,15 +15,19 @@ use crate::upstream::in_container;
 pub(super) fn check(arguments: &Check) -> u8 {
     let source = Source { config: arguments.config.clone(), ..Source::default() };
     let environment = Environment { in_container: in_container(), ..Environment::default() };
-    let (errors, warnings) = match source.build(&environment) {
-        Ok(built) => (Vec::new(), built.warnings),
+    let (errors, warnings, files) = match source.build(&environment) {
+        Ok(built) => (Vec::new(), built.warnings, built.files),
         Err(BuildError::Config(errors)) => {
-            (errors.errors, errors.warnings.iter().map(ConfigError::one_line).collect())
+            (errors.errors, errors.warnings.iter().map(ConfigError::one_line).collect(), errors.files)
         }
-        Err(other) => (Vec::new(), vec![other.to_string()]),
+        Err(other) => {
+            // The configuration has no error then, so it can be read.
+            let files = source.load().map(|loaded| loaded.files).unwrap_or_default();
+            (Vec::new(), vec![other.to_string()], files.into_iter().filter(|file| file.exists()).collect())
+        }
     };
     if arguments.json {
-        say_json(&json_report(&errors, &warnings));
+        say_json(&json_report(&errors, &warnings, &files));
     } else {
         for error in &errors {
             complain(&format!("{error}\n"));
@@ -30,7 +36,7 @@ pub(super) fn check(arguments: &Check) -> u8 {
             complain(&format!("warning: {warning}"));
         }
         match errors.len() {
-            0 => say("the configuration is fine"),
+            0 => say(&fine(&files)),
             1 => complain("error: the configuration has 1 error"),
             count => complain(&format!("error: the configuration has {count} errors")),
         }
@@ -38,8 +44,21 @@ pub(super) fn check(arguments: &Check) -> u8 {
     if errors.is_empty() { FINE } else { NO }
 }
 
-fn json_report(errors: &[ConfigError], warnings: &[String]) -> serde_json::Value {
-    json!({ "ok": errors.is_empty(), "errors": json_errors(errors), "warnings": warnings })
+/// Says what is fine: which files, or that there is none.
+fn fine(files: &[PathBuf]) -> String {
+    let names: Vec<String> = files.iter().map(|file| file.display().to_string()).collect();
+    match names.split_first() {
+        None => format!("there is no {DEFAULT_PATH}: stubborn uses its defaults, which are fine"),
+        Some((main, [])) => format!("the configuration is fine: {main}"),
+        Some((main, included)) => {
+            format!("the configuration is fine: {main}, which includes {}", included.join(", "))
+        }
+    }
+}
+
+fn json_report(errors: &[ConfigError], warnings: &[String], files: &[PathBuf]) -> serde_json::Value {
+    let files: Vec<String> = files.iter().map(|file| file.display().to_string()).collect();
+    json!({ "ok": errors.is_empty(), "files": files, "errors": json_errors(errors), "warnings": warnings })
 }
 
 /// Errors as every command's `--json` has them.

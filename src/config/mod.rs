@@ -7,6 +7,7 @@
 //! table     tables and values by kind           keys: the one list of keys
 //! sections, exceptions, routes                  one function for each table
 //! values, units, width, trust                   single values and their limits
+//! foreign                                       servers as other programs write them
 //! error, suggest                                what is shown to people
 //! show, reference                               what is in effect, and what every key means
 //! ```
@@ -16,6 +17,7 @@
 
 mod error;
 mod exceptions;
+mod foreign;
 mod include;
 mod keys;
 mod load;

@@ -93,6 +93,7 @@ pub(super) fn route(table: &Table<'_>, listen: &[SocketAddr], seen: &mut Seen) -
         sections::refuse_loop(server, listen)?;
         Ok(server)
     });
+    table.doubt("servers", servers::doubt);
     let written = table.list_or_none("networks", values::network);
     for key in ["domain", "servers"] {
         if !has_preset && table.get(key).is_none() {

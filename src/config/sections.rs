@@ -11,7 +11,7 @@ use toml::de::DeValue;
 
 use super::error::{Wrong, quoted};
 use super::table::{Table, set};
-use super::{servers, units, values};
+use super::{foreign, servers, units, values};
 use crate::cache::CacheSettings;
 use crate::control::{ControlSettings, LONGEST_SOCKET};
 use crate::listen::ListenSettings;
@@ -56,6 +56,7 @@ pub(super) fn server(table: &Table<'_>) -> ListenSettings {
                 table.page.error(span, "server.listen", wrong);
             }
         }
+        table.doubt("listen", foreign::swallowed_port);
         settings.listen = listen.into_iter().map(|(address, _)| address).collect();
     }
     let help = "write who may ask: \"loopback\", \"private\", \"any\" or networks";
@@ -100,6 +101,7 @@ pub(super) fn upstream(table: &Table<'_>, listen: &[SocketAddr]) -> UpstreamSett
         }
         Ok(server)
     });
+    table.doubt("servers", servers::doubt);
     if let Some(servers) = servers {
         settings.servers.clear();
         for (server, span) in servers {

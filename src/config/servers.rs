@@ -3,6 +3,7 @@
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use super::error::{Wrong, quoted};
+use super::foreign;
 use super::suggest::nearest;
 use super::values::socket_address;
 use crate::upstream::{Endpoint, Server};
@@ -10,6 +11,11 @@ use crate::upstream::{Endpoint, Server};
 /// A server of `[upstream]`: `system` or an address.
 pub(super) fn server(text: &str) -> Result<Server, Wrong> {
     if text == "system" { Ok(Server::System) } else { endpoint(text).map(Server::At) }
+}
+
+/// What is hardly meant about a server, if it is one.
+pub(super) fn doubt(text: &str) -> Option<Wrong> {
+    endpoint(text).ok().and_then(|server| foreign::doubt(text, server.address()))
 }
 
 /// A server of a route: an address, never `system`.
@@ -23,17 +29,8 @@ pub(super) fn route_server(text: &str) -> Result<Endpoint, Wrong> {
 }
 
 fn endpoint(text: &str) -> Result<Endpoint, Wrong> {
-    if let Some((scheme, rest)) = text.split_once("://") {
-        return Err(match scheme {
-            "tls" | "https" | "quic" | "h3" => {
-                Wrong::new(format!("{}: {scheme}:// is not supported by this version", quoted(text)))
-                    .help("this version asks in plain DNS only; encrypted servers are planned")
-            }
-            "udp" | "tcp" | "dns" => Wrong::new(format!("{} needs no {scheme}://", quoted(text)))
-                .help(format!("write {}: plain DNS uses UDP, and TCP if UDP is not enough", quoted(rest))),
-            other => Wrong::new(format!("{}: {} is not a known scheme", quoted(text), quoted(other)))
-                .help("write an address, such as \"9.9.9.9\" or \"127.0.0.1:5300\""),
-        });
+    if let Some(wrong) = foreign::server(text) {
+        return Err(wrong);
     }
     if nearest(text, ["system"]).is_some() {
         return Err(Wrong::new(format!("{} is not a server", quoted(text))).help("did you mean \"system\"?"));

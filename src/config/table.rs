@@ -92,6 +92,20 @@ impl<'a> Table<'a> {
         Some(items.into_iter().filter_map(|item| Some((item.text(&parse)?, item.span))).collect())
     }
 
+    /// Warns of each text of a list about which there is a doubt.
+    pub(super) fn doubt(&self, key: &'static str, doubt: impl Fn(&str) -> Option<Wrong>) {
+        let texts = self
+            .get(key)
+            .into_iter()
+            .filter(Value::is_list)
+            .flat_map(|value| value.items().unwrap_or_default());
+        for item in texts {
+            if let Some(wrong) = item.as_text().and_then(&doubt) {
+                item.warn(wrong);
+            }
+        }
+    }
+
     /// The table below `key`.
     pub(super) fn table(&self, keys: &'static TableKeys) -> Option<Self> {
         let value = self.get(keys.table)?;

@@ -12,7 +12,8 @@ use crate::resolve::Ingredients;
 /// "+2 exceptions, −1 range, mode changed", or `None` if nothing changed that a reload can change.
 pub(super) fn difference(old: &Ingredients, new: &Ingredients) -> Option<String> {
     let mut text = String::new();
-    count(&mut text, "exception", &old.guard.exceptions, &new.guard.exceptions, said);
+    // A preset is one, whatever the number of its domains.
+    count_by(&mut text, "exception", &old.guard.exceptions, &new.guard.exceptions, said, |one| &one.origin);
     count(&mut text, "blocked range", &old.guard.block, &new.guard.block, |(net, _)| net);
     count(&mut text, "unblocked range", &old.guard.unblock, &new.guard.unblock, |(net, _)| net);
     count(&mut text, "route", &old.routes, &new.routes, |route| {
@@ -63,6 +64,18 @@ fn count<'a, T, K: Eq + Hash>(
     new: &'a [T],
     said: impl Fn(&'a T) -> K,
 ) {
+    count_by(text, what, old, new, said, std::ptr::from_ref);
+}
+
+/// The same, counting entries of one `unit` as one.
+fn count_by<'a, T, K: Eq + Hash, U: Eq + Hash>(
+    text: &mut String,
+    what: &str,
+    old: &'a [T],
+    new: &'a [T],
+    said: impl Fn(&'a T) -> K,
+    unit: impl Fn(&'a T) -> U,
+) {
     // Most reloads change one entry of a long list: what did not move need not be looked up.
     let same = old.iter().zip(new).take_while(|(old, new)| said(old) == said(new)).count();
     let (old, new) = (old.get(same..).unwrap_or_default(), new.get(same..).unwrap_or_default());
@@ -70,8 +83,12 @@ fn count<'a, T, K: Eq + Hash>(
     let (old, new) = (without_last(old, same), without_last(new, same));
     let (olds, news): (HashSet<K>, HashSet<K>) =
         (old.iter().map(&said).collect(), new.iter().map(&said).collect());
-    let added = new.iter().filter(|entry| !olds.contains(&said(entry))).count();
-    let removed = old.iter().filter(|entry| !news.contains(&said(entry))).count();
+    let only = |list: &'a [T], others: &HashSet<K>| {
+        let units: HashSet<U> =
+            list.iter().filter(|entry| !others.contains(&said(entry))).map(&unit).collect();
+        units.len()
+    };
+    let (added, removed) = (only(new, &olds), only(old, &news));
     for (sign, number) in [("+", added), ("−", removed)] {
         if number > 0 {
             separate(text);

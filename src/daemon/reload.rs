@@ -99,6 +99,7 @@ impl Daemon {
             tracing::warn!("{warning}");
         }
         let restart = restart_keys(&self.config, &built.config);
+        self.restart.clone_from(&restart);
         if !restart.is_empty() {
             tracing::warn!(keys = restart.join(", "), "these keys take effect with a restart only");
         }

@@ -33,6 +33,7 @@ use crate::config::Config;
 use crate::control::{self, Call, Control};
 use crate::listen::{BindError, Bound, Connections, Drained, Passed, Service};
 use crate::metrics;
+use crate::policy::written_count;
 use crate::resolve::{Ingredients, Resolver, Snapshot};
 use crate::telemetry::{Level, LogError, LogHandle, Logging, Telemetry};
 use crate::upstream::{Servers, in_container};
@@ -126,6 +127,8 @@ pub(super) struct Daemon {
     pub(super) memory: Memory,
     /// As it was at the start: what takes a restart is still so.
     pub(super) config: Config,
+    /// The keys that the files have otherwise by now.
+    pub(super) restart: Vec<&'static str>,
     /// The files the settings in use are of.
     pub(super) files: Vec<PathBuf>,
     pub(super) environment: Environment,
@@ -244,6 +247,7 @@ impl Daemon {
             source,
             memory,
             config,
+            restart: Vec::new(),
             files,
             environment,
             ingredients,
@@ -396,7 +400,7 @@ fn log_start(
         upstream,
         upstream_from = found_in,
         ranges = snapshot.policy.range_count(),
-        exceptions = snapshot.policy.exception_count(),
+        exceptions = written_count(&ingredients.guard.exceptions),
         routes = ingredients.routes.len(),
         home_domains = ingredients.home.iter().map(|route| route.trust.domain.to_string()).collect::<Vec<_>>().join(", "),
         local_names = snapshot.local_count(),

@@ -7,7 +7,7 @@ use super::listening::AbsentAddress;
 use super::run::Daemon;
 use crate::control::{CacheStatus, HomeDomain, PolicyStatus, Status, TopBlocked, UpstreamStatus};
 use crate::files;
-use crate::policy::{Category, RouteTrust};
+use crate::policy::{Category, RouteTrust, written_count};
 use crate::resolve::{ChosenRoute, Route, Snapshot};
 use crate::telemetry::{CATEGORIES, History, RCODES, SOURCES, TRANSPORTS, Totals};
 use crate::upstream::{ExchangeError, ServerState};
@@ -105,6 +105,12 @@ fn problems(daemon: &Daemon, snapshot: &Snapshot, history: &History) -> Vec<Stri
         };
         problems.push(format!("the configuration was not reloaded: {first}{more}"));
     }
+    if !daemon.restart.is_empty() {
+        let keys = daemon.restart.join(", ");
+        problems.push(format!(
+            "the configuration has another {keys} than is in use: restart stubborn, or change it back"
+        ));
+    }
     let fails = |route: &&ChosenRoute| {
         route.here_only().is_none() && route.group.servers.iter().all(|server| !server.is_up())
     };
@@ -132,7 +138,7 @@ fn policy(daemon: &Daemon, snapshot: &Snapshot, history: History) -> PolicyStatu
         age_seconds: history.policy_age.as_secs(),
         mode: if snapshot.enforced { "enforce" } else { "monitor" }.to_owned(),
         ranges: snapshot.policy.range_count(),
-        exceptions: snapshot.policy.exception_count(),
+        exceptions: written_count(&daemon.ingredients.guard.exceptions),
         routes: daemon.ingredients.routes.len(),
         here_only: snapshot.routes().iter().filter(|route| route.here_only().is_some()).count(),
         home_domains: daemon.ingredients.home.iter().map(home_domain).collect(),

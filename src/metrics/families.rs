@@ -159,8 +159,12 @@ fn histogram(family: &mut Family<'_>, server: &str, took: &HistogramTotal) {
 fn policy(text: &mut Exposition, snapshot: &Snapshot, history: &History) {
     text.family("stubborn_policy_generation", Gauge, "The number of the policy in use.")
         .value(snapshot.generation);
-    text.family("stubborn_policy_exceptions", Gauge, "Exceptions in the policy in use.")
-        .value(snapshot.policy.exception_count());
+    text.family(
+        "stubborn_policy_exceptions",
+        Gauge,
+        "Exceptions in the policy in use: each domain of a preset, and the built-in ones.",
+    )
+    .value(snapshot.policy.exception_count());
     let help = "Whether the guard removes what leads inside (1) or only reports it (0).";
     text.family("stubborn_policy_enforced", Gauge, help).value(u8::from(snapshot.enforced));
     let help = "When the policy in use was taken, since unix epoch in seconds.";
