@@ -196,6 +196,60 @@ fn routes_and_wildcards_that_cover_strangers_names_get_a_warning() {
 }
 
 #[test]
+fn what_is_allowed_and_hardly_meant_gets_a_warning_at_its_place() {
+    let server = |listen: &str, clients: &str| {
+        format!("[server]\nlisten = [\"{listen}\"]\nallow-clients = [{clients}]\n")
+    };
+    let exception =
+        |networks: &str| format!("[[exception]]\ndomain = \"nas.example.org\"\nnetworks = [{networks}]\n");
+    let any = "\"any\"";
+    for (text, line, warned) in [
+        (server("127.0.0.1", any), 0, None),
+        (server("0.0.0.0", "\"loopback\", \"private\""), 0, None),
+        (server("0.0.0.0", "\"private\", \"203.0.113.0/24\""), 0, None),
+        (server("0.0.0.0", any), 3, Some("0.0.0.0/0 may ask, and 0.0.0.0:53 can be reached")),
+        (server("::", any), 3, Some("[::]:53 can be reached")),
+        (server("203.0.113.7:5353", any), 3, Some("203.0.113.7:5353 can be reached")),
+        (server("192.168.1.2", "\"::/0\""), 3, Some("::/0 may ask")),
+        (server("0.0.0.0", "\"0.0.0.0/1\", \"128.0.0.0/1\""), 3, Some("0.0.0.0/0 may ask")),
+        (server("::1:53", "\"loopback\""), 2, Some("write \"[::1]:53\" if it is the port")),
+        ("[metrics]\nlisten = \"0.0.0.0:9353\"\nallow-clients = [\"any\"]\n".into(), 3, Some("may read")),
+        ("[guard]\nunblock = [\"127.0.0.0/8\"]\n".into(), 2, Some("127.0.0.0/8 (loopback)")),
+        ("[guard]\nblock = [\"0.0.0.0/1\", \"128.0.0.0/1\"]\n".into(), 2, Some("large part of the Internet")),
+        (exception("\"0.0.0.0/0\""), 3, Some("0.0.0.0/0 is far more than one network")),
+        (exception("\"10.0.0.0/8\", \"169.0.0.0/8\""), 3, Some("169.254.0.0/16 (link-local)")),
+        (
+            "[[route]]\ndomain = \"corp.example\"\nservers = [\"10.0.0.1\"]\nnetworks = [\"::/0\"]\n".into(),
+            4,
+            Some("::/0 is far more"),
+        ),
+        ("[upstream]\nservers = [\"9.9.9.9:853\"]\n".into(), 2, Some("port 853 is for DNS over TLS")),
+        (
+            "[upstream]\nservers = [\"2620:fe::fe:53\"]\n".into(),
+            2,
+            Some("\"[2620:fe::fe]:53\" if it is the port"),
+        ),
+        (
+            "[[route]]\ndomain = \"corp.example\"\nservers = [\"10.0.0.1:443\"]\n".into(),
+            3,
+            Some("port 443 is for DNS over HTTPS"),
+        ),
+    ] {
+        let warnings = read(&text).unwrap_or_else(|errors| panic!("{text}\n{errors}")).warnings;
+        let lines: Vec<String> = warnings.iter().map(|warning| warning.one_line()).collect();
+        match warned {
+            None => assert_eq!(lines, [""; 0], "{text}"),
+            Some(part) => assert!(
+                lines.len() == 1
+                    && lines[0].starts_with(&format!("stubborn.toml:{line}:"))
+                    && lines[0].contains(part),
+                "{text}: {lines:?}"
+            ),
+        }
+    }
+}
+
+#[test]
 fn every_key_reaches_its_setting() {
     let text = std::fs::read_to_string("tests/config/valid/everything.toml").unwrap();
     let config = accepted(&text);

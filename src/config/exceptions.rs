@@ -8,7 +8,7 @@ use toml::de::DeValue;
 use super::error::{Wrong, quoted};
 use super::table::{Table, Value};
 use super::width::{self, Narrowing};
-use super::{routes, values};
+use super::{doubts, routes, values};
 use crate::dns::Name;
 use crate::policy::{self, Exception, ExceptionMode, PRESETS, Preset, Scope, Shape};
 
@@ -142,7 +142,17 @@ fn known_preset(text: &str) -> Result<&'static Preset, Wrong> {
 }
 
 fn networks(table: &Table<'_>) -> Option<Vec<IpNet>> {
-    table.list("networks", "leave it out for RFC 1918 and unique-local addresses", values::network).map(plain)
+    let help = "leave it out for RFC 1918 and unique-local addresses";
+    let networks = table.list("networks", help, values::network).map(plain)?;
+    doubt_networks(table, &networks);
+    Some(networks)
+}
+
+/// Warns of networks that are hardly meant.
+pub(super) fn doubt_networks(table: &Table<'_>, networks: &[IpNet]) {
+    if let Some((value, wrong)) = table.get("networks").zip(doubts::allowed(networks)) {
+        value.warn(wrong);
+    }
 }
 
 fn clients(table: &Table<'_>) -> Option<Vec<IpNet>> {

@@ -7,6 +7,7 @@
 //! table     tables and values by kind           keys: the one list of keys
 //! sections, exceptions, routes                  one function for each table
 //! values, units, width, trust                   single values and their limits
+//! doubts                                        what is allowed and hardly meant
 //! foreign                                       servers as other programs write them
 //! error, suggest                                what is shown to people
 //! show, reference                               what is in effect, and what every key means
@@ -15,6 +16,7 @@
 //! A function that reads a table reports what is wrong and goes on, so that one look at the file shows everything.
 //! Nothing is half-applied: a [`Config`] only leaves this module when there was no error at all.
 
+mod doubts;
 mod error;
 mod exceptions;
 mod foreign;

@@ -10,7 +10,7 @@ use ipnet::IpNet;
 use super::error::{Wrong, quoted};
 use super::memory::Said;
 use super::table::Table;
-use super::{sections, servers, trust, values};
+use super::{exceptions, sections, servers, trust, values};
 use crate::dns::Name;
 use crate::policy::{self, Origin, RouteTrust};
 use crate::resolve::{LocalName, Route, Types};
@@ -95,6 +95,10 @@ pub(super) fn route(table: &Table<'_>, listen: &[SocketAddr], seen: &mut Seen) -
     });
     table.doubt("servers", servers::doubt);
     let written = table.list_or_none("networks", values::network);
+    if let Some(networks) = &written {
+        let networks: Vec<IpNet> = networks.iter().map(|(network, _)| *network).collect();
+        exceptions::doubt_networks(table, &networks);
+    }
     for key in ["domain", "servers"] {
         if !has_preset && table.get(key).is_none() {
             table.missing(key, "a route says which domain goes to which servers");

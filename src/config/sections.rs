@@ -11,7 +11,7 @@ use toml::de::DeValue;
 
 use super::error::{Wrong, quoted};
 use super::table::{Table, set};
-use super::{foreign, servers, units, values};
+use super::{doubts, foreign, servers, units, values};
 use crate::cache::CacheSettings;
 use crate::control::{ControlSettings, LONGEST_SOCKET};
 use crate::listen::ListenSettings;
@@ -63,6 +63,7 @@ pub(super) fn server(table: &Table<'_>) -> ListenSettings {
     if let Some(clients) = table.list("allow-clients", help, values::clients) {
         settings.allow_clients = clients.into_iter().flat_map(|(networks, _)| networks).collect();
     }
+    doubts::open_to_all(table, &settings.listen, &settings.allow_clients, "ask");
     if let Some(workers) = table.get("workers") {
         settings.workers = match workers.as_text() {
             Some("auto") => None,
@@ -141,9 +142,16 @@ pub(super) fn guard(table: &Table<'_>) -> GuardSettings {
     set(&mut settings.block_ttl, table.text("block-ttl", ttl));
     set(&mut settings.own_addresses, table.flag("own-addresses"));
     if let Some(networks) = table.list_or_none("block", blocked) {
+        let all: Vec<IpNet> = networks.iter().map(|(network, _)| *network).collect();
+        table
+            .get("block")
+            .zip(doubts::blocked(&all))
+            .into_iter()
+            .for_each(|(value, wrong)| value.warn(wrong));
         settings.block =
             networks.into_iter().map(|(network, span)| (network, table.page.origin(&span))).collect();
     }
+    table.doubt("unblock", |text| doubts::unblocked(&unblocked(text).ok()?));
     if let Some(networks) = table.list_or_none("unblock", unblocked) {
         let with_origin = |(networks, span): (Vec<IpNet>, _)| -> Vec<(IpNet, Origin)> {
             let origin = table.page.origin(&span);
@@ -281,6 +289,8 @@ pub(super) fn metrics(table: &Table<'_>) -> MetricsSettings {
     if let Some(clients) = table.list("allow-clients", help, values::clients) {
         settings.allow_clients = clients.into_iter().flat_map(|(networks, _)| networks).collect();
     }
+    let reached: Vec<SocketAddr> = settings.listen.into_iter().collect();
+    doubts::open_to_all(table, &reached, &settings.allow_clients, "read");
     if let Some(hosts) = table.list_or_none("hosts", values::host) {
         settings.hosts = hosts.into_iter().map(|(host, _)| host).collect();
     }
