@@ -3,6 +3,7 @@
 //! ```text
 //! load      the file, what it includes          -> Loaded | ConfigErrors
 //! parts     a long file's pieces                 memory: what they said the last time
+//! syntax                                        what is wrong with the form of a text
 //! page      one text, places, problems
 //! table     tables and values by kind           keys: the one list of keys
 //! sections, exceptions, routes                  one function for each table
@@ -32,6 +33,7 @@ mod sections;
 mod servers;
 mod show;
 mod suggest;
+mod syntax;
 mod table;
 mod trust;
 mod units;

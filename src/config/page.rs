@@ -1,6 +1,6 @@
 //! One file, or a part of it, being read: its text, where things stand in it, and what is wrong with it.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::BTreeSet;
 use std::ops::Range;
 use std::path::Path;
@@ -10,6 +10,7 @@ use toml::Spanned;
 use toml::de::DeTable;
 
 use super::error::{self, ConfigError, Place, Severity, Wrong};
+use super::syntax::{self, Lost};
 use crate::policy::Origin;
 
 /// A text, and the problems found in it so far.
@@ -22,6 +23,8 @@ pub(super) struct Page<'a> {
     starts: Vec<usize>,
     /// Lines that are no TOML: what was made of them is not complained about again.
     broken: RefCell<BTreeSet<u32>>,
+    /// From this line on the text may belong to something that is not closed.
+    lost_from: Cell<u32>,
     problems: RefCell<Vec<ConfigError>>,
     /// The keys that were written, with their places.
     written: RefCell<Vec<(String, Origin)>>,
@@ -37,6 +40,7 @@ impl<'a> Page<'a> {
             lines_before,
             starts,
             broken: RefCell::default(),
+            lost_from: Cell::new(u32::MAX),
             problems: RefCell::default(),
             written: RefCell::default(),
         }
@@ -45,11 +49,30 @@ impl<'a> Page<'a> {
     /// The text's tables, as far as it is TOML; what is not is reported.
     pub(super) fn parse(&self) -> Spanned<DeTable<'a>> {
         let (table, errors) = DeTable::parse_recoverable(self.text);
+        if errors.is_empty() {
+            return table;
+        }
+        let mut unread_from = u32::MAX;
+        for unclosed in syntax::unclosed(self.text) {
+            let line = self.line(&unclosed.span);
+            match unclosed.lost {
+                Lost::Line => {}
+                Lost::Tables => self.lost_from.set(line.min(self.lost_from.get())),
+                Lost::Rest => {
+                    self.lost_from.set(line.min(self.lost_from.get()));
+                    unread_from = line;
+                }
+            }
+            self.broken.borrow_mut().insert(line);
+            self.push(Severity::Error, &unclosed.span, String::new(), unclosed.wrong);
+        }
         for error in errors {
             let span = error.span().unwrap_or(0..0);
             // Of several complaints about one line the first is the cause.
-            if self.broken.borrow_mut().insert(self.line(&span)) {
-                self.push(Severity::Error, &span, String::new(), Wrong::new(syntax(error.message())));
+            let line = self.line(&span);
+            if line < unread_from && self.broken.borrow_mut().insert(line) {
+                let wrong = syntax::explain(error.message(), &self.place(&span).text);
+                self.push(Severity::Error, &span, String::new(), wrong);
             }
         }
         table
@@ -71,7 +94,8 @@ impl<'a> Page<'a> {
 
     /// Reports an error.
     pub(super) fn error(&self, span: &Range<usize>, key: impl Into<String>, wrong: Wrong) {
-        if !self.broken.borrow().contains(&self.line(span)) {
+        let line = self.line(span);
+        if line < self.lost_from.get() && !self.broken.borrow().contains(&line) {
             self.push(Severity::Error, span, key.into(), wrong);
         }
     }
@@ -128,14 +152,6 @@ impl<'a> Page<'a> {
         let from = span.start.clamp(start, start + text.len());
         let to = span.end.clamp(from, start + text.len());
         Place { line, column: count(start..from) + 1, width: count(from..to).max(1), text: text.into() }
-    }
-}
-
-/// The TOML reader's complaint in our words, where ours are plainer.
-fn syntax(message: &str) -> String {
-    match message {
-        "duplicate key" => "this key or table was written before".into(),
-        other => other.into(),
     }
 }
 
