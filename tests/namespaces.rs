@@ -666,6 +666,37 @@ fn an_address_that_comes_after_the_start_is_told() {
     assert!(text.contains("not on [::1]:53 came after the start"), "{text}");
 }
 
+#[test]
+fn a_check_names_its_files_and_a_start_counts_what_is_written() {
+    if !isolated() {
+        return;
+    }
+    let etc = etc(Some("nameserver 127.0.1.1\n"));
+    let check = || {
+        let output = Command::new(env!("CARGO_BIN_EXE_stubborn")).arg("check").output().unwrap();
+        assert_eq!(output.status.code(), Some(0), "{output:?}");
+        String::from_utf8(output.stdout).unwrap()
+    };
+    let file = "/etc/stubborn/stubborn.toml";
+    assert_eq!(check(), format!("there is no {file}: stubborn uses its defaults, which are fine\n"));
+    fs::write(etc.path().join("stubborn/more.toml"), "[[exception]]\npreset = \"localtest-me\"\n").unwrap();
+    let main = etc.path().join("stubborn/stubborn.toml");
+    let text = "include = [\"more.toml\"]\n[[exception]]\npreset = \"plex\"\n";
+    // Two domains, and one exception.
+    let zones = "[[exception]]\npreset = \"dnsbl\"\ndomain = [\"zen.spamhaus.org\", \"bl.spamcop.net\"]\n";
+    fs::write(&main, format!("{text}{zones}")).unwrap();
+    let included = "/etc/stubborn/more.toml";
+    assert_eq!(check(), format!("the configuration is fine: {file}, which includes {included}\n"));
+    // Also if the machine names no server, and so only a warning is left.
+    fs::write(etc.path().join("resolv.conf"), "").unwrap();
+    assert!(check().starts_with(&format!("the configuration is fine: {file}")));
+
+    let daemon = Start::new().listen("127.0.0.1:0").upstream("192.0.2.1").start();
+    daemon.said(0, &["answers", "exceptions=3 "]);
+    fs::write(&main, text).unwrap();
+    daemon.said(0, &["reloaded", "−1 exception"]);
+}
+
 /// As a user who is not root and has no session.
 const NOBODY: [&str; 7] =
     ["env", "--unset=XDG_RUNTIME_DIR", "setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", "--"];

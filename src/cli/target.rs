@@ -81,18 +81,12 @@ pub(super) fn find(named: Option<&Path>, socket: Option<&Path>) -> Result<Target
         }
         (Err(error), named) => {
             let note = match (named, &error) {
-                (None, ClientError::NoDaemon { path }) => format!(
-                    "no running daemon was found (none answers at {}): this is about the default file {DEFAULT_PATH}, which \
-                     no running daemon reads; `--socket PATH` or `--config FILE` names another",
-                    path.display()
+                (None, ClientError::NoDaemon { .. }) => format!(
+                    "no running daemon was found ({error}): this is about the default file {DEFAULT_PATH}, which no running \
+                     daemon reads; `--socket PATH` or `--config FILE` names another"
                 ),
                 (None, error) => format!(
                     "this is about the default file {DEFAULT_PATH}, and it is not known if a running daemon reads it: {error}"
-                ),
-                (Some(named), ClientError::NoDaemon { path }) => format!(
-                    "no daemon answers at {}: it is not known if one reads {}",
-                    path.display(),
-                    named.display()
                 ),
                 (Some(named), error) => {
                     format!("it is not known if a running daemon reads {}: {error}", named.display())
@@ -117,7 +111,7 @@ fn running(named: Option<&Path>, given: Option<&Path>) -> Result<(Conversation, 
             found => return found,
         }
     }
-    Err(first.unwrap_or(ClientError::NoDaemon { path: socket() }))
+    Err(first.unwrap_or(ClientError::NoDaemon { path: socket(), others: Vec::new() }))
 }
 
 /// The control socket that a file says; not of a pipe, which could be read only once.

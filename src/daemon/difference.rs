@@ -6,7 +6,7 @@ use std::hash::Hash;
 use std::sync::Arc;
 
 use crate::config::Config;
-use crate::policy::{Exception, GuardSettings};
+use crate::policy::{Exception, GuardSettings, Origin};
 use crate::resolve::Ingredients;
 
 /// "+2 exceptions, −1 range, mode changed", or `None` if nothing changed that a reload can change.
@@ -42,6 +42,14 @@ pub(super) fn difference(old: &Ingredients, new: &Ingredients) -> Option<String>
         }
     }
     (!text.is_empty()).then_some(text)
+}
+
+/// How many exceptions are written: a preset is one, whatever the number of its domains.
+pub(super) fn written_count(exceptions: &[Exception]) -> usize {
+    let mut origins: Vec<&Origin> = exceptions.iter().map(|exception| &exception.origin).collect();
+    // The exceptions of one preset stand together.
+    origins.dedup();
+    origins.len()
 }
 
 /// The guard's settings without the lists, which are counted by themselves.

@@ -3,11 +3,12 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
+use super::difference::written_count;
 use super::listening::AbsentAddress;
 use super::run::Daemon;
 use crate::control::{CacheStatus, HomeDomain, PolicyStatus, Status, TopBlocked, UpstreamStatus};
 use crate::files;
-use crate::policy::{Category, RouteTrust, written_count};
+use crate::policy::{Category, RouteTrust};
 use crate::resolve::{ChosenRoute, Route, Snapshot};
 use crate::telemetry::{CATEGORIES, History, RCODES, SOURCES, TRANSPORTS, Totals};
 use crate::upstream::{ExchangeError, ServerState};

@@ -27,7 +27,6 @@ pub use ranges::{
 };
 pub use settings::{
     Exception, ExceptionMode, GuardSettings, Mode, OnBlock, Origin, Profile, RouteTrust, Shape,
-    written_count,
 };
 pub use special_domains::{
     NotPublic, SPECIAL_DOMAINS, SpecialDomain, SpecialDomainName, SpecialUse, is_idle, may_be_home,

@@ -31,14 +31,6 @@ pub enum Origin {
     Search(Arc<str>),
 }
 
-/// How many exceptions are written: a preset is one, whatever the number of its domains.
-pub fn written_count(exceptions: &[Exception]) -> usize {
-    let mut origins: Vec<&Origin> = exceptions.iter().map(|exception| &exception.origin).collect();
-    // The exceptions of one preset stand together.
-    origins.dedup();
-    origins.len()
-}
-
 impl fmt::Display for Origin {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
