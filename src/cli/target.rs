@@ -81,10 +81,15 @@ pub(super) fn find(named: Option<&Path>, socket: Option<&Path>) -> Result<Target
         }
         (Err(error), named) => {
             let note = match (named, &error) {
-                (None, ClientError::NoDaemon { .. }) => format!(
-                    "no running daemon was found ({error}): this is about the default file {DEFAULT_PATH}, which no running \
-                     daemon reads; `--socket PATH` or `--config FILE` names another"
-                ),
+                (None, ClientError::NoDaemon { path, others }) => {
+                    let places: Vec<String> =
+                        [path].into_iter().chain(others).map(|place| place.display().to_string()).collect();
+                    format!(
+                        "no running daemon was found (none answers at {}): this is about the default file {DEFAULT_PATH}, \
+                         which no running daemon reads; `--socket PATH` or `--config FILE` names another",
+                        places.join(" or ")
+                    )
+                }
                 (None, error) => format!(
                     "this is about the default file {DEFAULT_PATH}, and it is not known if a running daemon reads it: {error}"
                 ),
