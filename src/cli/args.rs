@@ -31,7 +31,9 @@ pub(crate) use machine::{Restore, Setup};
     long_about = "A forwarding DNS resolver that refuses to be rebound: it removes from the answers of public names \
                   every address that leads inside, so that no web page can reach what listens on this machine or in \
                   this network by pointing its own name there.",
-    after_help = "Exit codes: 0 fine; 1 the answer is no (errors in the file, something got through); 2 usage or environment."
+    after_help = "Exit codes: 0 fine; 1 the answer is no (errors in the file, something got through); 2 usage or environment, \
+                  or standard output cannot be written. A reader that ends early, such as `head`, changes nothing. docs/json.md \
+                  describes the output of --json."
 )]
 pub(crate) struct Arguments {
     #[command(subcommand)]

@@ -1,14 +1,15 @@
 //! `stubborn audit`: the catalogue of attacks, played at the configured guard through real sockets, without any network.
 
-use std::io::IsTerminal;
+use serde_json::Map;
 
 use super::args::Audit;
-use super::{FINE, NO, TROUBLE, complain, progress, say, say_pretty_json};
+use super::output::{complain_of, waiting_for};
+use super::{FINE, NO, TROUBLE, complain, say, say_pretty_json};
 use crate::audit::upstream::NONCE;
 use crate::audit::{
     AttackUpstream, Case, FIXTURE, Group, Report, RouteSetup, Setup, Transport, catalogue, play,
 };
-use crate::config::{self, Config, Disk};
+use crate::config::{self, Config, ConfigErrors, Disk};
 use crate::daemon::{BuildError, Built, Environment, Inside, Source, host_name, own_addresses};
 use crate::dns::Name;
 use crate::resolve::{Ingredients, Route};
@@ -32,8 +33,8 @@ pub(super) fn audit(arguments: &Audit) -> u8 {
             }
             if report.is_clean() { FINE } else { NO }
         }
-        Err(Trouble::Config(text)) => {
-            complain(&text);
+        Err(Trouble::Config(errors)) => {
+            complain_of(&errors, Map::new());
             NO
         }
         Err(Trouble::System(text)) => {
@@ -44,7 +45,7 @@ pub(super) fn audit(arguments: &Audit) -> u8 {
 }
 
 enum Trouble {
-    Config(String),
+    Config(ConfigErrors),
     System(String),
 }
 
@@ -61,7 +62,7 @@ fn try_audit(arguments: &Audit) -> Result<Report, Trouble> {
         ..Environment::default()
     };
     let mut built = source.build(&environment).map_err(|error| match error {
-        BuildError::Config(_) => Trouble::Config(error.to_string()),
+        BuildError::Config(errors) => Trouble::Config(errors),
         other => Trouble::System(other.to_string()),
     })?;
 
@@ -98,9 +99,7 @@ fn try_audit(arguments: &Audit) -> Result<Report, Trouble> {
 
     let mut findings = Vec::new();
     for transport in [Transport::Udp, Transport::Tcp] {
-        if std::io::stderr().is_terminal() {
-            progress(&format!("playing {} cases over {transport}, each twice …", cases.len()));
-        }
+        let _waiting = waiting_for(&format!("{} attacks over {transport}, each played twice", cases.len()));
         findings.extend(play(daemon.address(), &cases, &attacker, transport, true));
     }
     Ok(Report { left_out, ..Report::new(&cases, findings) })
@@ -131,7 +130,7 @@ fn routes(built: &Built) -> Vec<RouteSetup> {
     };
     let played: Vec<RouteSetup> = routes.iter().filter(is_played).take(MOST_ROUTES).map(setup).collect();
     if played.len() == MOST_ROUTES && routes.len() > MOST_ROUTES {
-        complain(&format!("only {MOST_ROUTES} of {} routes are tested", routes.len()));
+        complain(&format!("warning: only {MOST_ROUTES} of {} routes are tested", routes.len()));
     }
     played
 }

@@ -2,11 +2,13 @@
 
 use std::path::PathBuf;
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::args::Check;
+use super::output::summary;
 use super::{FINE, NO, complain, say, say_json};
 use crate::config::{ConfigError, DEFAULT_PATH};
+use crate::control::ErrorParts;
 use crate::daemon::{BuildError, Environment, Source};
 use crate::upstream::in_container;
 
@@ -56,22 +58,32 @@ fn fine(files: &[PathBuf]) -> String {
     }
 }
 
-fn json_report(errors: &[ConfigError], warnings: &[String], files: &[PathBuf]) -> serde_json::Value {
+fn json_report(errors: &[ConfigError], warnings: &[String], files: &[PathBuf]) -> Value {
     let files: Vec<String> = files.iter().map(|file| file.display().to_string()).collect();
-    json!({ "ok": errors.is_empty(), "files": files, "errors": json_errors(errors), "warnings": warnings })
+    let errors_json = json_errors(errors);
+    let mut report =
+        json!({ "ok": errors.is_empty(), "files": files, "errors": errors_json, "warnings": warnings });
+    if let (Some(report), false) = (report.as_object_mut(), errors.is_empty()) {
+        report.insert("error".to_owned(), summary(&lines(errors)).into());
+    }
+    report
+}
+
+/// Each error on one line.
+pub(super) fn lines(errors: &[ConfigError]) -> Vec<String> {
+    errors.iter().map(ConfigError::one_line).collect()
 }
 
 /// Errors as every command's `--json` has them.
-pub(super) fn json_errors(errors: &[ConfigError]) -> Vec<serde_json::Value> {
-    let error = |error: &ConfigError| {
-        json!({
-            "file": error.path.display().to_string(),
-            "line": error.place.as_ref().map(|place| place.line),
-            "column": error.place.as_ref().map(|place| place.column),
-            "key": error.key,
-            "message": error.message,
-            "help": error.help,
-        })
-    };
-    errors.iter().map(error).collect()
+pub(super) fn json_errors(errors: &[ConfigError]) -> Vec<Value> {
+    errors.iter().map(|error| json_error(&error.into(), &error.to_string())).collect()
+}
+
+/// `text` is what people see.
+pub(super) fn json_error(parts: &ErrorParts, text: &str) -> Value {
+    let mut error = serde_json::to_value(parts).unwrap_or_default();
+    if let Some(error) = error.as_object_mut() {
+        error.insert("text".to_owned(), text.into());
+    }
+    error
 }

@@ -3,8 +3,8 @@
 use serde_json::{Map, Value, json};
 
 use super::args::{ConfigCommand, Show};
-use super::check::json_errors;
-use super::{FINE, NO, complain, say, say_as_is, say_json};
+use super::output::complain_of;
+use super::{FINE, NO, say, say_as_is, say_json};
 use crate::config::{Loaded, Shown, TEMPLATE, printable, show};
 use crate::daemon::Source;
 use crate::dns::is_visible;
@@ -29,11 +29,8 @@ fn show_effective(arguments: Show) -> u8 {
         Ok(loaded) if json => say_json(&as_json(&loaded)),
         Ok(loaded) => say(&as_text(&loaded)),
         Err(errors) => {
-            if json {
-                say_json(&json!({ "ok": false, "errors": json_errors(&errors.errors) }));
-            } else {
-                complain(&errors.to_string());
-            }
+            let details = Map::from_iter([("ok".to_owned(), false.into())]);
+            complain_of(&errors, details);
             return NO;
         }
     }

@@ -1,4 +1,4 @@
-//! The commands. What they print is for people on a terminal; `--json` is for programs.
+//! The commands. What they print is for people on a terminal; `--json` is for programs (docs/json.md).
 
 mod args;
 mod audit;
@@ -13,21 +13,23 @@ mod import;
 mod last;
 mod man;
 mod operate;
+mod output;
 mod setup;
 mod setup_domains;
 mod show;
 mod status;
 mod target;
 
-use std::io::Write;
+use std::ffi::OsString;
 use std::process::ExitCode;
 
 use clap::Parser;
 use clap::error::ErrorKind;
-use serde::Serialize;
+use serde_json::Map;
 
 use args::{Arguments, Cache, CacheCommand, Command};
-use show::{visible_json, visible_lines};
+use output::{complain, complain_with, progress, say, say_as_is, say_json, say_pretty_json};
+use show::Paint;
 
 /// Fine.
 pub(crate) const FINE: u8 = 0;
@@ -38,11 +40,18 @@ pub(crate) const TROUBLE: u8 = 2;
 
 /// Runs the program with the process's arguments.
 pub fn main() -> ExitCode {
-    let arguments = match Arguments::try_parse() {
-        Ok(arguments) => arguments,
-        Err(error) => return ExitCode::from(usage(&error)),
+    crate::daemon::survive_full_files();
+    let words: Vec<OsString> = std::env::args_os().collect();
+    output::begin(words.iter().take_while(|word| *word != "--").any(|word| word == "--json"));
+    let code = match Arguments::try_parse_from(&words) {
+        Ok(arguments) => carry_out(arguments.command),
+        Err(error) => usage(&error),
     };
-    let code = match arguments.command {
+    ExitCode::from(output::finish(code))
+}
+
+fn carry_out(command: Command) -> u8 {
+    match command {
         Command::Run(arguments) => run(arguments),
         Command::Check(arguments) => check::check(&arguments),
         Command::Explain(arguments) => explain::explain(&arguments),
@@ -61,19 +70,39 @@ pub fn main() -> ExitCode {
         Command::Config(command) => config::config(command),
         Command::Completions(arguments) => man::completions(&arguments),
         Command::Man(arguments) => man::man(&arguments),
-    };
-    ExitCode::from(code)
+    }
 }
 
-/// Prints what is wrong with the arguments. They may be pasted, so they are escaped. Help was asked for, and is coloured.
+/// Prints the help that was asked for, or what is wrong with the arguments. They may be pasted, so errors are escaped.
 fn usage(error: &clap::Error) -> u8 {
+    let text = error.render();
     match error.kind() {
-        ErrorKind::DisplayHelp
-        | ErrorKind::DisplayVersion
-        | ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => error.exit(),
-        _ => complain(error.render().to_string().trim_end()),
+        ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => {
+            let text = if Paint::stdout().is_on() { text.ansi().to_string() } else { text.to_string() };
+            say_as_is(text.trim_end());
+            FINE
+        }
+        ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => {
+            progress(text.to_string().trim_end());
+            TROUBLE
+        }
+        _ => {
+            complain_of_usage(text.to_string().trim_end());
+            TROUBLE
+        }
     }
-    TROUBLE
+}
+
+/// The text has paragraphs: what is wrong, tips, and the usage, which is for people.
+fn complain_of_usage(text: &str) {
+    let paragraphs = || text.split("\n\n").flat_map(str::lines).map(str::trim);
+    let hints: Vec<&str> = paragraphs().filter_map(|line| line.strip_prefix("tip: ")).collect();
+    let details = Map::from_iter([("hints".to_owned(), hints.into())]);
+    let wrong = text.split("\n\n").next().unwrap_or_default();
+    match output::is_json() {
+        true => complain_with(wrong.trim_start_matches("error: "), details),
+        false => complain(text),
+    }
 }
 
 fn run(arguments: args::Run) -> u8 {
@@ -89,36 +118,4 @@ fn run(arguments: args::Run) -> u8 {
             code
         }
     }
-}
-
-/// Writes lines to standard output. A reader that has gone away is not an error. Nothing in the lines can control the
-/// terminal.
-pub(crate) fn say(text: &str) {
-    say_as_is(&visible_lines(text));
-}
-
-/// Writes text in which everything from outside is already escaped: coloured text, and files.
-pub(crate) fn say_as_is(text: &str) {
-    let _ = writeln!(std::io::stdout().lock(), "{text}");
-}
-
-/// Writes JSON to standard output.
-pub(crate) fn say_json(value: &impl Serialize) {
-    say_as_is(&visible_json(&serde_json::to_string(value).unwrap_or_default()));
-}
-
-/// Writes JSON on several lines.
-pub(crate) fn say_pretty_json(value: &impl Serialize) {
-    say_as_is(&visible_json(&serde_json::to_string_pretty(value).unwrap_or_default()));
-}
-
-/// Writes to standard error that something is going on.
-pub(crate) fn progress(text: &str) {
-    let _ = writeln!(std::io::stderr().lock(), "{}", visible_lines(text));
-}
-
-/// Writes an error to standard error.
-pub(crate) fn complain(text: &str) {
-    let prefix = if text.starts_with("error") || text.starts_with("warning") { "" } else { "error: " };
-    progress(&format!("{prefix}{text}"));
 }

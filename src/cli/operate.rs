@@ -2,13 +2,18 @@
 
 use std::path::{Path, PathBuf};
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::args::{DaemonArguments, Flush, LogLevel, Reload};
+use super::check::json_error;
+use super::output::{summary, waiting_for};
 use super::show::{count, visible, visible_lines};
 use super::{FINE, NO, TROUBLE, complain, say, say_json};
 use crate::config;
 use crate::control::{self, ClientError, Command, Conversation, DEFAULT_SOCKET, Reply};
+
+/// Who is waited for.
+pub(super) const DAEMON: &str = "the daemon to answer";
 
 /// Asks the daemon that is meant.
 pub(super) fn ask(daemon: &DaemonArguments, command: &Command) -> Result<Conversation, ClientError> {
@@ -21,6 +26,12 @@ pub(super) fn ask_at(path: Option<&Path>, command: &Command) -> Result<Conversat
         Some(path) => control::ask_at(path, command),
         None => control::ask(&socket(), command),
     }
+}
+
+/// The one reply of the daemon that is meant.
+pub(super) fn reply(daemon: &DaemonArguments, command: &Command) -> Result<Reply, ClientError> {
+    let _waiting = waiting_for(DAEMON);
+    ask(daemon, command)?.reply()
 }
 
 /// The control socket of the configuration at the default path. A configuration with errors is ignored.
@@ -47,8 +58,7 @@ pub(super) fn other_reply(reply: &Reply) -> u8 {
 /// Forgets answers.
 pub(super) fn flush(arguments: &Flush) -> u8 {
     let name = arguments.name.as_ref().map(ToString::to_string);
-    let asked = ask(&arguments.daemon, &Command::CacheFlush { name: name.clone() });
-    match asked.and_then(|mut daemon| daemon.reply()) {
+    match reply(&arguments.daemon, &Command::CacheFlush { name: name.clone() }) {
         Ok(Reply::Flushed { entries }) if arguments.json => say_json(&json!({ "entries": entries })),
         Ok(Reply::Flushed { entries }) => match name {
             Some(name) => say(&format!("{} of {name} and below forgotten", count(entries, "answer"))),
@@ -63,8 +73,7 @@ pub(super) fn flush(arguments: &Flush) -> u8 {
 /// Changes the log level.
 pub(super) fn log_level(arguments: &LogLevel) -> u8 {
     let level = arguments.level.label().to_owned();
-    let asked = ask(&arguments.daemon, &Command::LogLevel { level });
-    match asked.and_then(|mut daemon| daemon.reply()) {
+    match reply(&arguments.daemon, &Command::LogLevel { level }) {
         Ok(Reply::LogLevel { level }) if arguments.json => say_json(&json!({ "level": level })),
         Ok(Reply::LogLevel { level }) => say(&format!("the log level is {} now", visible(&level))),
         Ok(other) => return other_reply(&other),
@@ -75,8 +84,7 @@ pub(super) fn log_level(arguments: &LogLevel) -> u8 {
 
 /// Has the configuration read, and says what came of it.
 pub(super) fn reload(arguments: &Reload) -> u8 {
-    let asked = ask(&arguments.daemon, &Command::Reload);
-    let reply = match asked.and_then(|mut daemon| daemon.reply()) {
+    let reply = match reply(&arguments.daemon, &Command::Reload) {
         Ok(reply) => reply,
         Err(error) => return no_reply(&error),
     };
@@ -86,17 +94,26 @@ pub(super) fn reload(arguments: &Reload) -> u8 {
         other => return other_reply(other),
     };
     if arguments.json {
-        let ok = code == FINE;
-        let mut report = serde_json::to_value(&reply).unwrap_or_default();
-        if let Some(report) = report.as_object_mut() {
-            report.remove("reply");
-            report.insert("ok".to_owned(), ok.into());
-        }
-        say_json(&report);
+        say_json(&report(&reply));
     } else {
         tell(&reply);
     }
     code
+}
+
+/// The reply for programs, its errors as every command has them.
+fn report(reply: &Reply) -> Value {
+    let Reply::NotReloaded { generation, errors } = reply else {
+        let mut report = serde_json::to_value(reply).unwrap_or_default();
+        if let Some(report) = report.as_object_mut() {
+            report.remove("reply");
+            report.insert("ok".to_owned(), true.into());
+        }
+        return report;
+    };
+    let lines: Vec<&str> = errors.iter().map(|error| error.line.as_str()).collect();
+    let errors: Vec<Value> = errors.iter().map(|error| json_error(&error.parts, &error.text)).collect();
+    json!({ "ok": false, "error": summary(&lines), "generation": generation, "errors": errors })
 }
 
 fn tell(reply: &Reply) {

@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use crate::dns::{Shown, is_visible, write_json_escaped};
 
-/// Colours and weights, or none where the output is no terminal or `NO_COLOR` is set (no-color.org).
+/// Colours and weights. There are none if the output is not a terminal that can show them, or if `NO_COLOR` is set and not empty
+/// (no-color.org).
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Paint {
     on: bool,
@@ -24,8 +25,15 @@ pub(crate) enum Ink {
 impl Paint {
     /// For standard output.
     pub(crate) fn stdout() -> Self {
-        let unwanted = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
-        Self { on: !unwanted && std::io::stdout().is_terminal() }
+        let variable = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty());
+        let unwanted = variable("NO_COLOR").is_some();
+        // A terminal that is dumb, or says nothing of itself, shows the codes as text.
+        let able = variable("TERM").is_some_and(|terminal| terminal != "dumb");
+        Self { on: able && !unwanted && std::io::stdout().is_terminal() }
+    }
+
+    pub(crate) fn is_on(self) -> bool {
+        self.on
     }
 
     #[cfg(test)]

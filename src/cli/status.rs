@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::args;
-use super::operate::{ask, no_reply, other_reply};
+use super::operate::{no_reply, other_reply, reply};
 use super::show::{Ink, Paint, columns, count, duration, milliseconds, number, octets, visible};
 use super::{FINE, NO, say_as_is, say_pretty_json};
 use crate::control::{Command, PolicyStatus, Reply, Status, UpstreamStatus};
@@ -16,8 +16,7 @@ const RULES: usize = 8;
 
 /// Shows it; the exit code says whether all is well.
 pub(super) fn status(arguments: &args::Status) -> u8 {
-    let asked = ask(&arguments.daemon, &Command::Status);
-    let status = match asked.and_then(|mut daemon| daemon.reply()) {
+    let status = match reply(&arguments.daemon, &Command::Status) {
         Ok(Reply::Status(status)) => status,
         Ok(other) => return other_reply(&other),
         Err(error) => return no_reply(&error),

@@ -118,6 +118,26 @@ pub struct ReloadError {
     pub line: String,
     /// The same as `check` shows it to people, with the line of the file it is about.
     pub text: String,
+    /// The same in parts; an older daemon does not say them.
+    #[serde(default)]
+    pub parts: ErrorParts,
+}
+
+/// An error of the configuration in parts.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ErrorParts {
+    /// The file; empty if the error is in none.
+    pub file: String,
+    /// The line, from 1; none if the file as a whole is meant.
+    pub line: Option<u32>,
+    /// The column in characters, from 1.
+    pub column: Option<u32>,
+    /// The key with its table, such as `guard.mode`; empty if there is none.
+    pub key: String,
+    /// What is wrong; the value is in it.
+    pub message: String,
+    /// What would be right.
+    pub help: Option<String>,
 }
 
 /// An answer that led inside, or a name that was not looked up. Names are in presentation format, with everything unusual escaped.
@@ -377,7 +397,11 @@ mod tests {
             },
             Reply::NotReloaded {
                 generation: 2,
-                errors: vec![ReloadError { line: "x".to_owned(), text: "x\ny".to_owned() }],
+                errors: vec![ReloadError {
+                    line: "x".to_owned(),
+                    text: "x\ny".to_owned(),
+                    parts: ErrorParts { line: Some(7), message: "y".to_owned(), ..ErrorParts::default() },
+                }],
             },
         ];
         for reply in replies {

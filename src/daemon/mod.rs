@@ -39,4 +39,5 @@ pub use inside::Inside;
 pub use pid_file::PidFileError;
 pub use privileges::PrivilegesError;
 pub use run::{Options, RunError, run};
+pub use system::{is_stdout_closed, survive_full_files};
 pub use watch::{Content, Digest, WatchError, WatchOptions, Watched, Watcher};

@@ -5,8 +5,8 @@ use super::reading::Wanted;
 use super::reload::Reloaded;
 use super::run::Daemon;
 use super::status::status;
-use crate::config::log_level;
-use crate::control::{Call, Command, ReloadError, Reply};
+use crate::config::{ConfigError, log_level};
+use crate::control::{Call, Command, ErrorParts, ReloadError, Reply};
 use crate::dns::Name;
 
 impl Daemon {
@@ -66,11 +66,32 @@ impl Daemon {
 /// Why a configuration is refused.
 fn reload_errors(error: &BuildError) -> Vec<ReloadError> {
     match error {
-        BuildError::Config(errors) => errors
-            .errors
-            .iter()
-            .map(|error| ReloadError { line: error.one_line(), text: error.to_string() })
-            .collect(),
-        other => vec![ReloadError { line: other.to_string(), text: format!("error: {other}") }],
+        BuildError::Config(errors) => errors.errors.iter().map(reload_error).collect(),
+        other => {
+            let (line, text) = (other.to_string(), format!("error: {other}"));
+            vec![ReloadError {
+                parts: ErrorParts { message: line.clone(), ..ErrorParts::default() },
+                line,
+                text,
+            }]
+        }
+    }
+}
+
+fn reload_error(error: &ConfigError) -> ReloadError {
+    ReloadError { line: error.one_line(), text: error.to_string(), parts: error.into() }
+}
+
+impl From<&ConfigError> for ErrorParts {
+    fn from(error: &ConfigError) -> Self {
+        let place = error.place.as_ref();
+        Self {
+            file: error.path.display().to_string(),
+            line: place.map(|place| place.line),
+            column: place.map(|place| place.column),
+            key: error.key.clone(),
+            message: error.message.clone(),
+            help: error.help.clone(),
+        }
     }
 }

@@ -5,8 +5,38 @@
 use std::fs::File;
 use std::io;
 use std::os::fd::{BorrowedFd, FromRawFd, OwnedFd, RawFd};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use rustix::io::{FdFlags, fcntl_setfd};
+
+/// Standard output was closed when the program started.
+static STDOUT_CLOSED: AtomicBool = AtomicBool::new(false);
+
+/// Runs before `main`, and so before the standard library puts /dev/null in the place of what is closed.
+#[cfg(target_os = "linux")]
+#[used]
+// SAFETY: the linker's list of functions to be called at the start, which all have this type (System V ABI).
+#[unsafe(link_section = ".init_array")]
+static BEFORE_MAIN: extern "C" fn() = note_closed_stdout;
+
+#[cfg(target_os = "linux")]
+extern "C" fn note_closed_stdout() {
+    // SAFETY: numbers in, a number out.
+    let flags = unsafe { libc::fcntl(libc::STDOUT_FILENO, libc::F_GETFD) };
+    STDOUT_CLOSED.store(flags == -1, Ordering::Relaxed);
+}
+
+/// Whether standard output was closed when the program started. What is written to it then goes nowhere, without an error.
+pub fn is_stdout_closed() -> bool {
+    STDOUT_CLOSED.load(Ordering::Relaxed)
+}
+
+/// From now on, a write that would make a file larger than this process may make it (RLIMIT_FSIZE) fails with an error instead of
+/// ending the process.
+pub fn survive_full_files() {
+    // SAFETY: no handler is installed, the signal is only ignored.
+    unsafe { libc::signal(libc::SIGXFSZ, libc::SIG_IGN) };
+}
 
 /// Takes over descriptors that were passed to this process, and closes them to programs it might start. To be called once,
 /// before anything else could have opened a file: by then they are open, or nothing is there.

@@ -83,7 +83,7 @@ impl LogHandle {
 impl Logging {
     /// Makes standard error the log of the whole program.
     ///
-    /// Colour is used for text on a terminal, unless `NO_COLOR` is set (no-color.org). Lines are handed to a thread over a
+    /// Colour is used for text on a terminal, unless `NO_COLOR` is set (no-color.org) or the terminal is dumb. Lines are handed to a thread over a
     /// buffer of 256 KiB: when the output is stuck, further lines are dropped, and their number is logged where they are
     /// missing.
     ///
@@ -91,8 +91,10 @@ impl Logging {
     ///
     /// Standard error is closed, no thread can be had, or the program has a log already.
     pub fn install(settings: LogSettings) -> Result<Self, LogError> {
-        let unwanted = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
-        let colour = settings.format == Format::Text && !unwanted && io::stderr().is_terminal();
+        let variable = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty());
+        let unwanted = variable("NO_COLOR").is_some();
+        let able = variable("TERM").is_some_and(|terminal| terminal != "dumb");
+        let colour = settings.format == Format::Text && able && !unwanted && io::stderr().is_terminal();
         let journal = (settings.format == Format::Journald).then(Journal::of_stderr).flatten();
         let style = Style { format: settings.format, colour, native: journal.is_some() };
         let output: Box<dyn Write + Send> = match journal {
