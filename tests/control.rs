@@ -361,24 +361,81 @@ impl Drop for Following {
     }
 }
 
+impl Following {
+    fn start(daemon: &TestDaemon, words: &[&str]) -> Self {
+        let mut command = Command::new(PROGRAM);
+        command.args(["blocked", "--follow", "--socket"]).arg(daemon.control()).args(words);
+        Self(command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap())
+    }
+
+    /// The lines about blocks.
+    fn blocks(&mut self) -> impl Iterator<Item = String> + use<> {
+        let lines = BufReader::new(self.0.stdout.take().unwrap()).lines().map(Result::unwrap);
+        lines.filter(|line| !line.contains("to allow: "))
+    }
+
+    /// Its next line on standard error.
+    fn says(&mut self) -> String {
+        let mut line = String::new();
+        BufReader::new(self.0.stderr.as_mut().unwrap()).read_line(&mut line).unwrap();
+        line
+    }
+}
+
 #[test]
-fn following_shows_each_block_as_it_happens() {
+fn following_shows_each_new_block_and_each_repeat() {
     let upstream = zone().addresses("second.example", &["10.0.0.1"]).serve();
     let daemon = TestDaemon::start(upstream.address(), "");
     daemon.ask("rebind.example", code::A);
-    for json in [true, false] {
-        let mut command = Command::new(PROGRAM);
-        command.args(["blocked", "--follow", "--socket"]).arg(daemon.control());
-        command.args(json.then_some("--json")).stdout(Stdio::piped());
-        let mut following = Following(command.spawn().unwrap());
-        let mut lines = BufReader::new(following.0.stdout.take().unwrap()).lines().map(Result::unwrap);
-        let mut next = || lines.find(|line| line.contains(".example") && !line.contains("to allow")).unwrap();
-        assert!(next().contains("rebind.example"));
-        if json {
-            daemon.ask("second.example", code::A);
-        }
-        assert!(next().contains("second.example"));
-    }
+    let mut following = Following::start(&daemon, &[]);
+    assert!(following.says().starts_with("showing what is blocked from now on"));
+    daemon.ask("second.example", code::A);
+    let mut blocks = following.blocks();
+    let next = blocks.next().unwrap();
+    assert!(next.contains("second.example") && !next.contains('×'), "no earlier block is shown: {next}");
+    daemon.ask("second.example", code::A);
+    let next = blocks.next().unwrap();
+    assert!(next.contains("second.example") && next.ends_with(" ×2"), "{next}");
+    // One that was blocked before, and is blocked again.
+    daemon.ask("rebind.example", code::A);
+    let next = blocks.next().unwrap();
+    assert!(next.contains("rebind.example") && next.ends_with(" ×2"), "{next}");
+}
+
+#[test]
+fn following_since_a_moment_shows_the_blocks_from_then_on() {
+    let upstream = zone().serve();
+    let daemon = TestDaemon::start(upstream.address(), "");
+    daemon.ask("rebind.example", code::A);
+    let mut following = Following::start(&daemon, &["--since", "1h", "--json"]);
+    let mut blocks = following.blocks().map(|line| serde_json::from_str::<Value>(&line).unwrap());
+    let first = blocks.next().unwrap();
+    assert_eq!((&first["name"], &first["times"]), (&"rebind.example".into(), &1.into()));
+    daemon.ask("rebind.example", code::A);
+    let again = blocks.next().unwrap();
+    assert_eq!((&again["time"], &again["times"]), (&first["time"], &2.into()));
+    assert!(again["last"].as_str() > first["last"].as_str(), "{again}");
+}
+
+#[test]
+fn following_ends_with_the_reader_and_says_so_when_the_daemon_stops() {
+    let upstream = zone().serve();
+    let mut daemon = TestDaemon::start(upstream.address(), "");
+    // Nothing is blocked meanwhile, so that it writes nothing.
+    let mut following = Following::start(&daemon, &[]);
+    following.says();
+    drop(following.0.stdout.take());
+    assert_eq!(following.0.wait().unwrap().code(), Some(0));
+
+    daemon.ask("rebind.example", code::A);
+    let mut following = Following::start(&daemon, &["--since", "1h", "--json"]);
+    let mut blocks = following.blocks();
+    blocks.next().unwrap();
+    daemon.signal("TERM");
+    daemon.wait();
+    assert_eq!(blocks.next().unwrap(), r#"{"error":"the daemon stopped, so no more blocks are shown"}"#);
+    assert_eq!(following.0.wait().unwrap().code(), Some(2));
+    assert_eq!(following.says(), "", "nothing about the end of a file");
 }
 
 #[test]

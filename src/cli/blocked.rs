@@ -1,54 +1,116 @@
 //! `stubborn blocked`: what was blocked, and what would allow it.
 
-use std::io::{self, Write};
+use std::io;
 
-use super::args::Blocked;
-use super::operate::{ask, no_reply, other_reply};
-use super::show::{Ink, Paint, columns, number, visible, visible_json};
-use super::{FINE, say, say_as_is};
-use crate::control::{Block, Command, Conversation, Reply};
+use jiff::Timestamp;
+
+use super::args::{Blocked, DaemonArguments};
+use super::operate::{DAEMON, ask, no_reply, other_reply, reply};
+use super::output::{is_lost, waiting_for};
+use super::show::{Ink, Paint, columns, number, visible};
+use super::{FINE, TROUBLE, complain, progress, say, say_as_is, say_json};
+use crate::control::{Block, ClientError, Command, Conversation, Reply};
 
 const COLUMNS: usize = 7;
 /// Of the lines that come one by one, how wide each column is at least; longer values move what follows.
 const WIDTHS: [usize; COLUMNS] = [20, 9, 15, 32, 5, 15, 0];
 const CATEGORY: usize = 1;
 
-/// Shows the blocks there are, and with `--follow` each new one.
+/// How far back the daemon is asked for blocks when only new ones are wanted, in seconds: what happens while the command
+/// connects is not lost.
+const CONNECTING: u64 = 60;
+
+/// Shows the blocks so far, or with `--follow` those from now on.
 pub(super) fn blocked(arguments: &Blocked) -> u8 {
+    let since = arguments.since.map(|since| since.as_secs());
+    let start = only_new(arguments).then(|| format!("{:.6}", Timestamp::now()));
     let command = Command::Blocked {
-        since_seconds: arguments.since.map(|since| since.as_secs()),
+        since_seconds: since.or(start.as_ref().map(|_| CONNECTING)),
         follow: arguments.follow,
         all: arguments.all,
+        repeats: arguments.follow,
     };
+    let waiting = waiting_for(DAEMON);
     let mut daemon = match ask(&arguments.daemon, &command) {
         Ok(daemon) => daemon,
         Err(error) => return no_reply(&error),
     };
-    if arguments.json || arguments.follow { stream(&mut daemon, arguments.json) } else { table(&mut daemon) }
+    if arguments.follow {
+        drop(waiting);
+        follow(&mut daemon, arguments, start)
+    } else if arguments.json {
+        list(&mut daemon)
+    } else {
+        table(&mut daemon)
+    }
 }
 
-/// Each block as it comes; ends when nobody reads any more.
-fn stream(daemon: &mut Conversation, json: bool) -> u8 {
+fn only_new(arguments: &Blocked) -> bool {
+    arguments.follow && arguments.since.is_none()
+}
+
+/// Each block as it happens, and again when it repeats; ends when nobody reads any more. Blocks before the moment `start` are
+/// not shown.
+fn follow(daemon: &mut Conversation, arguments: &Blocked, mut start: Option<String>) -> u8 {
+    if start.is_some() && !arguments.json {
+        progress("showing what is blocked from now on; with `--since 1h`, earlier blocks too");
+    }
     let paint = Paint::stdout();
-    let mut out = io::stdout().lock();
     loop {
-        let written = match daemon.reply() {
-            Ok(Reply::Block(block)) if json => {
-                writeln!(out, "{}", visible_json(&serde_json::to_string(&block).unwrap_or_default()))
-            }
-            Ok(Reply::Block(block)) => {
-                let mut cells = cells(&block);
-                for (cell, width) in cells.iter_mut().zip(WIDTHS) {
-                    *cell = format!("{cell:width$}");
-                }
-                let lines = lines(&[*block], &[cells], paint);
-                writeln!(out, "{}", lines.join("\n"))
-            }
+        if !daemon.wait(&io::stdout()).unwrap_or(true) || is_lost() {
+            return FINE;
+        }
+        let block = match daemon.reply() {
+            Ok(Reply::Block(block)) => block,
+            Ok(Reply::End) => return FINE,
+            Ok(other) => return other_reply(&other),
+            Err(ClientError::Closed { .. }) => return ended(&arguments.daemon),
+            Err(error) => return no_reply(&error),
+        };
+        // Moments in this form sort as text. The clock may be set back later, so only the first block is compared.
+        if start.as_ref().is_some_and(|start| block.last < *start) {
+            continue;
+        }
+        start = None;
+        if arguments.json {
+            say_json(&block);
+        } else {
+            say_as_is(&as_it_happens(&block, paint).join("\n"));
+        }
+    }
+}
+
+/// The line of a block that stands by itself, with the time when it was last seen.
+fn as_it_happens(block: &Block, paint: Paint) -> Vec<String> {
+    let latest = Block { time: block.last.clone(), ..block.clone() };
+    let mut cells = cells(&latest);
+    for (cell, width) in cells.iter_mut().zip(WIDTHS) {
+        *cell = format!("{cell:width$}");
+    }
+    lines(&[latest], &[cells], paint)
+}
+
+/// Says why no more blocks come.
+fn ended(daemon: &DaemonArguments) -> u8 {
+    complain(match reply(daemon, &Command::Status) {
+        Ok(_) => {
+            "the daemon closed the connection: it was started again, or its blocks were not read in time"
+        }
+        Err(_) => "the daemon stopped, so no more blocks are shown",
+    });
+    TROUBLE
+}
+
+/// All blocks, an object a line.
+fn list(daemon: &mut Conversation) -> u8 {
+    loop {
+        match daemon.reply() {
+            Ok(Reply::Block(block)) => say_json(&block),
             Ok(Reply::End) => return FINE,
             Ok(other) => return other_reply(&other),
             Err(error) => return no_reply(&error),
-        };
-        if written.and_then(|()| out.flush()).is_err() {
+        }
+        if is_lost() {
             return FINE;
         }
     }

@@ -68,7 +68,7 @@ pub(super) fn agreed(arguments: &Allow, given: Request, target: &Target) -> Resu
 /// Of all that is kept; what was let through or what an upstream blocks is not one.
 fn last_block(socket: Option<&Path>) -> Result<Option<Block>, String> {
     let text = |error: ClientError| error.to_string();
-    let command = Command::Blocked { since_seconds: None, follow: false, all: false };
+    let command = Command::Blocked { since_seconds: None, follow: false, all: false, repeats: false };
     let mut daemon = ask_at(socket, &command).map_err(text)?;
     let mut last: Option<Block> = None;
     loop {

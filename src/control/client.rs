@@ -1,10 +1,13 @@
 //! The commands' side of the socket.
 
 use std::io::{self, BufRead, BufReader, Read, Write};
+use std::os::fd::AsFd;
 use std::os::unix::fs::MetadataExt;
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
+
+use rustix::event::{PollFd, PollFlags, poll};
 
 use super::protocol::{Command, Message, Reply, Request, VERSION};
 use super::{places, socket};
@@ -48,13 +51,19 @@ pub enum ClientError {
         /// The number of the user who listens there.
         user: u32,
     },
-    /// It hangs, or went away.
+    /// It hangs.
     #[error("the daemon at {} does not answer: {source}", .path.display())]
     Broken {
         /// The socket.
         path: PathBuf,
         /// What the system said.
         source: io::Error,
+    },
+    /// It went away.
+    #[error("the daemon at {} closed the connection and does not answer: it is stopping, or has too many clients", .path.display())]
+    Closed {
+        /// The socket.
+        path: PathBuf,
     },
     /// It says what is not known here.
     #[error("the daemon at {} says what this program does not understand ({why}); are they of the same version?", .path.display())]
@@ -169,6 +178,28 @@ impl Conversation {
         &self.path
     }
 
+    /// Waits until there is something to read, or until nobody reads `output` any more: then it returns `false`.
+    ///
+    /// # Errors
+    /// The system's.
+    pub fn wait(&self, output: &impl AsFd) -> io::Result<bool> {
+        if !self.stream.buffer().is_empty() {
+            return Ok(true);
+        }
+        let stream = self.stream.get_ref();
+        // Errors and a reader's end are always told.
+        let mut polled = [PollFd::new(stream, PollFlags::IN), PollFd::new(output, PollFlags::empty())];
+        loop {
+            match poll(&mut polled, None) {
+                Err(rustix::io::Errno::INTR) => {}
+                Err(error) => return Err(error.into()),
+                Ok(_) => break,
+            }
+        }
+        let [_, output] = polled;
+        Ok(!output.revents().intersects(PollFlags::ERR | PollFlags::HUP))
+    }
+
     /// The next reply.
     ///
     /// # Errors
@@ -176,9 +207,13 @@ impl Conversation {
     pub fn reply(&mut self) -> Result<Reply, ClientError> {
         let mut line = Vec::new();
         let read = self.stream.by_ref().take(LONGEST_REPLY).read_until(b'\n', &mut line);
-        let broken = |source| ClientError::Broken { path: self.path.clone(), source };
-        if read.map_err(broken)? == 0 {
-            return Err(broken(io::ErrorKind::UnexpectedEof.into()));
+        match read {
+            Ok(0) => return Err(ClientError::Closed { path: self.path.clone() }),
+            Ok(_) => {}
+            Err(error) if error.kind() == io::ErrorKind::ConnectionReset => {
+                return Err(ClientError::Closed { path: self.path.clone() });
+            }
+            Err(source) => return Err(ClientError::Broken { path: self.path.clone(), source }),
         }
         let foreign = |why| ClientError::Foreign { path: self.path.clone(), why };
         let message: Message = serde_json::from_slice(&line).map_err(|error| foreign(error.to_string()))?;

@@ -37,6 +37,9 @@ pub enum Command {
         /// Also the block answers of upstreams.
         #[serde(default)]
         all: bool,
+        /// With `follow`: also each block that repeats, with its new count, once a second at most.
+        #[serde(default)]
+        repeats: bool,
     },
     /// Forget cached answers: [`Reply::Flushed`].
     CacheFlush {
@@ -362,11 +365,11 @@ mod tests {
             (r#"{"version":1,"command":"status"}"#, Command::Status),
             (
                 r#"{"version":1,"command":"blocked"}"#,
-                Command::Blocked { since_seconds: None, follow: false, all: false },
+                Command::Blocked { since_seconds: None, follow: false, all: false, repeats: false },
             ),
             (
                 r#"{"version":1,"command":"blocked","since_seconds":60,"follow":true,"all":true}"#,
-                Command::Blocked { since_seconds: Some(60), follow: true, all: true },
+                Command::Blocked { since_seconds: Some(60), follow: true, all: true, repeats: false },
             ),
             (r#"{"command":"cache-flush","version":1}"#, all(None)),
             (r#"{"version":1,"command":"cache-flush","name":"a.example"}"#, all(Some("a.example"))),

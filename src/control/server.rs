@@ -17,7 +17,7 @@ use tokio::time::{Instant, Interval, MissedTickBehavior, interval_at, timeout};
 use super::protocol::{Command, LONGEST_REQUEST, Reply, Request, VERSION};
 use super::socket::{ControlSocket, SocketError};
 use super::{places, report};
-use crate::telemetry::Telemetry;
+use crate::telemetry::{BlockEvent, Telemetry};
 
 /// Clients at a time.
 const CLIENTS: usize = 16;
@@ -29,6 +29,8 @@ const READ_PATIENCE: Duration = Duration::from_secs(5);
 const WRITE_PATIENCE: Duration = Duration::from_secs(5);
 /// Blocks fetched at once.
 const BLOCKS: usize = 64;
+/// How often a client that follows is told of repeats.
+const REPEATS: Duration = Duration::from_secs(1);
 /// How often it is looked whether the socket is still in its place; one that could not be had is tried again then.
 const CHECK: Duration = Duration::from_secs(5);
 
@@ -186,7 +188,10 @@ impl Client {
             Err(message) => return self.write(&Reply::Refused { message }).await,
         };
         match request.command {
-            Command::Blocked { since_seconds, follow, all } => self.blocked(since_seconds, follow, all).await,
+            Command::Blocked { since_seconds, follow, all, repeats } => {
+                let wanted = Wanted { since: since(since_seconds), follow, all, repeats };
+                self.blocked(&wanted).await
+            }
             command => {
                 let (sender, reply) = oneshot::channel();
                 let sent = self.control.calls.send(Call { command, reply: sender }).await;
@@ -197,42 +202,66 @@ impl Client {
         }
     }
 
-    /// Sends the blocks there are, and where that is wanted those to come. What waits to be sent stays where it is: a client
+    /// Sends the blocks so far, and then, if the client follows, those to come. What waits to be sent stays where it is: a client
     /// that reads slowly misses some.
-    async fn blocked(&mut self, since: Option<u64>, follow: bool, all: bool) -> io::Result<()> {
-        let place = follow.then(|| Arc::clone(&self.room.followers).try_acquire_owned());
+    async fn blocked(&mut self, wanted: &Wanted) -> io::Result<()> {
+        let place = wanted.follow.then(|| Arc::clone(&self.room.followers).try_acquire_owned());
         if matches!(place, Some(Err(_))) {
             let message = format!("{FOLLOWERS} clients follow already");
             return self.write(&Reply::Refused { message }).await;
         }
-        let mut newest = self.control.telemetry.follow_blocks();
-        let since = since.and_then(|seconds| {
-            let ago = SignedDuration::from_secs(i64::try_from(seconds).ok()?);
-            Timestamp::now().checked_sub(ago).ok()
-        });
+        let telemetry = Arc::clone(&self.control.telemetry);
+        let mut newest = telemetry.follow_blocks();
+        let mut mark = telemetry.block_mark();
+        let mut tick = interval_at(Instant::now() + REPEATS, REPEATS);
+        tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut last = 0;
         loop {
             let until = *newest.borrow_and_update();
             while last < until {
-                let blocks = self.control.telemetry.blocks_after(last, all, BLOCKS);
+                let blocks = telemetry.blocks_after(last, wanted.all, BLOCKS);
                 last = blocks.last().map_or(until, |newest| newest.number);
-                for block in blocks.iter().filter(|block| since.is_none_or(|since| block.last >= since)) {
-                    self.write(&Reply::Block(Box::new(report::block(block)))).await?;
-                }
+                self.send(blocks.iter().filter(|block| wanted.since.is_none_or(|since| block.last >= since)))
+                    .await?;
             }
-            if !follow {
+            if !wanted.follow {
                 return self.write(&Reply::End).await;
             }
             tokio::select! {
                 changed = newest.changed() => if changed.is_err() { return Ok(()) },
+                _ = tick.tick(), if wanted.repeats => {
+                    let (blocks, next) = telemetry.blocks_repeated(mark, last, wanted.all, BLOCKS);
+                    mark = next;
+                    self.send(blocks.iter()).await?;
+                }
                 () = gone(&mut self.stream) => return Ok(()),
             }
         }
     }
 
+    async fn send(&mut self, blocks: impl Iterator<Item = &BlockEvent>) -> io::Result<()> {
+        for block in blocks {
+            self.write(&Reply::Block(Box::new(report::block(block)))).await?;
+        }
+        Ok(())
+    }
+
     async fn write(&mut self, reply: &Reply) -> io::Result<()> {
         patient(WRITE_PATIENCE, self.stream.write_all(&reply.to_line())).await
     }
+}
+
+/// Which blocks a client wants.
+struct Wanted {
+    since: Option<Timestamp>,
+    follow: bool,
+    all: bool,
+    repeats: bool,
+}
+
+fn since(seconds: Option<u64>) -> Option<Timestamp> {
+    let ago = SignedDuration::from_secs(i64::try_from(seconds?).ok()?);
+    Timestamp::now().checked_sub(ago).ok()
 }
 
 /// Waits until the client has closed its side.

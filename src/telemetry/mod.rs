@@ -159,6 +159,22 @@ impl Telemetry {
         self.recent.after(after, sinkholes, limit)
     }
 
+    /// The number of all reports so far, from which [`blocks_repeated`](Self::blocks_repeated) goes on.
+    pub fn block_mark(&self) -> u64 {
+        self.recent.mark()
+    }
+
+    /// Of the blocks up to the number `until`, those that were repeated after `mark`, at most `limit`; and the next mark.
+    pub fn blocks_repeated(
+        &self,
+        mark: u64,
+        until: u64,
+        sinkholes: bool,
+        limit: usize,
+    ) -> (Vec<BlockEvent>, u64) {
+        self.recent.repeated(mark, until, sinkholes, limit)
+    }
+
     /// Tells of new blocks, by the number of the newest.
     pub fn follow_blocks(&self) -> watch::Receiver<u64> {
         self.recent.follow()

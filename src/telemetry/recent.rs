@@ -99,6 +99,8 @@ struct State {
     not_public: Ring,
     top: Top,
     newest: u64,
+    /// Reports so far, repeats included.
+    reports: u64,
 }
 
 impl Default for Recent {
@@ -115,6 +117,7 @@ impl Recent {
             not_public: Ring::new(NOT_PUBLIC),
             top: Top::new(top),
             newest: 0,
+            reports: 0,
         };
         Self { state: Mutex::new(state), hasher: RandomState::default(), newest: watch::Sender::new(0) }
     }
@@ -128,18 +131,20 @@ impl Recent {
             state.top.note(report.question.name());
         }
         let number = state.newest + 1;
+        state.reports += 1;
+        let report_number = state.reports;
         let ring = match category {
             Category::Sinkhole => &mut state.sinkholes,
             Category::NotPublic => &mut state.not_public,
             Category::Clean | Category::Blocked | Category::Monitored => &mut state.blocks,
         };
-        if ring.repeats(key, now, time) {
+        if ring.repeats(key, now, time, report_number) {
             return;
         }
         let more = report.verdict.reported().count().saturating_sub(1);
         let ReportKey { client, question, verdict } = report.to_kept();
         let event = BlockEvent { number, first: time, last: time, times: 1, client, question, more, verdict };
-        ring.push(Kept { key, since: now, event });
+        ring.push(Kept { key, since: now, reported: report_number, event });
         state.newest = number;
         drop(state);
         self.newest.send_replace(number);
@@ -155,6 +160,37 @@ impl Recent {
             kept.map(|kept| &kept.event).filter(|event| event.number > after).collect();
         events.sort_by_key(|event| event.number);
         events.into_iter().take(limit).cloned().collect()
+    }
+
+    /// Of the events up to the number `until`, those that were repeated after the report `mark`, in the order of their last
+    /// report and at most `limit`; and the mark to go on from.
+    pub(super) fn repeated(
+        &self,
+        mark: u64,
+        until: u64,
+        sinkholes: bool,
+        limit: usize,
+    ) -> (Vec<BlockEvent>, u64) {
+        let state = self.lock();
+        let others = sinkholes.then_some(&state.sinkholes);
+        let others = [Some(&state.not_public), others];
+        let kept = state.blocks.kept.iter().chain(others.into_iter().flatten().flat_map(|ring| &ring.kept));
+        let mut repeated: Vec<&Kept> = kept
+            .filter(|kept| kept.reported > mark && kept.event.times > 1 && kept.event.number <= until)
+            .collect();
+        repeated.sort_by_key(|kept| kept.reported);
+        repeated.truncate(limit);
+        let mark = if repeated.len() < limit {
+            state.reports
+        } else {
+            repeated.last().map_or(mark, |kept| kept.reported)
+        };
+        (repeated.into_iter().map(|kept| kept.event.clone()).collect(), mark)
+    }
+
+    /// The number of reports so far.
+    pub(super) fn mark(&self) -> u64 {
+        self.lock().reports
     }
 
     /// The names that were blocked most, at most `count`.
@@ -179,6 +215,8 @@ impl Recent {
 struct Kept {
     key: u64,
     since: Instant,
+    /// The number of the last report of it.
+    reported: u64,
     event: BlockEvent,
 }
 
@@ -198,7 +236,7 @@ impl Ring {
         Self { kept: VecDeque::new(), gone: 0, places: HashMap::default(), most }
     }
 
-    fn repeats(&mut self, key: u64, now: Instant, time: Timestamp) -> bool {
+    fn repeats(&mut self, key: u64, now: Instant, time: Timestamp, report: u64) -> bool {
         let place =
             self.places.get(&key).and_then(|place| usize::try_from(place.checked_sub(self.gone)?).ok());
         let Some(kept) = place.and_then(|place| self.kept.get_mut(place)) else { return false };
@@ -207,6 +245,7 @@ impl Ring {
         }
         kept.event.times += 1;
         kept.event.last = time;
+        kept.reported = report;
         true
     }
 
@@ -304,6 +343,23 @@ mod tests {
         );
         assert_eq!(names(&recent.after(2, false, usize::MAX)), [row(3, "a.example", 2)]);
         assert_eq!(names(&recent.after(0, false, 1)), [row(1, "a.example", 2)]);
+    }
+
+    #[test]
+    fn repeats_are_told_once_to_whoever_has_seen_the_event() {
+        let recent = Recent::default();
+        let now = Instant::now();
+        let note = |name: &str| note(&recent, name, Category::Blocked, now);
+        ["a.example", "b.example", "a.example"].into_iter().for_each(note);
+        let mark = recent.mark();
+        assert_eq!(names(&recent.repeated(mark, 2, false, 9).0), [], "before the mark");
+        ["b.example", "c.example", "a.example", "a.example", "c.example"].into_iter().for_each(note);
+        let row = |number, name: &str, times| (number, name.to_owned(), times);
+        let (first, mark) = recent.repeated(mark, 2, false, 1);
+        assert_eq!(names(&first), [row(2, "b.example", 2)]);
+        let (second, mark) = recent.repeated(mark, 2, false, 9);
+        assert_eq!(names(&second), [row(1, "a.example", 4)], "c.example is not seen yet");
+        assert_eq!(names(&recent.repeated(mark, 3, false, 9).0), []);
     }
 
     #[test]

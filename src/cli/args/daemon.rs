@@ -27,13 +27,19 @@ pub(crate) struct Status {
 
 /// Show what the running daemon blocked
 ///
-/// The last 1024 blocks, the newest at the end. The same block within a minute is shown once, with how often it was.
+/// The last 1024 blocks, the newest at the end. The same block within a minute is shown once, with how often it was. With
+/// --follow, it is shown again when it repeats, with the new count, at most once a second.
 #[derive(Debug, Args)]
-#[command(after_help = "Examples:\n  stubborn blocked --since 1h\n  stubborn blocked --follow")]
+#[command(after_help = "Examples:
+  stubborn blocked --since 1h
+  stubborn blocked --follow
+  stubborn blocked --follow --since 10m
+
+Exit codes: 0 shown, or nobody reads the output any more; 2 no daemon answers, or it stops while it is followed.")]
 pub(crate) struct Blocked {
     #[command(flatten)]
     pub(crate) daemon: DaemonArguments,
-    /// Go on showing each block as it happens
+    /// Show each block as it happens, from now on or, with --since, from then on
     #[arg(long, short)]
     pub(crate) follow: bool,
     /// Only those of so long ago until now, such as 10m, 1h or 1d
