@@ -4,6 +4,7 @@ mod daemon;
 mod doctor;
 mod file;
 mod machine;
+mod name;
 
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
@@ -22,6 +23,7 @@ pub(crate) use daemon::{Blocked, Cache, CacheCommand, DaemonArguments, Flush, Lo
 pub(crate) use doctor::Doctor;
 pub(crate) use file::{Allow, ConfigCommand, Disallow, EditArguments, Import, Show};
 pub(crate) use machine::{Restore, Setup};
+use name::name;
 
 /// A forwarding DNS resolver that refuses to be rebound
 #[derive(Debug, Parser)]
@@ -107,13 +109,19 @@ pub(crate) struct Check {
 
 /// Show each step of the decision on a name
 ///
-/// With --answer, as if an upstream had answered with these addresses: nothing is asked. Without, the upstream is asked.
+/// With --answer, as if an upstream had answered with these addresses: nothing is asked. Without, the upstream is asked; if it
+/// fails, each of its servers is asked by itself.
 #[derive(Debug, Clone, Args)]
 #[command(
-    after_help = "Examples:\n  stubborn explain example.com\n  stubborn explain nas.example.com A --answer 192.168.1.20"
+    after_help = "Examples:
+  stubborn explain example.com
+  stubborn explain https://example.com:8443/login
+  stubborn explain nas.example.com A --answer 192.168.1.20
+
+Exit codes: 0 explained, whatever was found; 1 the configuration has errors; 2 it cannot be explained here."
 )]
 pub(crate) struct Explain {
-    /// The name
+    /// The name; of a URL, the name in it
     #[arg(value_parser = name)]
     pub(crate) name: Name,
     /// The record type [default: A, or AAAA where the answers are IPv6 addresses]
@@ -218,10 +226,6 @@ impl From<SourceArguments> for Source {
         let SourceArguments { config, listen, upstream, socket } = arguments;
         Self { config, listen, upstream, socket, ..Self::default() }
     }
-}
-
-fn name(text: &str) -> Result<Name, String> {
-    Name::from_text(text).map_err(|error| error.to_string())
 }
 
 /// The formats by their names, which completions and help texts list.

@@ -12,7 +12,7 @@ pub(super) async fn contained<F: Future>(what: &str, future: F) -> Option<F::Out
         match catch_unwind(AssertUnwindSafe(|| future.as_mut().poll(context))) {
             Ok(poll) => poll.map(Some),
             Err(_) => {
-                tracing::error!("{what} broke off: this is a bug, please report it");
+                tracing::error!("{what} broke off: this is a bug in stubborn; a report needs this line, those before it and the output of `stubborn --version`");
                 Poll::Ready(None)
             }
         }

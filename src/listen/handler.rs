@@ -63,7 +63,7 @@ impl Finished<'_> {
         let (query, client) = (lookup.query(), lookup.client());
         let write = || handler.reply(query, client, outcome, *limit, wire);
         if catch_unwind(AssertUnwindSafe(write)).is_err() {
-            tracing::error!(%client, "a reply could not be given: this is a bug, please report it");
+            tracing::error!(%client, "a reply could not be given: this is a bug in stubborn; a report needs this line, those before it and the output of `stubborn --version`");
             write_failure(query, *limit, wire);
         }
     }
@@ -91,7 +91,7 @@ impl Handler {
     pub(super) fn handle(self: &Rc<Self>, turn: &Turn, incoming: Incoming<'_>, wire: &mut Wire) -> Handled {
         catch_unwind(AssertUnwindSafe(|| self.answer(turn, incoming, wire))).unwrap_or_else(|_| {
             let (client, octets) = (incoming.client.ip(), incoming.message.len());
-            tracing::error!(%client, octets, "a message could not be handled: this is a bug, please report it");
+            tracing::error!(%client, octets, "a message could not be handled: this is a bug in stubborn; a report needs this line, those before it and the output of `stubborn --version`");
             Handled::Ignored
         })
     }
