@@ -112,14 +112,12 @@ pub(crate) struct Check {
 /// With --answer, as if an upstream had answered with these addresses: nothing is asked. Without, the upstream is asked; if it
 /// fails, each of its servers is asked by itself.
 #[derive(Debug, Clone, Args)]
-#[command(
-    after_help = "Examples:
+#[command(after_help = "Examples:
   stubborn explain example.com
   stubborn explain https://example.com:8443/login
   stubborn explain nas.example.com A --answer 192.168.1.20
 
-Exit codes: 0 explained, whatever was found; 1 the configuration has errors; 2 it cannot be explained here."
-)]
+Exit codes: 0 explained, whatever was found; 1 the configuration has errors; 2 it cannot be explained here.")]
 pub(crate) struct Explain {
     /// The name; of a URL, the name in it
     #[arg(value_parser = name)]

@@ -1,5 +1,7 @@
 //! `stubborn explain`: the steps of a decision, by the code that decides.
 
+mod servers;
+
 use std::net::IpAddr;
 use std::path::Path;
 use std::rc::Rc;
@@ -7,9 +9,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use serde::Serialize;
+use serde_json::Map;
 use tokio::task::LocalSet;
 
 use super::args::Explain;
+use super::output::{complain_of, waiting_for};
 use super::show::visible;
 use super::{FINE, TROUBLE, complain, say, say_pretty_json};
 use crate::cache::CacheSettings;
@@ -18,8 +22,9 @@ use crate::daemon::{BuildError, Environment, Source, argument, host_name, own_ad
 use crate::dns::{Asker, Query, Question, RecordType, UpstreamResponse, write_addresses_reply};
 use crate::files::is_stream;
 use crate::policy::{Action, Category, Circumstances, ClientResponse, Finding, Subject, Verdict, enforce};
-use crate::resolve::{ChosenRoute, Now, Outcome, Resolver, Snapshot, Source as From, Step};
-use crate::upstream::{Endpoint, Exchanger, Server, Servers, in_container};
+use crate::resolve::{ChosenRoute, Lookup, Now, Outcome, Resolver, Snapshot, Source as From, Step};
+use crate::upstream::{Endpoint, Exchanger, Server, ServerGroup, Servers, in_container};
+use servers::{Said, ask_each, hints, is_answer};
 
 /// What `--json` prints.
 #[derive(Debug, Serialize)]
@@ -37,6 +42,15 @@ struct Explanation {
     verdict: &'static str,
     findings: Vec<Found>,
     reply: Reply,
+    /// What each server says by itself, if there is no answer.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    failure: Option<Failure>,
+}
+
+#[derive(Debug, Serialize)]
+struct Failure {
+    servers: Vec<Said>,
+    hints: Vec<String>,
 }
 
 #[derive(Debug, Serialize)]
@@ -69,7 +83,7 @@ pub(super) fn explain(arguments: &Explain) -> u8 {
         Ok(explanation) if arguments.json => say_pretty_json(&explanation),
         Ok(explanation) => say(&explanation.to_text()),
         Err(BuildError::Config(errors)) => {
-            complain(&errors.to_string());
+            complain_of(&errors, Map::new());
             return super::NO;
         }
         Err(error) => {
@@ -134,9 +148,11 @@ fn explain_one(arguments: &Explain, mut source: Source) -> Result<Explanation, B
             Ok(Explanation::new(arguments, &query, here_only, &outcome))
         }
         Step::Ask(lookup) => {
-            let outcome = if arguments.answer.is_empty() {
-                ask(&resolver, &lookup)
-            } else {
+            if arguments.answer.is_empty() {
+                let (outcome, failure) = ask(&resolver, &lookup, route);
+                return Ok(Explanation { failure, ..Explanation::new(arguments, &query, route, &outcome) });
+            }
+            let outcome = {
                 let trust = route.and_then(|route| route.trust.as_ref());
                 let circumstances = Circumstances {
                     question: &query.question,
@@ -157,20 +173,42 @@ fn query(arguments: &Explain) -> Query {
     Query { asker: Asker::with_edns(), question: Question::new(arguments.name.as_ref(), rtype) }
 }
 
-fn ask(resolver: &Arc<Resolver>, lookup: &crate::resolve::Lookup) -> Outcome {
+fn ask(resolver: &Arc<Resolver>, lookup: &Lookup, route: Option<&ChosenRoute>) -> (Outcome, Option<Failure>) {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let question = lookup.query().question;
+    let _waiting = waiting_for(&route.map_or_else(String::new, |route| listed(&route.group)));
     let exchange = async {
         let exchanger = Rc::new(Exchanger::new(resolver.epoch()));
-        resolver.finish(&exchanger, lookup).await
+        let outcome = resolver.finish(&exchanger, lookup).await;
+        let failed = outcome.source == From::Failure || !is_answer(outcome.response().rcode());
+        let failure = match route.filter(|_| failed) {
+            Some(route) => Some(failure(route, question).await),
+            None => None,
+        };
+        (outcome, failure)
     };
     match runtime {
         Ok(runtime) => {
-            let outcome = LocalSet::new().block_on(&runtime, exchange);
+            let done = LocalSet::new().block_on(&runtime, exchange);
             runtime.shutdown_timeout(Duration::from_millis(100));
-            outcome
+            done
         }
-        Err(_) => Outcome::overloaded(&Question::new(crate::dns::NameRef::ROOT, RecordType::NS)),
+        Err(_) => (Outcome::overloaded(&question), None),
     }
+}
+
+async fn failure(route: &ChosenRoute, question: Question) -> Failure {
+    let servers = ask_each(&route.group, question).await;
+    let where_set = match &route.trust {
+        Some(trust) => format!("the [[route]] for {} ({})", trust.domain, trust.origin),
+        None => "[upstream]".to_owned(),
+    };
+    Failure { hints: hints(&servers, &question, &where_set), servers }
+}
+
+fn listed(group: &ServerGroup) -> String {
+    let servers: Vec<String> = group.servers.iter().map(|server| server.endpoint.to_string()).collect();
+    servers.join(", ")
 }
 
 /// What would come of it if an upstream answered with `addresses`.
@@ -218,10 +256,12 @@ impl Explanation {
                 (Some(verdict), _) => verdict.category.label(),
                 (None, From::Local) => "answered here",
                 (None, From::Failure) => "failed",
+                (None, _) if !is_answer(outcome.response().rcode()) => "failed",
                 (None, _) => Category::Clean.label(),
             },
             findings: judged.map(|verdict| findings(query, verdict)).unwrap_or_default(),
             reply: Reply::of(outcome.response()),
+            failure: None,
         }
     }
 
@@ -256,6 +296,10 @@ impl Explanation {
         }
         for error in &self.reply.errors {
             step("", error.clone());
+        }
+        if let Some(Failure { servers, hints }) = &self.failure {
+            servers.iter().for_each(|said| step("asked", said.to_text()));
+            hints.iter().for_each(|hint| step("to try", hint.clone()));
         }
         let mut allows: Vec<&String> =
             self.findings.iter().filter_map(|found| found.allow.as_ref()).collect();

@@ -61,7 +61,9 @@ impl Workers {
                     all.abandoned += worker.abandoned;
                 }
                 Ok(Err(error)) => tracing::error!(%error, "a worker could not run"),
-                Err(_) => tracing::error!("a worker panicked: this is a bug in stubborn; a report needs this line, those before it and the output of `stubborn --version`"),
+                Err(_) => tracing::error!(
+                    "a worker panicked: this is a bug in stubborn; a report needs this line, those before it and the output of `stubborn --version`"
+                ),
             }
         }
         all

@@ -173,8 +173,8 @@ impl Recent {
     ) -> (Vec<BlockEvent>, u64) {
         let state = self.lock();
         let others = sinkholes.then_some(&state.sinkholes);
-        let others = [Some(&state.not_public), others];
-        let kept = state.blocks.kept.iter().chain(others.into_iter().flatten().flat_map(|ring| &ring.kept));
+        let rings = [&state.blocks, &state.not_public].into_iter().chain(others);
+        let kept = rings.flat_map(|ring| &ring.kept);
         let mut repeated: Vec<&Kept> = kept
             .filter(|kept| kept.reported > mark && kept.event.times > 1 && kept.event.number <= until)
             .collect();

@@ -130,7 +130,9 @@ impl Early {
     pub(super) fn answered(self: Box<Self>, reply: Result<&mut [u8], ExchangeError>) {
         let caught = catch_unwind(AssertUnwindSafe(|| self.answered_by(reply)));
         if caught.is_err() {
-            tracing::error!("a reply could not be handled: this is a bug in stubborn; a report needs this line, those before it and the output of `stubborn --version`");
+            tracing::error!(
+                "a reply could not be handled: this is a bug in stubborn; a report needs this line, those before it and the output of `stubborn --version`"
+            );
         }
     }
 

@@ -75,7 +75,9 @@ fn without_scheme(text: &str) -> Result<&str, String> {
 
 fn refuse_address(host: &str) -> Result<(), String> {
     match host.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>() {
-        Ok(address) => Err(format!("{address} is an address: no name is looked up for it, so nothing is blocked")),
+        Ok(address) => {
+            Err(format!("{address} is an address: no name is looked up for it, so nothing is blocked"))
+        }
         Err(_) => Ok(()),
     }
 }
