@@ -27,6 +27,7 @@ const PAGES: &[&str] = &[
     "docs/presets.md",
     "docs/metrics.md",
     "docs/control.md",
+    "docs/json.md",
     "packaging/README.md",
 ];
 

@@ -269,3 +269,30 @@ fn told(wrong: &Wrong) -> String {
         None => wrong.message.clone(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    /// The commands with `--json`, by their words.
+    fn with_json(command: &clap::Command, words: &str, found: &mut Vec<String>) {
+        let words = format!("{words} {}", command.get_name());
+        if command.get_arguments().any(|argument| argument.get_long() == Some("json")) {
+            found.push(words.trim().to_owned());
+        }
+        command.get_subcommands().for_each(|command| with_json(command, &words, found));
+    }
+
+    #[test]
+    fn each_command_with_json_is_on_the_page_of_its_output() {
+        let mut found = Vec::new();
+        with_json(&Arguments::command(), "", &mut found);
+        let page = include_str!("../../docs/json.md");
+        let titles = page.lines().filter_map(|line| line.strip_prefix("## `"));
+        let mut titles: Vec<&str> = titles.map(|title| title.trim_end_matches('`')).collect();
+        found.sort();
+        titles.sort_unstable();
+        assert_eq!(found, titles);
+    }
+}

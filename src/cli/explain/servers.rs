@@ -223,7 +223,7 @@ mod tests {
             (Fault::Failed, "with `stubborn explain a.example A --upstream SERVER`"),
             (Fault::Fine, "192.0.2.1 answers now"),
         ] {
-            let hints = hints(&[said(fault), said(fault)], &question, "[upstream]");
+            let hints = hints(&[said(fault)], &question, "[upstream]");
             assert!(hints.len() == 1 && hints[0].contains(expected), "{hints:?}");
         }
         assert!(hints(&[], &question, "[upstream]")[0].contains("no server"));
