@@ -510,3 +510,78 @@ fn an_audit_leaves_the_configurations_own_names_out() {
     let left_out = text.lines().find(|line| line.starts_with("left out: names of your own"));
     assert!(left_out.is_some_and(|line| line.ends_with(" 1")), "{text}");
 }
+
+// ----------------------------------------------------------------------------------------------------------- explain
+
+#[test]
+fn a_failure_is_explained_server_by_server() {
+    let failing = |code: u16, text: &'static str| {
+        Zone::new().reply("broken.example", move |asked| {
+            let mut message = asked.reply();
+            message.flags = message.flags & !0xf | 2;
+            message.additional([wire::opt(1232, 0, 0, 0, &[(wire::EDE, &wire::ede(code, text.as_bytes()))])])
+        })
+    };
+    let (bogus, lost) = (failing(6, "").serve(), failing(22, "at ns.example").serve());
+    let servers = [bogus.address().to_string(), lost.address().to_string()];
+    let mut words = vec!["explain", "broken.example", "--config", "/dev/null"];
+    servers.iter().for_each(|server| words.extend(["--upstream", server]));
+    let text = said(&stubborn(&words), 0);
+    for part in [
+        "verdict  failed",
+        &format!("asked    {}: SERVFAIL; EDE 6 (DNSSEC bogus)", servers[0]),
+        &format!(
+            "asked    {}: SERVFAIL; EDE 22 (no reachable authority): upstream: at ns.example",
+            servers[1]
+        ),
+        "to try   ",
+        "`stubborn explain broken.example A --upstream SERVER`",
+    ] {
+        assert!(text.contains(part), "no {part:?} in {text}");
+    }
+    let report = json(&said(&stubborn(&[&words[..], &["--json"]].concat()), 0));
+    assert_eq!(report["failure"]["servers"][1]["server"], servers[1]);
+}
+
+#[test]
+fn a_silent_server_is_waited_for_with_a_word_and_named() {
+    let silent = Zone::new().script("silent.example", |_| Vec::new()).serve();
+    let server = silent.address().to_string();
+    let words = ["explain", "https://silent.example:8443/x", "--config", "/dev/null", "--upstream", &server];
+    let output = stubborn(&words);
+    let noted = String::from_utf8_lossy(&output.stderr);
+    assert!(noted.starts_with(&format!("waiting for {server} …")), "{noted}");
+    let text = said(&output, 0);
+    for part in
+        ["silent.example A, asked by", "no answer in time", &format!("nothing comes back from {server}")]
+    {
+        assert!(text.contains(part), "no {part:?} in {text}");
+    }
+}
+
+#[test]
+fn a_name_is_escaped_in_the_same_way_wherever_it_is_shown() {
+    let (name, shown) = (r"a\.b\032c$\:/.example.org", r"a\046b\032c\036\058\047.example.org");
+    let upstream = Zone::new().addresses(name, &[INSIDE]).serve();
+    let daemon = TestDaemon::start(upstream.address(), "");
+    daemon.ask(name, code::A).assert_blocked();
+    let socket = daemon.control();
+    let socket = socket.to_str().unwrap();
+    let (_, line) = daemon.wait_for_line(0, &["blocked"]);
+    assert!(line.contains(shown), "{line}");
+    let server = upstream.address().to_string();
+    for words in [
+        &["explain", name, "--answer", INSIDE, "--config", "/dev/null"][..],
+        &["explain", name, "--upstream", &server, "--config", "/dev/null"],
+        &["blocked", "--socket", socket],
+        &["status", "--socket", socket],
+        &["cache", "flush", name, "--socket", socket],
+    ] {
+        let text = said(&stubborn(words), 0);
+        assert!(text.contains(shown), "{words:?}: {text}");
+        if words[0] != "cache" {
+            let as_json = said(&stubborn(&[words, &["--json"]].concat()), 0);
+            assert!(as_json.contains(&shown.replace('\\', r"\\")), "{words:?}: {as_json}");
+        }
+    }
+}
