@@ -25,11 +25,9 @@ pub(crate) enum Ink {
 impl Paint {
     /// For standard output.
     pub(crate) fn stdout() -> Self {
-        let variable = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty());
-        let unwanted = variable("NO_COLOR").is_some();
-        // A terminal that is dumb, or says nothing of itself, shows the codes as text.
-        let able = variable("TERM").is_some_and(|terminal| terminal != "dumb");
-        Self { on: able && !unwanted && std::io::stdout().is_terminal() }
+        let variable = |name: &str| std::env::var(name).unwrap_or_default();
+        let on = std::io::stdout().is_terminal() && shows_colours(&variable("NO_COLOR"), &variable("TERM"));
+        Self { on }
     }
 
     pub(crate) fn is_on(self) -> bool {
@@ -54,6 +52,11 @@ impl Paint {
         };
         format!("\x1b[{code}m{text}\x1b[0m")
     }
+}
+
+/// A terminal that is dumb, or says nothing of itself, shows the codes as text.
+fn shows_colours(no_color: &str, term: &str) -> bool {
+    no_color.is_empty() && !term.is_empty() && term != "dumb"
 }
 
 /// The text on one line, with every invisible character escaped: somebody on the network may have chosen it.
@@ -203,6 +206,19 @@ mod tests {
             assert_eq!(milliseconds(given), shown);
         }
         assert_eq!((count(1, "name"), count(2_000, "name")), ("1 name".to_owned(), "2,000 names".to_owned()));
+    }
+
+    #[test]
+    fn colours_are_for_terminals_that_show_them_unless_they_are_unwanted() {
+        for (no_color, term, shown) in [
+            ("", "xterm-256color", true),
+            ("", "dumb", false),
+            ("", "", false),
+            ("1", "xterm", false),
+            ("0", "xterm", false),
+        ] {
+            assert_eq!(shows_colours(no_color, term), shown, "{no_color:?}, {term:?}");
+        }
     }
 
     #[test]
