@@ -339,7 +339,7 @@ fn every_request_of_the_page_is_taken() {
         std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/control.md")).unwrap();
     let (_, block) = page.split_once("```json\n").unwrap();
     let requests: Vec<&str> = block.split_once("\n```").unwrap().0.lines().collect();
-    assert_eq!(requests.len(), 7);
+    assert_eq!(requests.len(), 8);
     for request in requests {
         let mut client = UnixStream::connect(daemon.control()).unwrap();
         client.write_all(format!("{request}\n").as_bytes()).unwrap();
@@ -348,6 +348,30 @@ fn every_request_of_the_page_is_taken() {
         let reply: Value = serde_json::from_str(reply.lines().next().unwrap()).unwrap();
         let name = reply["reply"].as_str().unwrap();
         assert!(name != "refused" && page.contains(&format!("`{name}`")), "{request}: {reply}");
+    }
+}
+
+#[test]
+fn a_watched_name_is_answered_here_and_counted_and_no_other_name_may_be_watched() {
+    let upstream = zone().serve();
+    let daemon = TestDaemon::start(upstream.address(), "[cache]\nsize = \"0\"\n");
+    let request = |name: &str| -> Value {
+        let mut client = UnixStream::connect(daemon.control()).unwrap();
+        let line = format!("{{\"version\":1,\"command\":\"witness\",\"name\":\"{name}\"}}\n");
+        client.write_all(line.as_bytes()).unwrap();
+        let mut reply = String::new();
+        client.read_to_string(&mut reply).unwrap();
+        serde_json::from_str(&reply).unwrap()
+    };
+    let name = "stubborn-0123456789abcdef.public.example";
+    assert_eq!(request(name)["times"], 0);
+    for _ in 0..2 {
+        assert!(daemon.ask(name, code::A).addresses().is_empty());
+    }
+    assert_eq!(request(name)["times"], 2);
+    assert!(support::forwarded(&upstream).is_empty());
+    for other in ["public.example", "www.stubborn-0123456789abcdef.public.example", "stubborn-1.example"] {
+        assert_eq!(request(other)["reply"], "refused", "{other}");
     }
 }
 

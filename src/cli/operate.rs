@@ -144,6 +144,7 @@ fn tell(reply: &Reply) {
         | Reply::Block(_)
         | Reply::End
         | Reply::Flushed { .. }
+        | Reply::Witnessed { .. }
         | Reply::LogLevel { .. }
         | Reply::Refused { .. } => {}
     }

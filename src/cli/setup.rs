@@ -6,10 +6,12 @@ use serde_json::{Value, json};
 
 use super::args::{Restore, Setup};
 use super::setup_domains;
-use super::show::visible;
+use super::show::{visible, visible_lines};
 use super::{FINE, NO, TROUBLE, complain, progress, say, say_json};
-use crate::config::ConfigErrors;
-use crate::setup::{Options, Outcome, Plan, SetupError, Step, Undone, restore as put_back, setup as switch};
+use crate::setup::{
+    After, Cause, Options, Outcome, Plan, Restored, SetupError, Step, Undone, restore as put_back,
+    setup as switch,
+};
 
 /// Points the machine at stubborn.
 pub(super) fn setup(arguments: &Setup) -> u8 {
@@ -27,8 +29,10 @@ pub(super) fn setup(arguments: &Setup) -> u8 {
                 say(&text(&outcome));
                 setup_domains::propose(arguments);
             }
-            if let (false, Outcome::Planned(plan, _) | Outcome::Done(plan)) = (arguments.json, &outcome) {
-                plan.warnings.iter().for_each(|warning| complain(&format!("warning: {}", visible(warning))));
+            if !arguments.json {
+                warnings(&outcome)
+                    .iter()
+                    .for_each(|warning| complain(&format!("warning: {}", visible_lines(warning))));
             }
             FINE
         }
@@ -39,7 +43,8 @@ pub(super) fn setup(arguments: &Setup) -> u8 {
 /// Puts it back; the answer is no where something was left as somebody else made it.
 pub(super) fn restore(arguments: &Restore) -> u8 {
     let undone = match put_back(arguments.force, arguments.dry_run, &mut teller(arguments.json)) {
-        Ok(undone) => undone,
+        Ok(Restored::Nothing) => None,
+        Ok(Restored::Undone(undone)) => Some(undone),
         Err(error) => return failed(&error, arguments.json),
     };
     let empty = Undone::default();
@@ -74,9 +79,19 @@ pub(super) fn restore(arguments: &Restore) -> u8 {
             "everything is as it was before the last `stubborn setup`; `stubborn restore --force` goes back to before the first"
         });
     } else {
-        complain(
-            "not everything is as it was; `stubborn restore --force` also puts back what somebody else changed since",
-        );
+        if !left.is_empty() {
+            complain(
+                "not everything is as it was: `stubborn restore --force` also puts back what somebody else changed since",
+            );
+        }
+        if !trouble.is_empty() {
+            complain(match arguments.force {
+                false => {
+                    "not everything could be done: once what is in the way is mended, `stubborn restore` does the rest; `stubborn restore --force` gives up on programs that fail"
+                }
+                true => "not everything could be done: do the rest by hand",
+            });
+        }
     }
     if left.is_empty() && trouble.is_empty() { FINE } else { NO }
 }
@@ -91,20 +106,28 @@ fn teller(json: bool) -> impl FnMut(&str) {
 
 fn failed(error: &SetupError, json: bool) -> u8 {
     if json {
-        let undone = match error {
-            SetupError::FellBack { undone, .. } => Some(*undone),
-            _ => None,
+        let undone = match error.after {
+            After::Unchanged | After::StillSetUp => None,
+            After::PutBack | After::EarlierPutBack => Some(true),
+            After::Partly => Some(false),
         };
-        say_json(&json!({ "changed": undone == Some(false), "error": error.to_string(), "undone": undone }));
+        let is_changed = matches!(error.after, After::Partly | After::EarlierPutBack);
+        say_json(&json!({
+            "outcome": "failed",
+            "cause": error.cause.name(),
+            "changed": is_changed,
+            "error": error.to_string(),
+            "undone": undone,
+        }));
     } else {
         complain(&error.to_string());
     }
-    if matches!(error, SetupError::Config(ConfigErrors { .. })) { NO } else { TROUBLE }
+    if error.cause == Cause::Config { NO } else { TROUBLE }
 }
 
 fn text(outcome: &Outcome) -> String {
     match outcome {
-        Outcome::Already => {
+        Outcome::Already(_) => {
             "nothing to do: this machine is set up, and its questions pass through stubborn".to_owned()
         }
         Outcome::Done(_) => {
@@ -112,6 +135,17 @@ fn text(outcome: &Outcome) -> String {
                 .to_owned()
         }
         Outcome::Planned(plan, stale) => planned(plan, stale),
+    }
+}
+
+fn warnings(outcome: &Outcome) -> Vec<String> {
+    match outcome {
+        Outcome::Already(problems) => problems.clone(),
+        Outcome::Done(plan) => plan.warnings.clone(),
+        Outcome::Planned(plan, _) => {
+            let first = plan.first.iter().map(|first| format!("not yet: {first}"));
+            first.chain(plan.warnings.iter().cloned()).collect()
+        }
     }
 }
 
@@ -145,7 +179,9 @@ fn planned(plan: &Plan, stale: &[PathBuf]) -> String {
 
 fn as_json(outcome: &Outcome) -> Value {
     let (plan, name) = match outcome {
-        Outcome::Already => return json!({ "outcome": "already", "changed": false }),
+        Outcome::Already(problems) => {
+            return json!({ "outcome": "already", "changed": false, "warnings": problems });
+        }
         Outcome::Planned(plan, _) => (plan, "planned"),
         Outcome::Done(plan) => (plan, "done"),
     };
@@ -157,7 +193,7 @@ fn as_json(outcome: &Outcome) -> Value {
         "listen": plan.listen.to_string(),
         "server": plan.server.to_string(),
         "steps": steps,
-        "warnings": plan.warnings,
+        "warnings": warnings(outcome),
     })
 }
 

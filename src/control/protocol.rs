@@ -52,6 +52,11 @@ pub enum Command {
         /// As in the configuration.
         level: String,
     },
+    /// Watch for a name: [`Reply::Witnessed`].
+    Witness {
+        /// The name; its first label is `stubborn-` and 16 hexadecimal digits.
+        name: String,
+    },
     /// Read the configuration: [`Reply::Reloaded`] or [`Reply::NotReloaded`].
     Reload,
 }
@@ -80,6 +85,11 @@ pub enum Reply {
     Flushed {
         /// Entries that are gone.
         entries: u64,
+    },
+    /// The name is watched.
+    Witnessed {
+        /// How often clients have asked for it since it was first named here.
+        times: u64,
     },
     /// The level was changed.
     LogLevel {
@@ -377,6 +387,10 @@ mod tests {
                 r#"{"version":1,"command":"log-level","level":"debug","new":"field"}"#,
                 Command::LogLevel { level: "debug".to_owned() },
             ),
+            (
+                r#"{"version":1,"command":"witness","name":"a.example"}"#,
+                Command::Witness { name: "a.example".to_owned() },
+            ),
             (r#"{"version":1,"command":"reload"}"#, Command::Reload),
         ] {
             let request: Request =
@@ -390,6 +404,7 @@ mod tests {
         let replies = [
             Reply::End,
             Reply::Flushed { entries: 7 },
+            Reply::Witnessed { times: 1 },
             Reply::Refused { message: "a\nb\u{2028}".to_owned() },
             Reply::Reloaded {
                 generation: 2,

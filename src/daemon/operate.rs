@@ -8,6 +8,7 @@ use super::status::status;
 use crate::config::{ConfigError, log_level};
 use crate::control::{Call, Command, ErrorParts, ReloadError, Reply};
 use crate::dns::Name;
+use crate::resolve::may_be_watched;
 
 impl Daemon {
     /// Carries out a command, and says what came of it.
@@ -16,6 +17,7 @@ impl Daemon {
             Command::Reload => return self.reload(Wanted::by("stubborn reload", call.reply)),
             Command::Status => Reply::Status(Box::new(status(self))),
             Command::CacheFlush { name } => self.flush(name.as_deref()),
+            Command::Witness { name } => self.watch_for(&name),
             Command::LogLevel { level } => self.set_level(&level),
             Command::Blocked { .. } => Reply::Refused { message: "not for the daemon to say".to_owned() },
         };
@@ -31,6 +33,19 @@ impl Daemon {
         };
         tracing::info!(entries, name = name.unwrap_or("every name"), "cache flushed");
         Reply::Flushed { entries: entries as u64 }
+    }
+
+    fn watch_for(&self, name: &str) -> Reply {
+        match Name::from_text(name) {
+            Ok(name) if may_be_watched(name.as_ref()) => {
+                Reply::Witnessed { times: self.service.resolver.watch(name.as_ref()) }
+            }
+            Ok(_) => Reply::Refused {
+                message: "the first label of a watched name is `stubborn-` and 16 hexadecimal digits"
+                    .to_owned(),
+            },
+            Err(error) => Reply::Refused { message: format!("this is not a name: {error}") },
+        }
     }
 
     fn set_level(&mut self, text: &str) -> Reply {

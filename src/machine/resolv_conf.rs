@@ -64,10 +64,10 @@ const WRITERS: &[(&str, &str, Writer)] = &[
 /// Reads it.
 pub fn resolv_conf(root: &Root) -> ResolvConf {
     let place = root.at(RESOLV_CONF);
-    let kind = match (std::fs::read_link(&place), place.symlink_metadata()) {
-        (Ok(target), _) => Kind::Link(target),
-        (_, Ok(_)) => Kind::File,
-        (Err(_), Err(_)) => Kind::Missing,
+    let kind = match (root.link(Path::new(RESOLV_CONF)), place.symlink_metadata()) {
+        (Some(target), _) => Kind::Link(target),
+        (None, Ok(_)) => Kind::File,
+        (None, Err(_)) => Kind::Missing,
     };
     let text = match &kind {
         // Below another root an absolute target is not where the system would look.

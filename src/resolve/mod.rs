@@ -19,6 +19,7 @@ mod searched;
 mod settings;
 mod snapshot;
 mod special;
+mod witness;
 
 use std::net::IpAddr;
 use std::rc::Rc;
@@ -38,6 +39,7 @@ use inflight::{Duty, InFlight, Place};
 use local::Said;
 use lookup::key_of;
 use special::not_looked_up;
+use witness::Witness;
 
 pub use home::home_routes;
 pub use hosts::{Hosts, HostsError, HostsFault, LARGEST_HOSTS_FILE};
@@ -46,6 +48,7 @@ pub use outcome::{Outcome, Source};
 pub use searched::is_made_by_search;
 pub use settings::{HostName, LocalName, NamesSettings, NetworkSettings, Route, Types};
 pub use snapshot::{ChosenRoute, Current, Ingredients, Snapshot};
+pub use witness::may_be_watched;
 
 /// How long a client waits for a fresh answer where there is a stale one: most give up after 5 s (RFC 8767 §5 recommends
 /// 1.8 s).
@@ -105,6 +108,7 @@ pub struct Resolver {
     cache: Store<Judged>,
     failures: Failures<Answer>,
     in_flight: Arc<InFlight<Answer>>,
+    witness: Witness,
     epoch: Instant,
     clock: Clock,
 }
@@ -117,6 +121,7 @@ impl Resolver {
             cache: Store::new(cache),
             failures: Failures::default(),
             in_flight: Arc::default(),
+            witness: Witness::default(),
             epoch: Instant::now(),
             clock: Clock::new(),
         }
@@ -151,6 +156,12 @@ impl Resolver {
     pub fn flush(&self, name: Option<NameRef<'_>>) -> usize {
         self.failures.flush(name);
         self.cache.flush(name)
+    }
+
+    /// Watches a name for a minute, and says how often clients have asked for it since it was first named here. See
+    /// [`may_be_watched`].
+    pub fn watch(&self, name: NameRef<'_>) -> u64 {
+        self.witness.watch(name, self.now().millis)
     }
 
     /// This moment.
@@ -207,6 +218,9 @@ impl Resolver {
     ) -> Step {
         let Turn { snapshot, now } = turn;
         let question = &query.question;
+        if let Some(answer) = self.witness.answer(question, now.millis) {
+            return Step::Done(Outcome::local(answer));
+        }
         let name = question.name().fold();
         let said = match snapshot.special.loopback(question) {
             Some(answer) => Said::Answer(answer),

@@ -6,18 +6,20 @@ use std::sync::mpsc::channel;
 use std::thread;
 use std::time::Duration;
 
+use super::patience::{Ended, Patience};
+
 /// How long a program may take: systemd gives a service 90 seconds to start.
 const PATIENCE: Duration = Duration::from_secs(100);
 /// How much of its complaint is shown, in octets.
 const LONGEST_COMPLAINT: u64 = 2048;
 
 /// Runs it; the error is what it said, in one line.
-pub(super) fn run(words: &[String]) -> Result<(), String> {
-    let shown = words.join(" ");
+pub(super) fn run(words: &[String], patience: &mut Patience<'_>) -> Result<(), String> {
+    let shown = format!("`{}`", words.join(" "));
     let Some((program, arguments)) = words.split_first() else { return Ok(()) };
     let mut command = Command::new(program);
     command.args(arguments).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
-    let mut child = command.spawn().map_err(|error| format!("{shown}: {error}"))?;
+    let mut child = command.spawn().map_err(|error| format!("{shown} cannot be started: {error}"))?;
     let (told, ended) = channel();
     if let Some(complaint) = child.stderr.take() {
         // Its end closes the pipe, which needs no polling. A service that it leaves behind may keep the pipe open.
@@ -29,14 +31,17 @@ pub(super) fn run(words: &[String]) -> Result<(), String> {
             let _ = told.send(said);
         });
     }
-    let said = ended.recv_timeout(PATIENCE);
+    let said = patience.receive(&shown, &ended, Some(PATIENCE));
     let status = match (&said, child.try_wait()) {
         (Ok(_), _) => child.wait(),
         (Err(_), Ok(Some(status))) => Ok(status),
-        (Err(_), _) => {
+        (Err(ended), _) => {
             let _ = child.kill();
             let _ = child.wait();
-            return Err(format!("{shown} did not end within {} s", PATIENCE.as_secs()));
+            return Err(match ended {
+                Ended::Interrupted => format!("{shown} was interrupted"),
+                Ended::Late | Ended::Gone => format!("{shown} did not end within {} s", PATIENCE.as_secs()),
+            });
         }
     };
     match status {

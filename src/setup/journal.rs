@@ -17,7 +17,10 @@ use serde::{Deserialize, Serialize};
 
 use super::Step;
 use super::command::run;
-use saved::{Now, Saved, real, replace, sync_directory};
+use super::patience::Patience;
+use crate::machine::Instead;
+pub(super) use saved::real;
+use saved::{Now, Saved, replace, sync_directory};
 
 /// The file among the originals that tells whose they are.
 const INDEX: &str = "journal.json";
@@ -36,7 +39,7 @@ pub struct Journal {
     older: Vec<Saved>,
     /// Directories that were not there.
     directories: Vec<PathBuf>,
-    /// What is run once the files are as they were.
+    /// What is run once the files are as they were; it stays until it succeeds.
     undo: Vec<Vec<String>>,
     /// The directory it is in.
     #[serde(skip)]
@@ -224,9 +227,9 @@ impl Journal {
     ///
     /// # Errors
     /// What did not work, in one line.
-    pub fn apply(&self, step: &Step) -> Result<(), String> {
+    pub(super) fn apply(&self, step: &Step, patience: &mut Patience<'_>) -> Result<(), String> {
         match step {
-            Step::Run { words, .. } => run(words),
+            Step::Run { words, .. } => run(words, patience),
             Step::Write { path, text, .. } => {
                 let path = real(path);
                 let above = path.parent().unwrap_or(&path);
@@ -241,14 +244,15 @@ impl Journal {
     }
 
     /// Puts everything back: files from the last to the first, then what programs have to be told. What somebody else has
-    /// changed since stays as it is, unless `force` is set. Then the journal goes, but for what was left.
+    /// changed since stays as it is, unless `force` is set. Then the journal goes, but for what was left and the programs that
+    /// failed; with `force` these are not tried again.
     ///
     /// Where somebody else had changed a file before the plan, that is what is put back; `force` goes on to what was there
     /// before the first plan.
     ///
     /// # Errors
     /// The journal cannot be changed; whatever could be put back was.
-    pub fn undo(mut self, force: bool) -> Result<Undone, JournalError> {
+    pub(super) fn undo(mut self, force: bool, patience: &mut Patience<'_>) -> Result<Undone, JournalError> {
         let mut undone = Undone::default();
         let mut kept = Vec::new();
         for file in std::mem::take(&mut self.files).into_iter().rev() {
@@ -275,16 +279,23 @@ impl Journal {
             let _ = fs::remove_dir(directory);
         }
         self.directories.retain(|directory| directory.exists());
-        undone.trouble.extend(self.undo.iter().filter_map(|words| run(words).err()));
+        let mut failed = Vec::new();
+        for words in std::mem::take(&mut self.undo) {
+            if let Err(why) = run(&words, patience) {
+                undone.trouble.push(why);
+                failed.push(words);
+            }
+        }
         kept.reverse();
         kept_older.reverse();
         (self.files, self.older) = (kept, kept_older);
-        if self.files.is_empty() && self.older.is_empty() {
+        self.undo = if force { Vec::new() } else { failed };
+        if self.files.is_empty() && self.older.is_empty() && self.undo.is_empty() {
             self.forget()?;
         } else {
-            self.undo.clear();
             self.done = true;
             self.write()?;
+            self.drop_copies();
         }
         Ok(undone)
     }
@@ -312,6 +323,31 @@ impl Journal {
 
     fn copy_of(&self, file: &Saved) -> Option<PathBuf> {
         file.copy().map(|copy| self.place.join(copy))
+    }
+
+    /// Copies of files that are put back.
+    fn drop_copies(&self) {
+        let needed = |name: &std::ffi::OsStr| {
+            name == INDEX
+                || self
+                    .files
+                    .iter()
+                    .chain(&self.older)
+                    .any(|saved| saved.copy().is_some_and(|copy| name == copy))
+        };
+        for entry in fs::read_dir(&self.place).into_iter().flatten().flatten() {
+            if !needed(&entry.file_name()) {
+                let _ = fs::remove_file(entry.path());
+            }
+        }
+    }
+
+    /// What [`Self::undo`] would put in the place of each file that it puts back.
+    pub(super) fn originals(&self) -> Vec<(PathBuf, Instead)> {
+        let is_under = |older: &&Saved| self.files.iter().any(|newer| newer.path == older.path);
+        let newest = self.files.iter().chain(self.older.iter().filter(|older| !is_under(older)));
+        let known = newest.filter(|file| file.is_known(&self.place));
+        known.map(|file| (file.path.clone(), file.original(&self.place))).collect()
     }
 
     fn forget(&self) -> Result<(), JournalError> {

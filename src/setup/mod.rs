@@ -5,7 +5,10 @@
 //! plan      what to do about it; pure                          -> Plan | Refused
 //! beside    the files of dnsmasq and Pi-hole, and our own; pure
 //! switch    the order of things: prove, save, switch, prove, or undo it all
-//! proof     a question asked, and that it was stubborn who answered
+//! preflight whether every file of a plan can be changed
+//! proof     whether questions reach stubborn, and whether it has answers
+//! patience  waiting, with a word to who watches, and Ctrl-C
+//! ending    how it can fail, and what is true of the machine then: one list
 //! journal   what was there before, saved before the first change
 //! command   other programs, with a time limit
 //! ```
@@ -16,8 +19,11 @@
 
 mod beside;
 mod command;
+mod ending;
 mod journal;
+mod patience;
 mod plan;
+mod preflight;
 mod proof;
 mod survey;
 mod switch;
@@ -26,10 +32,11 @@ use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 
+pub use ending::{AFTER, After, CAUSES, Cause, SetupError};
 pub use journal::{Journal, JournalError, Undone};
 pub use plan::{Refused, plan};
 pub use survey::{Machine, Ours, Running, survey};
-pub use switch::{Options, Outcome, restore, setup};
+pub use switch::{Options, Outcome, Restored, restore, setup};
 
 /// Where the originals are kept.
 pub const JOURNAL: &str = "/var/lib/stubborn/setup";
@@ -95,6 +102,8 @@ pub struct Plan {
     pub server: IpAddr,
     /// That server is another program, which asks stubborn.
     pub is_behind: bool,
+    /// What a person has to do first, if anything: why, and how.
+    pub first: Option<Refused>,
     /// What the operator should know besides, a line each.
     pub warnings: Vec<String>,
 }
@@ -104,37 +113,4 @@ impl Plan {
     pub fn steps(&self) -> impl Iterator<Item = &Step> {
         self.prepare.iter().chain(&self.switch)
     }
-}
-
-/// Why the machine is not pointed at stubborn, or not put back.
-#[derive(Debug, thiserror::Error)]
-pub enum SetupError {
-    /// Only root may.
-    #[error("only root may change how this machine asks, or see what was changed: use sudo")]
-    NotRoot,
-    /// Another one is at it.
-    #[error("another `stubborn setup` or `stubborn restore` is under way")]
-    Busy,
-    /// The configuration cannot be used.
-    #[error("{0}")]
-    Config(#[from] crate::config::ConfigErrors),
-    /// Nothing was changed, since it would not do.
-    #[error("{0}")]
-    Refused(#[from] Refused),
-    /// The originals cannot be kept or found.
-    #[error("{0}")]
-    Journal(#[from] JournalError),
-    /// It was tried, and undone.
-    #[error("{why}; {}", if *.undone { "everything is as it was" } else { "not everything could be put back: see `stubborn restore`" })]
-    FellBack {
-        /// What did not work.
-        why: String,
-        /// Everything is as it was.
-        undone: bool,
-    },
-    /// It is set up, and does not work.
-    #[error(
-        "this machine is set up, but {0}; see `stubborn status`, or put everything back with `stubborn restore`"
-    )]
-    Silent(String),
 }

@@ -14,6 +14,7 @@
 //! Where dnsmasq or Pi-hole has port 53, it stays there, and stubborn is its upstream.
 
 mod front;
+mod kept;
 mod prepare;
 mod programs;
 
@@ -25,6 +26,7 @@ use super::{Machine, Ours, Plan, Step};
 use crate::machine::{Holder, Kind, Process, RESOLV_CONF};
 use crate::upstream::Server;
 use front::{Front, behind, front, listen_behind};
+use kept::keep_servers;
 use prepare::{prepare, resolved_servers};
 use programs::programs;
 
@@ -33,12 +35,14 @@ const LOCAL: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
 const STUB: IpAddr = IpAddr::V4(Ipv4Addr::new(127, 0, 0, 53));
 const RESOLVED: &str = "systemd-resolve";
 const NM: &str = "NetworkManager";
+/// The name of our own processes.
+pub(super) const OWN_NAME: &str = "stubborn";
 const UPLINK: &str = "/run/systemd/resolve/resolv.conf";
 const HEADER: &str = "# stubborn setup wrote this; `stubborn restore` puts back what was here.\n";
 
 /// Why the machine cannot be pointed at stubborn as it is.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{why}; nothing was changed\n  {help}")]
+#[error("{why}\n  {help}")]
 pub struct Refused {
     /// What is in the way.
     pub why: String,
@@ -89,6 +93,7 @@ pub fn plan(machine: &Machine, ours: &Ours) -> Result<Plan, Refused> {
         switch: Vec::new(),
         server: if front.is_some() { LOCAL } else { listen.ip() },
         is_behind: front.is_some(),
+        first: None,
         warnings: Vec::new(),
     };
     let mut asked_before = match front {
@@ -97,8 +102,12 @@ pub fn plan(machine: &Machine, ours: &Ours) -> Result<Plan, Refused> {
         None => Vec::new(),
     };
     asked_before.retain(|server| *server != listen.to_string());
+    let names_servers = !asked_before.is_empty();
     prepare(&mut plan, machine, ours, front, asked_before)?;
-    programs(&mut plan, machine, ours, front.is_some());
+    if front.is_none() && ours.config.upstream.servers.contains(&Server::System) {
+        keep_servers(&mut plan, machine, ours, names_servers)?;
+    }
+    programs(&mut plan, machine);
     warnings(&mut plan, machine, ours);
     Ok(plan)
 }

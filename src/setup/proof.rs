@@ -1,23 +1,39 @@
-//! A question asked, and that it was stubborn who answered.
+//! Questions asked as programs ask them, and whether they reach the daemon of the control socket.
+//!
+//! The daemon is told to watch for a name that nobody has, the name is asked for, and the daemon says whether it was asked. It
+//! answers that name itself: the cache, the TTLs and the upstream have no part in it.
 
 use std::net::{IpAddr, SocketAddr};
 use std::path::Path;
 use std::thread;
 use std::time::{Duration, Instant};
 
+use super::ending::{Cause, Failed};
+use super::patience::Patience;
+use crate::audit::oracle::parse::lenient;
 use crate::audit::run::{ask_tcp, ask_udp};
 use crate::audit::wire::{self, Query, code, flag};
 use crate::control::{self, ClientError, Command, Reply, Status};
-use crate::machine::{Root, Transport, holders};
+use crate::machine::Transport;
 
-/// How long a server may take to start and to answer.
-const PATIENCE: Duration = Duration::from_secs(10);
-/// How long one question may take.
-const ONE_QUESTION: Duration = Duration::from_secs(5);
-/// How long a server that answers may take to take to its new upstream.
+/// How long a server may take to start.
+const START: Duration = Duration::from_secs(10);
+/// How long a server that answers may take to use its new upstream.
 const CHANGE: Duration = Duration::from_secs(3);
+/// How long an upstream may take until it answers.
+const UPSTREAM: Duration = Duration::from_secs(4);
+/// How long one question may take that the daemon answers itself.
+const ONE_QUESTION: Duration = Duration::from_secs(1);
+/// The same for one that an upstream answers: stubborn says by then that none did.
+const OUTSIDE: Duration = Duration::from_secs(8);
 /// How long to wait before a question is asked again.
-const PAUSE: Duration = Duration::from_millis(200);
+const PAUSE: Duration = Duration::from_millis(100);
+
+/// The daemon, and the name below which it is asked.
+pub(super) struct Proof<'a> {
+    pub(super) socket: &'a Path,
+    pub(super) name: &'a str,
+}
 
 /// How the daemon is.
 pub(super) fn status(socket: &Path) -> Result<Status, ClientError> {
@@ -27,77 +43,182 @@ pub(super) fn status(socket: &Path) -> Result<Status, ClientError> {
     }
 }
 
-/// Has the daemon read its configuration and the system's servers now, not when it notices.
-pub(super) fn reload(socket: &Path) -> Result<(), String> {
-    match ask(socket, &Command::Reload).map_err(in_words)? {
-        Reply::NotReloaded { errors, .. } => {
-            Err(errors.iter().map(|error| error.line.clone()).collect::<Vec<_>>().join("; "))
-        }
-        _ => Ok(()),
-    }
-}
-
 fn ask(socket: &Path, command: &Command) -> Result<Reply, ClientError> {
     control::ask(socket, command)?.reply()
 }
 
-fn in_words(error: ClientError) -> String {
-    error.to_string()
-}
-
-/// That the daemon of that control socket has `address`, over UDP and TCP, and answers there for `name` with what an
-/// upstream said; waits for one that is starting.
-pub(super) fn answers(socket: &Path, address: SocketAddr, name: &str) -> Result<(), String> {
-    patiently(PATIENCE, || {
-        let status = status(socket).map_err(in_words)?;
-        let held = holders(&Root::default(), address.port());
-        let is_its = |transport| {
-            let there = held.iter().filter(|holder| holder.transport == transport);
-            there
-                .filter(|holder| holder.receives(address.ip()))
-                .any(|holder| holder.processes.iter().any(|process| process.pid == status.pid))
-        };
-        if !is_its(Transport::Udp) || !is_its(Transport::Tcp) {
-            let where_ = status.listeners.join(", ");
-            return Err(format!("the daemon does not listen at {address}, but at {where_}"));
-        }
-        question(address, name, Transport::Udp)?;
-        question(address, name, Transport::Tcp)
-    })
-}
-
-/// That a question put to `server`, as programs put it, is answered, and by the daemon of that control socket: it is about
-/// a name that nobody asked before, and the daemon has it in its cache then.
-pub(super) fn passes(socket: &Path, server: IpAddr, name: &str) -> Result<(), String> {
-    replies(server, name)?;
-    patiently(CHANGE, || {
-        let unheard = format!("stubborn-{:016x}.{name}", rand::random::<u64>());
-        question(SocketAddr::new(server, 53), &unheard, Transport::Udp)?;
-        match ask(socket, &Command::CacheFlush { name: Some(unheard) }).map_err(in_words)? {
-            Reply::Flushed { entries: 0 } => Err(format!("{server} answers without asking stubborn")),
+impl Proof<'_> {
+    /// Has the daemon read its configuration and the system's servers now, not when it notices.
+    pub(super) fn reload(&self, patience: &mut Patience<'_>) -> Result<(), Failed> {
+        match self.command(Command::Reload, "the daemon to read its configuration", patience)? {
+            Reply::NotReloaded { errors, .. } => {
+                let errors: Vec<String> = errors.iter().map(|error| error.line.clone()).collect();
+                Err(Failed::new(Cause::NotReloaded, errors.join("; ")))
+            }
             _ => Ok(()),
         }
-    })
-}
+    }
 
-/// That `server` answers a question.
-pub(super) fn replies(server: IpAddr, name: &str) -> Result<(), String> {
-    patiently(PATIENCE, || question(SocketAddr::new(server, 53), name, Transport::Udp))
-}
-
-fn patiently(patience: Duration, mut step: impl FnMut() -> Result<(), String>) -> Result<(), String> {
-    let deadline = Instant::now() + patience;
-    loop {
-        match step() {
-            Err(_) if Instant::now() < deadline => thread::sleep(PAUSE),
-            done => return done,
+    /// That questions to `address`, over UDP and TCP, reach the daemon; waits for one that is starting.
+    pub(super) fn listens(&self, address: SocketAddr, patience: &mut Patience<'_>) -> Result<(), Failed> {
+        for transport in [Transport::Udp, Transport::Tcp] {
+            let begun = Instant::now();
+            loop {
+                let why = match self.arrives(address, transport, patience) {
+                    Ok(Arrival { seen: true, .. }) => break,
+                    Ok(Arrival { answer, .. }) => {
+                        let over = over(transport);
+                        let answer = answer.err().unwrap_or_else(|| "somebody else answers".to_owned());
+                        Failed::new(Cause::Deaf, format!("{address} over {over}: {answer}"))
+                    }
+                    Err(failed) if failed.cause == Cause::Interrupted => return Err(failed),
+                    Err(failed) => failed,
+                };
+                if begun.elapsed() >= START {
+                    return Err(why);
+                }
+                pause(&format!("stubborn to answer at {address}"), patience)?;
+            }
         }
+        Ok(())
+    }
+
+    /// That the daemon at `address` has an answer to what an upstream has to be asked for.
+    pub(super) fn has_upstream(
+        &self,
+        address: SocketAddr,
+        patience: &mut Patience<'_>,
+    ) -> Result<(), Failed> {
+        let begun = Instant::now();
+        loop {
+            let name = self.name.to_owned();
+            let what = format!("an answer for {name} from stubborn's upstream");
+            let asked = wait(patience, &what, move || question(address, &name, Transport::Udp, OUTSIDE))?;
+            let Err(why) = asked else { return Ok(()) };
+            if begun.elapsed() >= UPSTREAM {
+                let asks = self.upstreams(patience);
+                return Err(Failed::new(Cause::NoUpstream, format!("{} from {asks}: {why}", self.name)));
+            }
+            pause(&what, patience)?;
+        }
+    }
+
+    /// The servers that the daemon asks.
+    fn upstreams(&self, patience: &mut Patience<'_>) -> String {
+        let socket = self.socket.to_owned();
+        let Ok(Ok(status)) = patience.wait("the daemon", move || status(&socket)) else {
+            return "its upstream".to_owned();
+        };
+        let servers: Vec<String> = status
+            .upstreams
+            .iter()
+            .filter(|upstream| upstream.route.is_none())
+            .map(|upstream| upstream.server.clone())
+            .collect();
+        match servers.as_slice() {
+            [] => "its upstream, since it has no server to ask".to_owned(),
+            servers => servers.join(", "),
+        }
+    }
+
+    /// That a question put to `server`, as programs put it, is answered and reaches the daemon.
+    pub(super) fn passes(&self, server: IpAddr, patience: &mut Patience<'_>) -> Result<(), Failed> {
+        let address = SocketAddr::new(server, 53);
+        let begun = Instant::now();
+        loop {
+            let (why, limit) = match self.arrives(address, Transport::Udp, patience)? {
+                Arrival { seen: true, .. } => return Ok(()),
+                Arrival { answer: Err(why), .. } => {
+                    (Failed::new(Cause::Unanswered, format!("{server}: {why}")), START)
+                }
+                Arrival { answer: Ok(()), .. } => (Failed::new(Cause::Past, server.to_string()), CHANGE),
+            };
+            if begun.elapsed() >= limit {
+                return Err(why);
+            }
+            pause(&format!("{server} to ask stubborn"), patience)?;
+        }
+    }
+
+    /// That programs get an answer from `server` to what an upstream has to be asked for.
+    pub(super) fn answers(&self, server: IpAddr, patience: &mut Patience<'_>) -> Result<(), Failed> {
+        let begun = Instant::now();
+        loop {
+            let name = self.name.to_owned();
+            let address = SocketAddr::new(server, 53);
+            let what = format!("an answer for {name} from {server}");
+            let asked = wait(patience, &what, move || question(address, &name, Transport::Udp, OUTSIDE))?;
+            let Err(why) = asked else { return Ok(()) };
+            if begun.elapsed() >= UPSTREAM {
+                return Err(Failed::new(Cause::Unanswered, format!("{server} for {}: {why}", self.name)));
+            }
+            pause(&what, patience)?;
+        }
+    }
+
+    /// Asks `address` for a name that nobody else asks for, and the daemon whether it was asked.
+    fn arrives(
+        &self,
+        address: SocketAddr,
+        transport: Transport,
+        patience: &mut Patience<'_>,
+    ) -> Result<Arrival, Failed> {
+        let unheard = format!("stubborn-{:016x}.{}", rand::random::<u64>(), self.name);
+        self.times(&unheard, patience)?;
+        let name = unheard.clone();
+        let what = format!("{address} to answer");
+        let answer = wait(patience, &what, move || question(address, &name, transport, ONE_QUESTION))?;
+        Ok(Arrival { seen: self.times(&unheard, patience)? > 0, answer })
+    }
+
+    fn times(&self, name: &str, patience: &mut Patience<'_>) -> Result<u64, Failed> {
+        let command = Command::Witness { name: name.to_owned() };
+        match self.command(command, "the daemon to answer on its control socket", patience)? {
+            Reply::Witnessed { times } => Ok(times),
+            Reply::Refused { message } => {
+                let why = format!("{message}; if it is older than this program, restart it");
+                Err(Failed::new(Cause::NoDaemon, why))
+            }
+            other => Err(Failed::new(Cause::NoDaemon, format!("it replies {other:?}"))),
+        }
+    }
+
+    fn command(&self, command: Command, what: &str, patience: &mut Patience<'_>) -> Result<Reply, Failed> {
+        let socket = self.socket.to_owned();
+        let replied = wait(patience, what, move || ask(&socket, &command))?;
+        replied.map_err(|error| Failed::new(Cause::NoDaemon, error.to_string()))
+    }
+}
+
+/// What became of a question.
+struct Arrival {
+    /// The daemon got it.
+    seen: bool,
+    answer: Result<(), String>,
+}
+
+fn wait<T: Send + 'static>(
+    patience: &mut Patience<'_>,
+    what: &str,
+    work: impl FnOnce() -> T + Send + 'static,
+) -> Result<T, Failed> {
+    patience.wait(what, work).map_err(|_| Failed::new(Cause::Interrupted, ""))
+}
+
+fn pause(what: &str, patience: &mut Patience<'_>) -> Result<(), Failed> {
+    wait(patience, what, || thread::sleep(PAUSE))
+}
+
+fn over(transport: Transport) -> &'static str {
+    match transport {
+        Transport::Udp => "UDP",
+        Transport::Tcp => "TCP",
     }
 }
 
 /// Asks for the name's addresses. That there is no such name is an answer as well; where no name outside is known, it is
 /// the only one.
-fn question(server: SocketAddr, name: &str, transport: Transport) -> Result<(), String> {
+fn question(server: SocketAddr, name: &str, transport: Transport, patience: Duration) -> Result<(), String> {
     let query = Query {
         id: rand::random(),
         qname: wire::name(name),
@@ -106,14 +227,40 @@ fn question(server: SocketAddr, name: &str, transport: Transport) -> Result<(), 
         flags: flag::RD,
         edns: Some((1232, false)),
     };
-    let (asked, over) = match transport {
-        Transport::Udp => (ask_udp(server, &query.encode(), ONE_QUESTION), "UDP"),
-        Transport::Tcp => (ask_tcp(server, &query.encode(), ONE_QUESTION), "TCP"),
+    let asked = match transport {
+        Transport::Udp => ask_udp(server, &query.encode(), patience),
+        Transport::Tcp => ask_tcp(server, &query.encode(), patience),
     };
-    let reply = asked.map_err(|error| format!("{server} does not answer over {over} ({error})"))?;
-    match reply.get(3).map(|octet| u16::from(octet & 0x0f)) {
-        Some(code::NOERROR | code::NXDOMAIN) => Ok(()),
-        Some(rcode) => Err(format!("{server} answers over {over} for {name} with response code {rcode}")),
-        None => Err(format!("{server} answers nonsense over {over}")),
+    let reply = asked.map_err(|error| match error.kind() {
+        std::io::ErrorKind::WouldBlock | std::io::ErrorKind::TimedOut => {
+            format!("no answer within {} s", patience.as_secs())
+        }
+        _ => format!("no answer ({error})"),
+    })?;
+    let (reply, _) = lenient(&reply);
+    let rcode = reply.rcode();
+    if matches!(rcode, code::NOERROR | code::NXDOMAIN) {
+        return Ok(());
     }
+    let errors = reply.errors();
+    let texts: Vec<String> = errors
+        .iter()
+        .filter(|(_, text)| !text.is_empty())
+        .map(|(_, text)| crate::config::printable(&String::from_utf8_lossy(text)))
+        .collect();
+    let in_words = RCODES.iter().find(|(number, _)| *number == rcode);
+    let in_words =
+        in_words.map_or_else(|| format!("response code {rcode}"), |(_, words)| (*words).to_owned());
+    Err(match texts.as_slice() {
+        [] => in_words,
+        texts => format!("{in_words} ({})", texts.join("; ")),
+    })
 }
+
+/// Response codes in words.
+const RCODES: &[(u16, &str)] = &[
+    (1, "FORMERR, which means that the server did not understand the question"),
+    (2, "SERVFAIL, which means that the server could not get an answer"),
+    (4, "NOTIMP, which means that the server does not do this"),
+    (5, "REFUSED, which means that the server does not answer this client or this name"),
+];

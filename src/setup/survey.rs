@@ -4,7 +4,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 
 use super::proof;
-use crate::config::{self, Config, ConfigErrors, DEFAULT_PATH};
+use crate::config::{self, Config, ConfigErrors, DEFAULT_PATH, Disk};
 use crate::control::ClientError;
 use crate::files;
 use crate::machine::{self, Holder, Link, Process, ResolvConf, Root};
@@ -15,6 +15,7 @@ const LONGEST: u64 = 16 << 20;
 /// Files whose text decides what is to be done.
 const FILES: &[&str] = &[
     "/etc/resolv.conf",
+    super::SAVED_SERVERS,
     "/etc/resolvconf.conf",
     "/etc/dnsmasq.conf",
     "/etc/pihole/pihole.toml",
@@ -41,7 +42,8 @@ const MARKS: &[&str] = &[
 ];
 
 /// Programs that decide who is asked, by the name the kernel shows.
-const PROGRAMS: &[&str] = &["systemd-resolve", "NetworkManager", "dhclient", "dhcpcd", "dockerd"];
+const PROGRAMS: &[&str] =
+    &["systemd-resolve", "NetworkManager", "dhclient", "dhcpcd", "dockerd", super::plan::OWN_NAME];
 
 /// Where stubborn listens as the upstream of another program, if nobody else is there.
 const BESIDE: std::ops::RangeInclusive<u16> = 5335..=5339;
@@ -100,6 +102,8 @@ pub struct Ours {
     pub written: Vec<String>,
     /// The daemon, if it answers.
     pub running: Option<Running>,
+    /// Why it is not asked though somebody listens on its control socket.
+    pub unheard: Option<String>,
     /// `--listen`
     pub wanted: Option<SocketAddr>,
 }
@@ -109,6 +113,8 @@ pub struct Ours {
 pub struct Running {
     /// Its process.
     pub pid: u32,
+    /// The servers it asks for names without a route.
+    pub upstreams: Vec<String>,
     /// Where it listens.
     pub listeners: Vec<SocketAddr>,
     /// It lets everything through and reports it.
@@ -137,7 +143,9 @@ pub fn survey(root: &Root) -> Machine {
     Machine {
         resolv_conf: machine::resolv_conf(root),
         is_mounted: mounts.lines().any(|line| line.split(' ').nth(4) == Some(machine::RESOLV_CONF)),
-        programs: programs.filter(|process| PROGRAMS.contains(&process.name.as_str())).collect(),
+        programs: programs
+            .filter(|process| PROGRAMS.contains(&process.name.as_str()) && process.pid != std::process::id())
+            .collect(),
         holders: machine::holders(root, 53),
         links: machine::links(root),
         files,
@@ -160,25 +168,51 @@ impl Ours {
     ///
     /// # Errors
     /// The configuration has errors.
-    pub fn read(config: Option<&Path>, wanted: Option<SocketAddr>) -> Result<Self, ConfigErrors> {
+    pub fn read(
+        config: Option<&Path>,
+        wanted: Option<SocketAddr>,
+        root: &Root,
+    ) -> Result<Self, ConfigErrors> {
         let path = config.unwrap_or(Path::new(DEFAULT_PATH)).to_owned();
-        let loaded = config::load(config)?;
+        // What an earlier setup wrote there does not count.
+        let is_undone = root.instead(&path).is_some();
+        let loaded = match is_undone {
+            true => {
+                config::from_text(&path, &root.text(&path).unwrap_or_default(), &Disk, crate::edit::now())?
+            }
+            false => config::load(config)?,
+        };
         let socket = loaded.config.control.socket.as_deref();
+        let mut unheard = None;
         let running = socket.and_then(|socket| match proof::status(socket) {
             Ok(status) => Some(Running {
                 pid: status.pid,
-                listeners: status.listeners.iter().filter_map(|text| text.parse().ok()).collect(),
+                // After the undoing it listens where the file says.
+                listeners: match is_undone {
+                    true => loaded.config.server.listen.clone(),
+                    false => status.listeners.iter().filter_map(|text| text.parse().ok()).collect(),
+                },
+                upstreams: status
+                    .upstreams
+                    .into_iter()
+                    .filter(|upstream| upstream.route.is_none())
+                    .map(|upstream| upstream.server)
+                    .collect(),
                 only_monitors: status.policy.mode == "monitor",
             }),
             // It runs, and this user may not ask where it listens: where its configuration says.
             Err(ClientError::NoPermission { .. }) => {
                 Some(Running { listeners: loaded.config.server.listen.clone(), ..Running::default() })
             }
-            Err(_) => None,
+            Err(ClientError::NoDaemon { .. }) => None,
+            Err(error) => {
+                unheard = Some(error.to_string());
+                None
+            }
         });
         Ok(Self {
             // It was read as text just now, unless it came out of a pipe.
-            text: files::read(&path, LONGEST)
+            text: files::read(&root.at(&path), LONGEST)
                 .ok()
                 .and_then(|text| String::from_utf8(text).ok())
                 .unwrap_or_default(),
@@ -186,6 +220,7 @@ impl Ours {
             config: loaded.config,
             written: loaded.written.into_iter().map(|(key, _)| key).collect(),
             running,
+            unheard,
             wanted,
         })
     }

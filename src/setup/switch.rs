@@ -1,22 +1,20 @@
-//! The order of things: look, plan, keep the originals, have stubborn answer, switch, ask as programs do; or undo it all.
+//! The order of things: look, plan, see that it can work, keep the originals, switch, ask as programs do; or undo it all.
 
 use std::fs::{self, File};
-use std::future::poll_fn;
 use std::io;
 use std::net::SocketAddr;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
-use std::task::Poll;
 
-use tokio::runtime::Runtime;
-use tokio::signal::unix::{Signal, SignalKind, signal};
-use tokio::task::yield_now;
-
+use super::ending::{After, Cause, Failed, SetupError};
 use super::journal::{Journal, JournalError, Undone, lock};
+use super::patience::Patience;
+use super::preflight::writable;
+use super::proof::{self, Proof};
 use super::survey::{Ours, survey};
-use super::{JOURNAL, Plan, SetupError, Step, plan, proof};
+use super::{JOURNAL, Plan, Step, plan};
 use crate::config::{self, Disk};
-use crate::machine::{self, Root};
+use crate::machine::{self, Instead, Root};
 
 /// How it is to be done.
 #[derive(Debug, Clone, Default)]
@@ -38,80 +36,160 @@ pub enum Outcome {
     Planned(Plan, Vec<PathBuf>),
     /// It was done.
     Done(Plan),
-    /// It had been done already, and works.
-    Already,
+    /// It had been done already, and questions reach stubborn; with what stubborn itself finds wrong.
+    Already(Vec<String>),
 }
 
-/// Points this machine at stubborn. `tell` gets each step as it is taken.
+/// Points this machine at stubborn. `tell` gets each step as it is taken, and what is waited for.
 ///
 /// # Errors
-/// See [`SetupError`]. Where something did not work after all, everything was put back.
+/// See [`SetupError`], which also says what is true of the machine then.
 pub fn setup(options: &Options, tell: &mut dyn FnMut(&str)) -> Result<Outcome, SetupError> {
+    let mut patience = Patience::new(tell);
     let place = Path::new(JOURNAL);
-    let _lock = if options.dry_run { None } else { Some(locked(place)?) };
+    let unchanged = |failed: Failed| failed.then(After::Unchanged);
+    let _lock = if options.dry_run { None } else { Some(locked(place).map_err(unchanged)?) };
+    let journal = opened(place).map_err(unchanged)?;
     let mut stale = Vec::new();
-    if let Some(journal) = opened(place)? {
+    let mut originals = Vec::new();
+    if let Some(journal) = &journal {
         stale = journal.changed().into_iter().map(Path::to_owned).collect();
-        let is_over = journal.is_put_back();
-        if journal.is_done() && !is_over && stale.is_empty() && is_as_wanted(options)? {
-            return already(options);
-        }
-        if !options.dry_run {
-            match journal.is_done() {
-                true if is_over => {}
-                true => tell("files were changed since the last setup: begun anew"),
-                false => tell("an interrupted setup is undone first"),
+        if journal.is_done() && !journal.is_put_back() && stale.is_empty() {
+            let is_wanted = is_as_wanted(options).map_err(|failed| failed.then(After::StillSetUp))?;
+            if is_wanted {
+                return already(options, &mut patience).map_err(|failed| failed.then(After::StillSetUp));
             }
-            told(&journal.undo(false)?, tell);
         }
+        originals = journal.originals();
     }
-    let ours = Ours::read(options.config.as_deref(), options.listen)?;
-    let plan = plan(&survey(&Root::default()), &ours)?;
-    checked(&plan, &ours)?;
+    let (plan, ours) = planned(options, originals).map_err(unchanged)?;
+    writable(place, plan.steps()).map_err(|refused| unchanged(fixed(refused)))?;
     if options.dry_run {
         return Ok(Outcome::Planned(plan, stale));
     }
-    let mut journal = Journal::record(place, plan.steps())?;
-    let done = carry_out(&journal, &plan, &ours, &options.name, tell)
-        .and_then(|()| journal.finish().map_err(|error| error.to_string()));
-    match done {
-        Ok(()) => Ok(Outcome::Done(plan)),
-        Err(why) => {
-            tell(&format!("{why}: everything is put back"));
-            let undone = journal.undo(false)?;
-            told(&undone, tell);
-            let undone = undone.left.is_empty() && undone.trouble.is_empty();
-            Err(SetupError::FellBack { why, undone })
+    let proof = Proof {
+        socket: &ours
+            .config
+            .control
+            .socket
+            .clone()
+            .ok_or_else(|| unchanged(Failed::new(Cause::NoSocket, "")))?,
+        name: &options.name,
+    };
+    if let Some(first) = plan.first {
+        return Err(unchanged(first.into()));
+    }
+    if ours.running.is_some() && plan.prepare.iter().all(|step| !touches_the_daemon(step)) {
+        is_ready(&plan, &proof, &mut patience).map_err(unchanged)?;
+    }
+    patience.catch_signals().map_err(|error| unchanged(Failed::new(Cause::Step, error.to_string())))?;
+    let Some(journal) = journal else { return change(plan, &ours, &proof, &mut patience, After::Unchanged) };
+    match journal.is_done() {
+        true if journal.is_put_back() => {}
+        true => patience.tell("files were changed since the last setup: it is undone and done again"),
+        false => patience.tell("an interrupted setup is undone first"),
+    }
+    let undone =
+        journal.undo(false, &mut patience).map_err(|error| Failed::from(error).then(After::Partly))?;
+    let before = match undone.back.is_empty() {
+        true => After::Unchanged,
+        false => After::EarlierPutBack,
+    };
+    told(&undone, &mut patience);
+    let (plan, ours) = planned(options, Vec::new()).map_err(|failed| failed.then(before))?;
+    change(plan, &ours, &proof, &mut patience, before)
+}
+
+/// Looks at the machine as it is once these files are put back, and plans.
+fn planned(options: &Options, originals: Vec<(PathBuf, Instead)>) -> Result<(Plan, Ours), Failed> {
+    let root = Root::default().with(originals);
+    let ours = Ours::read(options.config.as_deref(), options.listen, &root)?;
+    let plan = plan(&survey(&root), &ours)?;
+    checked(&plan, &ours)?;
+    Ok((plan, ours))
+}
+
+/// Carries out the plan. `before` is true if not even the originals can be kept.
+fn change(
+    plan: Plan,
+    ours: &Ours,
+    proof: &Proof<'_>,
+    patience: &mut Patience<'_>,
+    before: After,
+) -> Result<Outcome, SetupError> {
+    if let Some(first) = plan.first {
+        return Err(Failed::from(first).then(before));
+    }
+    let recorded = Journal::record(Path::new(JOURNAL), plan.steps());
+    let mut journal = recorded.map_err(|error| Failed::from(error).then(before))?;
+    let done = carry_out(&journal, &plan, ours, proof, patience)
+        .and_then(|()| journal.finish().map_err(Failed::from));
+    let Err(failed) = done else { return Ok(Outcome::Done(plan)) };
+    patience.heed();
+    let why = failed.clone().then(After::PutBack).to_string();
+    let why = why.split(';').next().unwrap_or_default();
+    patience.tell(&format!("{why}: what was changed is put back"));
+    let after = match journal.undo(false, patience) {
+        Ok(undone) => {
+            told(&undone, patience);
+            match undone.left.is_empty() && undone.trouble.is_empty() {
+                true if before == After::EarlierPutBack => before,
+                true => After::PutBack,
+                false => After::Partly,
+            }
         }
+        Err(error) => {
+            patience.tell(&format!("warning: {error}"));
+            After::Partly
+        }
+    };
+    Err(failed.then(after))
+}
+
+/// Whether the step changes where the daemon listens or whom it asks.
+fn touches_the_daemon(step: &Step) -> bool {
+    match step {
+        Step::Write { .. } => true,
+        Step::Run { words, .. } => words.iter().any(|word| word == "restart" || word == "--now"),
     }
 }
 
+/// The daemon can be reached, and has answers.
+fn is_ready(plan: &Plan, proof: &Proof<'_>, patience: &mut Patience<'_>) -> Result<(), Failed> {
+    proof.listens(plan.listen, patience)?;
+    proof.has_upstream(plan.listen, patience)
+}
+
+fn fixed(refused: super::Refused) -> Failed {
+    Failed { cause: Cause::Fixed, ..refused.into() }
+}
+
 /// Whether the daemon listens where the arguments want it.
-fn is_as_wanted(options: &Options) -> Result<bool, SetupError> {
+fn is_as_wanted(options: &Options) -> Result<bool, Failed> {
     let Some(wanted) = options.listen else { return Ok(true) };
-    Ok(Ours::read(options.config.as_deref(), None)?.listeners().contains(&wanted))
+    Ok(Ours::read(options.config.as_deref(), None, &Root::default())?.listeners().contains(&wanted))
 }
 
 /// The journal, which only root may read.
-fn opened(place: &Path) -> Result<Option<Journal>, SetupError> {
+fn opened(place: &Path) -> Result<Option<Journal>, Failed> {
     match Journal::open(place) {
         Err(JournalError::File { source, .. }) if source.kind() == io::ErrorKind::PermissionDenied => {
-            Err(SetupError::NotRoot)
+            Err(Failed::new(Cause::NotRoot, ""))
         }
         opened => Ok(opened?),
     }
 }
 
 /// Only root may, and one at a time.
-fn locked(place: &Path) -> Result<File, SetupError> {
+fn locked(place: &Path) -> Result<File, Failed> {
     if fs::metadata("/proc/self").map_or(true, |process| process.uid() != 0) {
-        return Err(SetupError::NotRoot);
+        return Err(Failed::new(Cause::NotRoot, ""));
     }
-    lock(place)?.ok_or(SetupError::Busy)
+    lock(place)?.ok_or_else(|| Failed::new(Cause::Busy, ""))
 }
 
 /// What would be written to our own configuration has to be one.
-fn checked(plan: &Plan, ours: &Ours) -> Result<(), SetupError> {
+fn checked(plan: &Plan, ours: &Ours) -> Result<(), Failed> {
     for step in &plan.prepare {
         if let Step::Write { path, text, .. } = step
             && *path == ours.path
@@ -126,105 +204,68 @@ fn carry_out(
     journal: &Journal,
     plan: &Plan,
     ours: &Ours,
-    name: &str,
-    tell: &mut dyn FnMut(&str),
-) -> Result<(), String> {
-    let socket = ours.config.control.socket.as_deref();
-    let socket =
-        socket.ok_or("the control socket is off, and without it nobody can tell that stubborn answers")?;
-    let mut stop = Stop::watch().map_err(|error| error.to_string())?;
-    take(journal, &plan.prepare, &mut stop, tell)?;
+    proof: &Proof<'_>,
+    patience: &mut Patience<'_>,
+) -> Result<(), Failed> {
+    take(journal, &plan.prepare, patience)?;
     if ours.running.is_some() {
-        proof::reload(socket)?;
+        proof.reload(patience)?;
     }
-    proof::answers(socket, plan.listen, name)?;
-    tell(&format!("stubborn answers at {}", plan.listen));
-    take(journal, &plan.switch, &mut stop, tell)?;
+    is_ready(plan, proof, patience)?;
+    patience.tell(&format!("stubborn answers at {}", plan.listen));
+    take(journal, &plan.switch, patience)?;
     // The servers it follows are elsewhere now.
-    proof::reload(socket)?;
-    works(plan, socket, name)?;
-    stop.check()?;
-    tell(&format!("{} answers, and asks stubborn", plan.server));
+    proof.reload(patience)?;
+    works(plan, proof, patience)?;
+    uninterrupted(patience)?;
+    patience.tell(&format!("{} answers, and asks stubborn", plan.server));
     Ok(())
 }
 
-fn take(
-    journal: &Journal,
-    steps: &[Step],
-    stop: &mut Stop,
-    tell: &mut dyn FnMut(&str),
-) -> Result<(), String> {
+fn take(journal: &Journal, steps: &[Step], patience: &mut Patience<'_>) -> Result<(), Failed> {
     for step in steps {
-        stop.check()?;
-        tell(&step.to_string());
-        journal.apply(step)?;
+        uninterrupted(patience)?;
+        patience.tell(&step.to_string());
+        let taken = journal.apply(step, patience);
+        // A signal that ended the step is the reason, not what it left behind.
+        uninterrupted(patience)?;
+        taken.map_err(|why| Failed::new(Cause::Step, why))?;
     }
     Ok(())
 }
 
-/// Signals that would end the program half-way, such as Ctrl-C or a terminal that goes away: what was begun is undone first.
-///
-/// They are looked for between the steps, on this thread: a signal that came during a step is seen at its end.
-struct Stop {
-    runtime: Runtime,
-    signals: [Signal; 3],
-    came: bool,
-}
-
-impl Stop {
-    fn watch() -> io::Result<Self> {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build()?;
-        let signals = {
-            let _inside = runtime.enter();
-            [SignalKind::interrupt(), SignalKind::terminate(), SignalKind::hangup()].map(signal)
-        };
-        let [Ok(interrupt), Ok(terminate), Ok(hangup)] = signals else {
-            return Err(io::Error::other("signals cannot be caught"));
-        };
-        Ok(Self { runtime, signals: [interrupt, terminate, hangup], came: false })
-    }
-
-    fn check(&mut self) -> Result<(), String> {
-        let Self { runtime, signals, came } = self;
-        *came |= runtime.block_on(async {
-            // The runtime takes note of signals while this task gives way.
-            yield_now().await;
-            poll_fn(|context| {
-                Poll::Ready(signals.iter_mut().any(|signal| signal.poll_recv(context).is_ready()))
-            })
-            .await
-        });
-        if *came { Err("interrupted".to_owned()) } else { Ok(()) }
-    }
+fn uninterrupted(patience: &Patience<'_>) -> Result<(), Failed> {
+    if patience.is_interrupted() { Err(Failed::new(Cause::Interrupted, "")) } else { Ok(()) }
 }
 
 /// A question asked as programs do it.
-fn works(plan: &Plan, socket: &Path, name: &str) -> Result<(), String> {
+fn works(plan: &Plan, proof: &Proof<'_>, patience: &mut Patience<'_>) -> Result<(), Failed> {
     let servers = machine::resolv_conf(&Root::default()).servers;
     if servers != [plan.server] {
         let servers: Vec<String> = servers.iter().map(ToString::to_string).collect();
-        return Err(format!("{} names {}, not {}", machine::RESOLV_CONF, servers.join(", "), plan.server));
+        let servers = if servers.is_empty() { "no server".to_owned() } else { servers.join(", ") };
+        let what = format!("{} names {servers}, not {}", machine::RESOLV_CONF, plan.server);
+        return Err(Failed::new(Cause::Overwritten, what));
     }
-    match plan.is_behind {
-        true => proof::passes(socket, plan.server, name),
-        // Whose address that is was seen before.
-        false => proof::replies(plan.server, name),
-    }
+    proof.passes(plan.server, patience)?;
+    proof.answers(plan.server, patience)
 }
 
-fn already(options: &Options) -> Result<Outcome, SetupError> {
-    let ours = Ours::read(options.config.as_deref(), options.listen)?;
-    let silent = |why: &str| SetupError::Silent(why.to_owned());
-    let socket = ours.config.control.socket.as_deref().ok_or_else(|| silent("its control socket is off"))?;
+fn already(options: &Options, patience: &mut Patience<'_>) -> Result<Outcome, Failed> {
+    let ours = Ours::read(options.config.as_deref(), options.listen, &Root::default())?;
+    let socket = ours.config.control.socket.ok_or_else(|| Failed::new(Cause::NoSocket, ""))?;
     let servers = machine::resolv_conf(&Root::default()).servers;
-    let server = servers.first().ok_or_else(|| silent("/etc/resolv.conf names no server"))?;
-    proof::passes(socket, *server, &options.name).map_err(SetupError::Silent)?;
-    Ok(Outcome::Already)
+    let server = servers.first();
+    let server = server.ok_or_else(|| {
+        Failed::new(Cause::Overwritten, format!("{} names no server", machine::RESOLV_CONF))
+    })?;
+    Proof { socket: &socket, name: &options.name }.passes(*server, patience)?;
+    Ok(Outcome::Already(proof::status(&socket).map(|status| status.problems).unwrap_or_default()))
 }
 
-fn told(undone: &Undone, tell: &mut dyn FnMut(&str)) {
+fn told(undone: &Undone, patience: &mut Patience<'_>) {
     for path in &undone.back {
-        tell(&format!("{} is as it was", path.display()));
+        patience.tell(&format!("{} is as it was", path.display()));
     }
     let is_in = |copy: &Option<PathBuf>| {
         copy.as_ref()
@@ -232,15 +273,26 @@ fn told(undone: &Undone, tell: &mut dyn FnMut(&str)) {
     };
     for (path, copy) in &undone.left {
         let copy = is_in(copy);
-        tell(&format!("{} was changed by somebody else since, and is left so{copy}", path.display()));
+        patience
+            .tell(&format!("{} was changed by somebody else since, and is left so{copy}", path.display()));
     }
     for (path, copy) in &undone.older {
         let copy = is_in(copy);
-        tell(&format!("{} was changed by somebody else after an earlier setup{copy}", path.display()));
+        patience
+            .tell(&format!("{} was changed by somebody else after an earlier setup{copy}", path.display()));
     }
     for line in &undone.trouble {
-        tell(&format!("warning: {line}"));
+        patience.tell(&format!("warning: {line}"));
     }
+}
+
+/// What [`restore`] found.
+#[derive(Debug)]
+pub enum Restored {
+    /// No setup has changed anything here.
+    Nothing,
+    /// This was put back, or would be.
+    Undone(Undone),
 }
 
 /// Puts everything back as it was before [`setup`], whether that came to its end or not; nothing where there is nothing.
@@ -248,18 +300,22 @@ fn told(undone: &Undone, tell: &mut dyn FnMut(&str)) {
 ///
 /// # Errors
 /// See [`SetupError`].
-pub fn restore(force: bool, dry_run: bool, tell: &mut dyn FnMut(&str)) -> Result<Option<Undone>, SetupError> {
+pub fn restore(force: bool, dry_run: bool, tell: &mut dyn FnMut(&str)) -> Result<Restored, SetupError> {
     let place = Path::new(JOURNAL);
+    let unchanged = |failed: Failed| failed.then(After::Unchanged);
     if dry_run {
-        return Ok(opened(place)?.map(|journal| journal.forecast(force)));
+        let forecast = opened(place).map_err(unchanged)?.map(|journal| journal.forecast(force));
+        return Ok(forecast.map_or(Restored::Nothing, Restored::Undone));
     }
     // Where there never was a setup, nothing is left behind by looking.
     if !place.exists() {
-        return Ok(None);
+        return Ok(Restored::Nothing);
     }
-    let _lock = locked(place)?;
-    let Some(journal) = opened(place)? else { return Ok(None) };
-    let undone = journal.undo(force)?;
-    told(&undone, tell);
-    Ok(Some(undone))
+    let _lock = locked(place).map_err(unchanged)?;
+    let Some(journal) = opened(place).map_err(unchanged)? else { return Ok(Restored::Nothing) };
+    let mut patience = Patience::new(tell);
+    let undone =
+        journal.undo(force, &mut patience).map_err(|error| Failed::from(error).then(After::Partly))?;
+    told(&undone, &mut patience);
+    Ok(Restored::Undone(undone))
 }

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use super::{JournalError, failed};
-use crate::machine::RESOLV_CONF;
+use crate::machine::{Instead, RESOLV_CONF};
 use crate::setup::SAVED_SERVERS;
 
 /// The mode of a file that was not there.
@@ -59,6 +59,15 @@ impl Saved {
         match &self.before {
             Before::File { copy, .. } => Some(copy),
             Before::Absent | Before::Link(_) => None,
+        }
+    }
+
+    /// What there was.
+    pub(super) fn original(&self, place: &Path) -> Instead {
+        match &self.before {
+            Before::Absent => Instead::Absent,
+            Before::Link(target) => Instead::Link(target.clone()),
+            Before::File { copy, .. } => Instead::File(place.join(copy)),
         }
     }
 
@@ -122,7 +131,7 @@ impl Saved {
 }
 
 /// The file behind a link, which is changed in the link's place; but a link at `/etc/resolv.conf` is itself what is changed.
-pub(super) fn real(path: &Path) -> PathBuf {
+pub(in crate::setup) fn real(path: &Path) -> PathBuf {
     if path == Path::new(RESOLV_CONF) {
         return path.to_owned();
     }

@@ -3,6 +3,10 @@ use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 
 use super::*;
 
+fn quiet(tell: &mut dyn FnMut(&str)) -> Patience<'_> {
+    Patience::new(tell)
+}
+
 /// A machine of three files, and a plan for them: one is changed, one is made, and a link is replaced.
 struct Machine {
     directory: tempfile::TempDir,
@@ -73,14 +77,14 @@ fn wherever_a_plan_stops_the_next_one_finds_everything_to_undo_it() {
         let journal = machine.record();
         assert_eq!(machine.tree(), before, "the originals are kept before anything is changed");
         for step in machine.steps.iter().take(steps) {
-            journal.apply(step).unwrap();
+            journal.apply(step, &mut quiet(&mut |_| {})).unwrap();
         }
         // A rename that did not come to pass.
         fs::write(machine.at("etc/.a.conf.stubborn-new"), "half").unwrap();
         drop(journal);
         let journal = Journal::open(&machine.place()).unwrap().unwrap();
         assert!(!journal.is_done());
-        let undone = journal.undo(false).unwrap();
+        let undone = journal.undo(false, &mut quiet(&mut |_| {})).unwrap();
         assert_eq!((undone.left.len(), undone.trouble.len(), undone.back.len()), (0, 0, 3));
         assert!(machine.at("ran").exists());
         let _ = fs::remove_file(machine.at("etc/.a.conf.stubborn-new"));
@@ -96,7 +100,7 @@ fn an_undoing_that_was_interrupted_is_gone_on_with() {
         let machine = Machine::new();
         let before = machine.tree();
         let mut journal = machine.record();
-        machine.steps.iter().for_each(|step| journal.apply(step).unwrap());
+        machine.steps.iter().for_each(|step| journal.apply(step, &mut quiet(&mut |_| {})).unwrap());
         journal.finish().unwrap();
         assert!(journal.changed().is_empty());
         // As far as it got.
@@ -107,7 +111,7 @@ fn an_undoing_that_was_interrupted_is_gone_on_with() {
         }
         assert_eq!(journal.changed(), [machine.at(file)]);
         drop(journal);
-        Journal::open(&machine.place()).unwrap().unwrap().undo(false).unwrap();
+        Journal::open(&machine.place()).unwrap().unwrap().undo(false, &mut quiet(&mut |_| {})).unwrap();
         assert_eq!(machine.tree(), before, "{file}");
     }
 }
@@ -117,10 +121,10 @@ fn what_somebody_else_has_changed_is_left_until_it_is_forced() {
     let machine = Machine::new();
     let before = machine.tree();
     let mut journal = machine.record();
-    machine.steps.iter().for_each(|step| journal.apply(step).unwrap());
+    machine.steps.iter().for_each(|step| journal.apply(step, &mut quiet(&mut |_| {})).unwrap());
     journal.finish().unwrap();
     fs::write(machine.at("etc/a.conf"), "theirs\n").unwrap();
-    let undone = journal.undo(false).unwrap();
+    let undone = journal.undo(false, &mut quiet(&mut |_| {})).unwrap();
     let [(path, Some(copy))] = undone.left.as_slice() else { panic!("{undone:?}") };
     assert_eq!(*path, machine.at("etc/a.conf"));
     assert_eq!(fs::read(copy).unwrap(), b"caf\xe9\n");
@@ -128,9 +132,9 @@ fn what_somebody_else_has_changed_is_left_until_it_is_forced() {
     assert!(!machine.at("etc/c.conf").exists() && !machine.at("etc/new.d").exists());
 
     let again = Journal::open(&machine.place()).unwrap().unwrap();
-    assert_eq!(again.undo(false).unwrap().left.len(), 1);
+    assert_eq!(again.undo(false, &mut quiet(&mut |_| {})).unwrap().left.len(), 1);
     let forced = Journal::open(&machine.place()).unwrap().unwrap();
-    assert_eq!(forced.undo(true).unwrap().back, [machine.at("etc/a.conf")]);
+    assert_eq!(forced.undo(true, &mut quiet(&mut |_| {})).unwrap().back, [machine.at("etc/a.conf")]);
     assert_eq!(machine.tree(), before);
     assert!(!machine.at("lib/stubborn").exists());
 }
@@ -142,13 +146,13 @@ fn a_second_plan_keeps_what_the_first_one_found() {
     let path = machine.at("etc/a.conf");
     let done = || {
         let mut journal = machine.record();
-        machine.steps.iter().for_each(|step| journal.apply(step).unwrap());
+        machine.steps.iter().for_each(|step| journal.apply(step, &mut quiet(&mut |_| {})).unwrap());
         journal.finish().unwrap();
     };
     let opened = || Journal::open(&machine.place()).unwrap().unwrap();
     done();
     fs::write(&path, "theirs\n").unwrap();
-    let left = opened().undo(false).unwrap().left;
+    let left = opened().undo(false, &mut quiet(&mut |_| {})).unwrap().left;
     let [(_, Some(first))] = left.as_slice() else { panic!("{left:?}") };
     assert!(first.ends_with("1-a.conf"), "{first:?} tells what it is");
     // The next setup begins with what was left, and again with what it put back itself.
@@ -157,7 +161,7 @@ fn a_second_plan_keeps_what_the_first_one_found() {
         assert!(opened().changed().is_empty(), "what is older is none of this plan's");
         assert_eq!(fs::read(first).unwrap(), b"caf\xe9\n", "a record overwrites no copy");
         let forecast = opened().forecast(false);
-        let undone = opened().undo(false).unwrap();
+        let undone = opened().undo(false, &mut quiet(&mut |_| {})).unwrap();
         assert_eq!(undone, forecast);
         assert_eq!((undone.left.len(), undone.trouble.len(), undone.back.len()), (0, 0, 3));
         assert_eq!(undone.older, left);
@@ -169,19 +173,19 @@ fn a_second_plan_keeps_what_the_first_one_found() {
     done();
     fs::write(&path, "theirs, again\n").unwrap();
     let forecast = opened().forecast(false);
-    let undone = opened().undo(false).unwrap();
+    let undone = opened().undo(false, &mut quiet(&mut |_| {})).unwrap();
     assert_eq!(undone, forecast);
     let [(_, Some(second))] = undone.left.as_slice() else { panic!("{undone:?}") };
     assert_eq!(fs::read(second).unwrap(), b"theirs\n");
     done();
-    let undone = opened().undo(false).unwrap();
+    let undone = opened().undo(false, &mut quiet(&mut |_| {})).unwrap();
     assert_eq!(fs::read(&path).unwrap(), b"theirs, again\n");
     let kept: Vec<_> =
         undone.older.iter().map(|(_, copy)| fs::read(copy.as_ref().unwrap()).unwrap()).collect();
     assert_eq!(kept, [&b"theirs\n"[..], b"caf\xe9\n"], "the newest first");
 
     assert_eq!(opened().forecast(true).back, [&*path]);
-    let forced = opened().undo(true).unwrap();
+    let forced = opened().undo(true, &mut quiet(&mut |_| {})).unwrap();
     assert_eq!((forced.back, forced.older), (vec![path], vec![]));
     assert_eq!(machine.tree(), before);
     assert!(!machine.at("lib/stubborn").exists());
@@ -192,16 +196,16 @@ fn a_plan_that_fails_over_an_older_one_undoes_only_itself() {
     let machine = Machine::new();
     let path = machine.at("etc/a.conf");
     let journal = machine.record();
-    machine.steps.iter().for_each(|step| journal.apply(step).unwrap());
+    machine.steps.iter().for_each(|step| journal.apply(step, &mut quiet(&mut |_| {})).unwrap());
     fs::write(&path, "theirs\n").unwrap();
-    journal.undo(false).unwrap();
+    journal.undo(false, &mut quiet(&mut |_| {})).unwrap();
     // What it would have written is there already, made by the one before or by hand.
     for (content, put_back) in [("theirs\n", "theirs\n"), ("ours\n", "caf\u{e9}\n")] {
         fs::write(&path, content).unwrap();
         let journal = machine.record();
         assert!(!journal.is_done());
-        journal.apply(&machine.steps[0]).unwrap();
-        assert_eq!(journal.undo(false).unwrap().left, []);
+        journal.apply(&machine.steps[0], &mut quiet(&mut |_| {})).unwrap();
+        assert_eq!(journal.undo(false, &mut quiet(&mut |_| {})).unwrap().left, []);
         let now = fs::read(&path).unwrap();
         assert_eq!(now.iter().map(|octet| char::from(*octet)).collect::<String>(), put_back);
     }
@@ -215,11 +219,11 @@ fn a_file_behind_a_link_is_changed_in_the_link_s_place() {
     let path = machine.at("etc/link.conf");
     let step = Step::Write { path: path.clone(), text: "ours".into(), why: String::new() };
     let journal = Journal::record(&machine.place(), std::iter::once(&step)).unwrap();
-    journal.apply(&step).unwrap();
+    journal.apply(&step, &mut quiet(&mut |_| {})).unwrap();
     assert!(path.symlink_metadata().unwrap().is_symlink());
     assert_eq!(fs::read(machine.at("etc/a.conf")).unwrap(), b"ours");
     assert_eq!(fs::metadata(machine.at("etc/a.conf")).unwrap().mode() & 0o777, 0o640);
-    journal.undo(false).unwrap();
+    journal.undo(false, &mut quiet(&mut |_| {})).unwrap();
     assert_eq!(machine.tree(), before);
 }
 
@@ -228,7 +232,7 @@ fn what_cannot_be_undone_is_said_and_kept() {
     let machine = Machine::new();
     let fails = Step::run(&["true"], &["sh", "-c", "echo no, never >&2; exit 3"], "");
     let journal = Journal::record(&machine.place(), machine.steps.iter().chain([&fails])).unwrap();
-    let trouble = journal.undo(false).unwrap().trouble;
+    let trouble = journal.undo(false, &mut quiet(&mut |_| {})).unwrap().trouble;
     assert_eq!(trouble.len(), 1);
     assert!(trouble[0].contains("exit status: 3") && trouble[0].contains("no, never"), "{trouble:?}");
 

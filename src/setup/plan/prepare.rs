@@ -6,7 +6,8 @@ use super::super::beside::with_list;
 use super::super::survey::reached;
 use super::super::{Machine, Ours, Plan, Step};
 use super::front::Front;
-use super::{LOCAL, RESOLVED, Refused, STUB, refused, setting_of};
+use super::{LOCAL, OWN_NAME, RESOLVED, Refused, STUB, refused, setting_of};
+use crate::machine::Process;
 use crate::upstream::Server;
 
 /// The servers that systemd-resolved was told for every name: they would go unasked.
@@ -42,7 +43,9 @@ pub(super) fn prepare(
     };
     let mut text = ours.text.clone();
     let moves = !ours.listeners().iter().any(|address| reached(*address) == Some(plan.listen));
-    if moves {
+    // A daemon that was started with `--listen` is started without it by the next start of the machine.
+    let is_written = ours.config.server.listen.iter().any(|address| reached(*address) == Some(plan.listen));
+    if moves || !is_written {
         text = with_list(&text, "server", "listen", &[plan.listen.to_string()]).map_err(unfit)?;
     }
     let follows = ours.config.upstream.servers.contains(&Server::System);
@@ -76,7 +79,11 @@ pub(super) fn prepare(
         ));
     }
     if text != ours.text {
-        let what = if moves { "stubborn listens there" } else { "stubborn asks whom this machine asked" };
+        let what = match (moves, is_written) {
+            (true, _) => "stubborn listens there",
+            (false, false) => "stubborn listens there after a restart too",
+            (false, true) => "stubborn asks whom this machine asked",
+        };
         plan.prepare.push(Step::Write { path: ours.path.clone(), text, why: what.to_owned() });
     }
     let has_unit = machine.has("/run/systemd/system")
@@ -93,10 +100,7 @@ pub(super) fn prepare(
     };
     match (&ours.running, has_unit) {
         (None, false) => {
-            return Err(refused(
-                "stubborn does not run",
-                format!("start it, such as by `stubborn run --listen {}`, and try again", plan.listen),
-            ));
+            plan.first = Some(not_running(plan.listen, machine, ours));
         }
         (None, true) if enabled => {
             plan.prepare.push(systemctl("restart", &["systemctl", "stop", "stubborn"], "stubborn runs"));
@@ -126,4 +130,28 @@ pub(super) fn prepare(
         ),
     }
     Ok(())
+}
+
+/// Nobody answers on the control socket, and there is no service to start.
+fn not_running(listen: SocketAddr, machine: &Machine, ours: &Ours) -> Refused {
+    let is_daemon = |process: &&Process| {
+        process.name == OWN_NAME && process.arguments.iter().skip(1).any(|argument| argument == "run")
+    };
+    let socket = ours.config.control.socket.as_ref().map_or("off".into(), |socket| socket.to_string_lossy());
+    let Some(process) = machine.programs.iter().find(is_daemon) else {
+        return refused(
+            "stubborn does not run",
+            format!(
+                "start it: `sudo stubborn run --listen {listen}` in another terminal, or install its service (`systemctl enable --now stubborn`)"
+            ),
+        );
+    };
+    let why = match &ours.unheard {
+        Some(why) => format!("but cannot be asked: {why}"),
+        None => format!("but does not answer on the control socket {socket}"),
+    };
+    refused(
+        format!("stubborn runs (process {}), {why}", process.pid),
+        "a daemon of another user, or one without the directory of its socket, has it elsewhere or not at all: run it as root or as a service; or give it `--socket PATH`, and write `socket = \"PATH\"` into [control]",
+    )
 }

@@ -2,10 +2,9 @@
 
 use std::net::IpAddr;
 
-use super::super::{Machine, Ours, Plan, SAVED_SERVERS, Step};
-use super::{HEADER, NM, RESOLVED, STUB, UPLINK};
+use super::super::{Machine, Plan, Step};
+use super::{HEADER, NM, RESOLVED, STUB};
 use crate::machine::{Link, RESOLV_CONF, Writer};
-use crate::upstream::Server;
 
 /// The servers of a resolv.conf but for those it shall not be.
 pub(super) fn names_servers(text: &str, none_of: impl Fn(IpAddr) -> bool) -> Vec<String> {
@@ -18,28 +17,9 @@ pub(super) fn names_servers(text: &str, none_of: impl Fn(IpAddr) -> bool) -> Vec
 }
 
 /// The programs of this machine ask `plan.server`.
-pub(super) fn programs(plan: &mut Plan, machine: &Machine, ours: &Ours, is_behind: bool) {
+pub(super) fn programs(plan: &mut Plan, machine: &Machine) {
     let server = plan.server;
-    let saved = if machine.runs(RESOLVED) && machine.has(UPLINK) {
-        machine.text(UPLINK)
-    } else {
-        machine.text(RESOLV_CONF)
-    };
-    let needs_saved = !is_behind && ours.config.upstream.servers.contains(&Server::System);
-    let own_dhclient = machine.has("/etc/dhcp/dhclient-enter-hooks.d")
-        && machine.programs.iter().any(|process| {
-            let is_nm_s = process.arguments.iter().any(|argument| argument.contains("nm-dhcp"));
-            process.name == "dhclient" && !is_nm_s
-        });
-    let has_servers = !names_servers(saved, |ip| ip == server || ip == STUB).is_empty();
-    if needs_saved && (has_servers || own_dhclient) {
-        let text = format!("# stubborn setup wrote this: whom this machine asked before.\n{saved}");
-        plan.switch.push(Step::write(
-            SAVED_SERVERS,
-            text,
-            "stubborn asks these, where no newer ones are known",
-        ));
-    }
+    let own_dhclient = has_own_dhclient(machine);
     if machine.runs(RESOLVED) {
         // `DNS=` first: a list is only added to by the next one. It caches nothing, so that what stubborn's configuration
         // says holds at once; and there is no TLS on the way to this machine's own loopback.
@@ -84,6 +64,15 @@ pub(super) fn programs(plan: &mut Plan, machine: &Machine, ours: &Ours, is_behin
         }
         plan.switch.push(Step::write(RESOLV_CONF, text, format!("programs ask {server}")));
     }
+}
+
+/// A dhclient that writes resolv.conf itself, and can be given a hook.
+pub(super) fn has_own_dhclient(machine: &Machine) -> bool {
+    machine.has("/etc/dhcp/dhclient-enter-hooks.d")
+        && machine.programs.iter().any(|process| {
+            let is_nm_s = process.arguments.iter().any(|argument| argument.contains("nm-dhcp"));
+            process.name == "dhclient" && !is_nm_s
+        })
 }
 
 /// NetworkManager goes on telling systemd-resolved the servers of interfaces, which asks them for their own domains only and
