@@ -11,200 +11,23 @@
     reason = "a test may end where it stands"
 )]
 
+#[path = "setup/machine.rs"]
+mod machine;
 mod support;
 mod support_more;
 
 use std::fs;
-use std::net::SocketAddr;
-use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
+use std::os::unix::fs::{PermissionsExt, symlink};
 use std::os::unix::process::CommandExt;
-use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
-use std::time::Duration;
+use std::path::Path;
+use std::process::Command;
 
-use stubborn::audit::cases::Action;
-use stubborn::audit::run::ask_udp;
+use machine::{
+    DEAF, Machine, PLAIN, RESOLV_CONF, RESTART, ROUTER, SOCKET, commands, daemon, local, make, tree,
+};
 use stubborn::audit::wire::code;
 use support_more::process::PROGRAM;
-use support_more::{Call, Process, ScriptedUpstream, Start, ask, find, installed, ip, isolated, run, until};
-use tempfile::TempDir;
-
-const RESOLV_CONF: &str = "/etc/resolv.conf";
-const ROUTER: &str = "192.0.2.1:53";
-const SOCKET: &str = "/run/stubborn/control.sock";
-/// What imitations were run with, a line each.
-const LOG: &str = "/run/log";
-/// While this is there, systemd-resolved does not what it is told.
-const DEAF: &str = "/run/deaf";
-const PLAIN: &str = "# by hand\nnameserver 192.0.2.1\nsearch lan\n";
-const STUB: &str = "nameserver 127.0.0.53\noptions edns0 trust-ad\n";
-
-/// A machine: what stands in its `/etc`, `/run` and `/var/lib` is seen by everything the test starts.
-struct Machine {
-    directory: TempDir,
-    _router: ScriptedUpstream,
-    children: Vec<Child>,
-}
-
-impl Machine {
-    fn new() -> Self {
-        ip("link set lo up");
-        ip("addr add 192.0.2.1/32 dev lo");
-        ip("addr add 192.0.2.2/32 dev lo");
-        let directory = TempDir::new().unwrap();
-        for name in ["etc/stubborn", "lib", "bin"] {
-            fs::create_dir_all(directory.path().join(name)).unwrap();
-        }
-        run("mount", &["--make-rprivate", "/"]);
-        let at = |name: &str| directory.path().join(name).to_str().unwrap().to_owned();
-        run("mount", &["--bind", &at("etc"), "/etc"]);
-        run("mount", &["--bind", &at("lib"), "/var/lib"]);
-        run("mount", &["-t", "tmpfs", "tmpfs", "/run"]);
-        fs::create_dir("/run/stubborn").unwrap();
-        // An answer of anybody's, for every name.
-        let router = ScriptedUpstream::at(ROUTER.parse().unwrap(), |call| call.address("1.1.1.1"));
-        let machine = Self { directory, _router: router, children: Vec::new() };
-        for program in ["systemctl", "nmcli", "resolvectl", "resolvconf"] {
-            machine.imitation(program, "");
-        }
-        machine
-    }
-
-    /// A program in the place of the real one, which notes how it is run.
-    fn imitation(&self, program: &str, script: &str) {
-        let path = self.directory.path().join("bin").join(program);
-        fs::write(&path, format!("#!/bin/sh\necho {program} \"$@\" >> {LOG}\n{script}\n")).unwrap();
-        fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
-    }
-
-    /// A process of that name that does nothing; it ends with the machine.
-    fn program(&mut self, name: &str) {
-        let path = self.directory.path().join("bin").join(name);
-        fs::copy("/bin/sleep", &path).unwrap();
-        self.children.push(Command::new(path).arg("1000").spawn().unwrap());
-    }
-
-    fn stubborn(&self, arguments: &[&str]) -> Command {
-        let mut command = Command::new(PROGRAM);
-        let path =
-            format!("{}:{}", self.directory.path().join("bin").display(), std::env::var("PATH").unwrap());
-        command.args(arguments).env("PATH", path).env_remove("XDG_RUNTIME_DIR").stdin(Stdio::null());
-        command
-    }
-
-    /// Its exit code, and everything it said.
-    #[track_caller]
-    fn says(&self, arguments: &[&str]) -> (Option<i32>, String) {
-        let output = self.stubborn(arguments).output().unwrap();
-        let said = String::from_utf8_lossy(&output.stdout) + String::from_utf8_lossy(&output.stderr);
-        (output.status.code(), said.into_owned())
-    }
-
-    #[track_caller]
-    fn does(&self, arguments: &[&str]) -> String {
-        let (code, said) = self.says(arguments);
-        assert_eq!(code, Some(0), "{arguments:?}: {said}");
-        said
-    }
-
-    /// Whom the daemon asks.
-    fn upstreams(&self) -> Vec<String> {
-        let status: serde_json::Value = serde_json::from_str(&self.does(&["status", "--json"])).unwrap();
-        let upstreams = status["upstreams"].as_array().unwrap();
-        upstreams.iter().map(|upstream| upstream["server"].as_str().unwrap().to_owned()).collect()
-    }
-
-    /// systemd-resolved, as far as it can be told from outside: once restarted it asks whom its drop-in names, and says so
-    /// in the file of its servers.
-    fn resolved(&mut self) -> ScriptedUpstream {
-        self.program("systemd-resolve");
-        make("/run/systemd/resolve/stub-resolv.conf", STUB);
-        make("/run/systemd/resolve/resolv.conf", "nameserver 192.0.2.1\n");
-        symlink("../run/systemd/resolve/stub-resolv.conf", RESOLV_CONF).unwrap();
-        self.imitation("systemctl", RESTART);
-        ScriptedUpstream::at("127.0.0.53:53".parse().unwrap(), told)
-    }
-}
-
-/// An answer from whom systemd-resolved was told to ask, unless it is deaf.
-fn told(call: &Call) -> Vec<Action> {
-    match fs::read_to_string("/run/told").unwrap_or_default().trim() {
-        _ if Path::new(DEAF).exists() => passed_on(call, ROUTER),
-        "" => passed_on(call, ROUTER),
-        server => passed_on(call, &format!("{server}:53")),
-    }
-}
-
-/// What a restart does to systemd-resolved.
-const RESTART: &str = "\
-file=/etc/systemd/resolved.conf.d/zz-stubborn.conf
-told=$(sed -n 's/^DNS=\\(..*\\)/\\1/p' $file 2>/dev/null)
-echo \"$told\" > /run/told
-{ [ -z \"$told\" ] || echo nameserver $told; echo nameserver 192.0.2.1; } > /run/systemd/resolve/new
-mv /run/systemd/resolve/new /run/systemd/resolve/resolv.conf";
-
-impl Drop for Machine {
-    fn drop(&mut self) {
-        for child in &mut self.children {
-            let _killed = child.kill();
-            let _status = child.wait();
-        }
-        // What an imitation of a service manager started.
-        for name in ["/run/stubborn.pid", "/run/dnsmasq.pid"] {
-            if let Ok(pid) = fs::read_to_string(name) {
-                let _ended = Command::new("kill").args(["-9", pid.trim()]).status();
-            }
-        }
-    }
-}
-
-fn passed_on(call: &Call, server: &str) -> Vec<Action> {
-    let reply = ask_udp(server.parse().unwrap(), &call.wire, Duration::from_secs(5));
-    reply.map_or(Vec::new(), |reply| vec![Action::Send(reply)])
-}
-
-/// Writes a file, where it is the machine's own.
-fn make(path: &str, text: &str) {
-    assert!(["/etc/", "/run/"].iter().any(|own| path.starts_with(own)), "{path}");
-    fs::create_dir_all(Path::new(path).parent().unwrap()).unwrap();
-    fs::write(path, text).unwrap();
-}
-
-fn daemon() -> Process {
-    Start::new().socket(Path::new(SOCKET)).start()
-}
-
-fn local() -> SocketAddr {
-    "127.0.0.1:53".parse().unwrap()
-}
-
-/// What was run, in order.
-fn commands() -> Vec<String> {
-    fs::read_to_string(LOG).unwrap_or_default().lines().map(str::to_owned).collect()
-}
-
-/// Everything in `/etc` and `/var/lib`: names, modes, owners, contents, targets of links.
-fn tree() -> Vec<(PathBuf, u32, u32, Vec<u8>)> {
-    let mut found = Vec::new();
-    let mut directories = vec![PathBuf::from("/etc"), PathBuf::from("/var/lib")];
-    while let Some(directory) = directories.pop() {
-        for entry in fs::read_dir(directory).unwrap() {
-            let path = entry.unwrap().path();
-            let metadata = path.symlink_metadata().unwrap();
-            let content = if metadata.is_file() {
-                fs::read(&path).unwrap()
-            } else if metadata.is_symlink() {
-                fs::read_link(&path).unwrap().into_os_string().into_encoded_bytes()
-            } else {
-                directories.push(path.clone());
-                Vec::new()
-            };
-            found.push((path, metadata.mode(), metadata.uid(), content));
-        }
-    }
-    found.sort();
-    found
-}
+use support_more::{ScriptedUpstream, Start, ask, find, installed, isolated, run, until};
 
 #[test]
 fn a_plain_resolv_conf_names_stubborn_and_gets_its_old_text_back() {
@@ -278,7 +101,7 @@ fn systemd_resolved_asks_stubborn_for_every_name() {
         return;
     }
     let mut machine = Machine::new();
-    let _resolved = machine.resolved();
+    machine.resolved();
     let before = tree();
     // Started before the setup, it asked the stub.
     let daemon = daemon();
@@ -299,7 +122,7 @@ fn without_an_answer_through_stubborn_everything_is_put_back() {
         return;
     }
     let mut machine = Machine::new();
-    let _resolved = machine.resolved();
+    machine.resolved();
     fs::write(DEAF, "").unwrap();
     let before = tree();
     let _daemon = daemon();
@@ -383,7 +206,7 @@ fn killed_at_any_step_it_is_undone_or_begun_anew() {
         return;
     }
     let mut machine = Machine::new();
-    let _resolved = machine.resolved();
+    machine.resolved();
     machine.program("NetworkManager");
     // A VPN for every name.
     make("/run/systemd/resolve/netif/1", "SERVERS=192.0.2.1\nDOMAINS=~.\n");

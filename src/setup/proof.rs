@@ -3,6 +3,8 @@
 //! The daemon is told to watch for a name that nobody has, the name is asked for, and the daemon says whether it was asked. It
 //! answers that name itself: the cache, the TTLs and the upstream have no part in it.
 
+use std::fmt;
+use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::path::Path;
 use std::thread;
@@ -27,7 +29,7 @@ const ONE_QUESTION: Duration = Duration::from_secs(1);
 /// The same for one that an upstream answers: stubborn says by then that none did.
 const OUTSIDE: Duration = Duration::from_secs(8);
 /// How long to wait before a question is asked again.
-const PAUSE: Duration = Duration::from_millis(100);
+const PAUSE: Duration = Duration::from_millis(200);
 
 /// The daemon, and the name below which it is asked.
 pub(super) struct Proof<'a> {
@@ -64,17 +66,18 @@ impl Proof<'_> {
         for transport in [Transport::Udp, Transport::Tcp] {
             let begun = Instant::now();
             loop {
-                let why = match self.arrives(address, transport, patience) {
+                let (why, limit) = match self.arrives(address, transport, patience) {
                     Ok(Arrival { seen: true, .. }) => break,
                     Ok(Arrival { answer, .. }) => {
+                        let limit = answer.limit();
                         let over = over(transport);
-                        let answer = answer.err().unwrap_or_else(|| "somebody else answers".to_owned());
-                        Failed::new(Cause::Deaf, format!("{address} over {over}: {answer}"))
+                        (Failed::new(Cause::Deaf, format!("{address} over {over}: {answer}")), limit)
                     }
                     Err(failed) if failed.cause == Cause::Interrupted => return Err(failed),
-                    Err(failed) => failed,
+                    // It is not there yet.
+                    Err(failed) => (failed, START),
                 };
-                if begun.elapsed() >= START {
+                if begun.elapsed() >= limit {
                     return Err(why);
                 }
                 pause(&format!("stubborn to answer at {address}"), patience)?;
@@ -89,15 +92,20 @@ impl Proof<'_> {
         address: SocketAddr,
         patience: &mut Patience<'_>,
     ) -> Result<(), Failed> {
+        // What is kept says nothing about the upstream of now.
+        let flush = Command::CacheFlush { name: Some(self.name.to_owned()) };
+        self.command(flush, "the daemon to answer on its control socket", patience)?;
         let begun = Instant::now();
         loop {
             let name = self.name.to_owned();
             let what = format!("an answer for {name} from stubborn's upstream");
             let asked = wait(patience, &what, move || question(address, &name, Transport::Udp, OUTSIDE))?;
-            let Err(why) = asked else { return Ok(()) };
+            if asked == Answer::Good {
+                return Ok(());
+            }
             if begun.elapsed() >= UPSTREAM {
                 let asks = self.upstreams(patience);
-                return Err(Failed::new(Cause::NoUpstream, format!("{} from {asks}: {why}", self.name)));
+                return Err(Failed::new(Cause::NoUpstream, format!("{} from {asks}: {asked}", self.name)));
             }
             pause(&what, patience)?;
         }
@@ -126,12 +134,14 @@ impl Proof<'_> {
         let address = SocketAddr::new(server, 53);
         let begun = Instant::now();
         loop {
-            let (why, limit) = match self.arrives(address, Transport::Udp, patience)? {
-                Arrival { seen: true, .. } => return Ok(()),
-                Arrival { answer: Err(why), .. } => {
-                    (Failed::new(Cause::Unanswered, format!("{server}: {why}")), START)
-                }
-                Arrival { answer: Ok(()), .. } => (Failed::new(Cause::Past, server.to_string()), CHANGE),
+            let Arrival { seen, answer } = self.arrives(address, Transport::Udp, patience)?;
+            if seen {
+                return Ok(());
+            }
+            let limit = answer.limit();
+            let why = match answer {
+                Answer::Good => Failed::new(Cause::Past, server.to_string()),
+                bad => Failed::new(Cause::Unanswered, format!("{server}: {bad}")),
             };
             if begun.elapsed() >= limit {
                 return Err(why);
@@ -148,9 +158,11 @@ impl Proof<'_> {
             let address = SocketAddr::new(server, 53);
             let what = format!("an answer for {name} from {server}");
             let asked = wait(patience, &what, move || question(address, &name, Transport::Udp, OUTSIDE))?;
-            let Err(why) = asked else { return Ok(()) };
+            if asked == Answer::Good {
+                return Ok(());
+            }
             if begun.elapsed() >= UPSTREAM {
-                return Err(Failed::new(Cause::Unanswered, format!("{server} for {}: {why}", self.name)));
+                return Err(Failed::new(Cause::Unanswered, format!("{server} for {}: {asked}", self.name)));
             }
             pause(&what, patience)?;
         }
@@ -194,7 +206,37 @@ impl Proof<'_> {
 struct Arrival {
     /// The daemon got it.
     seen: bool,
-    answer: Result<(), String>,
+    answer: Answer,
+}
+
+/// What was replied to a question.
+#[derive(Debug, PartialEq, Eq)]
+enum Answer {
+    /// The name's addresses, or that there are none.
+    Good,
+    /// A reply that is not an answer, in words.
+    Bad(String),
+    /// No reply, and why.
+    Silence(String),
+}
+
+impl Answer {
+    /// How long it may take until there is another.
+    fn limit(&self) -> Duration {
+        match self {
+            Self::Good | Self::Bad(_) => CHANGE,
+            Self::Silence(_) => START,
+        }
+    }
+}
+
+impl fmt::Display for Answer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Good => f.write_str("somebody else answers"),
+            Self::Bad(why) | Self::Silence(why) => f.write_str(why),
+        }
+    }
 }
 
 fn wait<T: Send + 'static>(
@@ -218,7 +260,7 @@ fn over(transport: Transport) -> &'static str {
 
 /// Asks for the name's addresses. That there is no such name is an answer as well; where no name outside is known, it is
 /// the only one.
-fn question(server: SocketAddr, name: &str, transport: Transport, patience: Duration) -> Result<(), String> {
+fn question(server: SocketAddr, name: &str, transport: Transport, patience: Duration) -> Answer {
     let query = Query {
         id: rand::random(),
         qname: wire::name(name),
@@ -231,27 +273,31 @@ fn question(server: SocketAddr, name: &str, transport: Transport, patience: Dura
         Transport::Udp => ask_udp(server, &query.encode(), patience),
         Transport::Tcp => ask_tcp(server, &query.encode(), patience),
     };
-    let reply = asked.map_err(|error| match error.kind() {
-        std::io::ErrorKind::WouldBlock | std::io::ErrorKind::TimedOut => {
-            format!("no answer within {} s", patience.as_secs())
-        }
-        _ => format!("no answer ({error})"),
-    })?;
-    let (reply, _) = lenient(&reply);
+    match asked {
+        Ok(reply) => judged(&reply),
+        Err(error) => Answer::Silence(match error.kind() {
+            io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut => {
+                format!("no answer within {} s", patience.as_secs())
+            }
+            _ => format!("no answer ({error})"),
+        }),
+    }
+}
+
+fn judged(reply: &[u8]) -> Answer {
+    let (reply, _) = lenient(reply);
     let rcode = reply.rcode();
     if matches!(rcode, code::NOERROR | code::NXDOMAIN) {
-        return Ok(());
+        return Answer::Good;
     }
     let errors = reply.errors();
-    let texts: Vec<String> = errors
-        .iter()
-        .filter(|(_, text)| !text.is_empty())
-        .map(|(_, text)| crate::config::printable(&String::from_utf8_lossy(text)))
-        .collect();
+    let texts = errors.iter().filter(|(_, text)| !text.is_empty());
+    let texts: Vec<String> =
+        texts.map(|(_, text)| crate::config::printable(&String::from_utf8_lossy(text))).collect();
     let in_words = RCODES.iter().find(|(number, _)| *number == rcode);
     let in_words =
         in_words.map_or_else(|| format!("response code {rcode}"), |(_, words)| (*words).to_owned());
-    Err(match texts.as_slice() {
+    Answer::Bad(match texts.as_slice() {
         [] => in_words,
         texts => format!("{in_words} ({})", texts.join("; ")),
     })

@@ -63,6 +63,8 @@ pub struct Machine {
     pub links: Vec<Link>,
     /// The files there are of those that decide, each with its text; those of a directory in the order of their names.
     pub files: Vec<(PathBuf, String)>,
+    /// The servers that an earlier setup saved, even if its file is taken away before this plan is carried out.
+    pub saved: String,
     /// Those of them that cannot be changed line by line: they are no text, or longer than 1 MiB.
     pub unfit: Vec<PathBuf>,
     /// The paths there are that mean something by being there.
@@ -148,6 +150,7 @@ pub fn survey(root: &Root) -> Machine {
             .collect(),
         holders: machine::holders(root, 53),
         links: machine::links(root),
+        saved: root.text(super::SAVED_SERVERS).unwrap_or_default(),
         files,
         unfit,
         marks: MARKS

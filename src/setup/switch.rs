@@ -12,7 +12,7 @@ use super::patience::Patience;
 use super::preflight::writable;
 use super::proof::{self, Proof};
 use super::survey::{Ours, survey};
-use super::{JOURNAL, Plan, Step, plan};
+use super::{JOURNAL, Machine, Plan, SAVED_SERVERS, Step, plan};
 use crate::config::{self, Disk};
 use crate::machine::{self, Instead, Root};
 
@@ -50,6 +50,7 @@ pub fn setup(options: &Options, tell: &mut dyn FnMut(&str)) -> Result<Outcome, S
     let unchanged = |failed: Failed| failed.then(After::Unchanged);
     let _lock = if options.dry_run { None } else { Some(locked(place).map_err(unchanged)?) };
     let journal = opened(place).map_err(unchanged)?;
+    let saved = Root::default().text(SAVED_SERVERS).unwrap_or_default();
     let mut stale = Vec::new();
     let mut originals = Vec::new();
     if let Some(journal) = &journal {
@@ -62,7 +63,7 @@ pub fn setup(options: &Options, tell: &mut dyn FnMut(&str)) -> Result<Outcome, S
         }
         originals = journal.originals();
     }
-    let (plan, ours) = planned(options, originals).map_err(unchanged)?;
+    let (plan, ours) = planned(options, originals, &saved).map_err(unchanged)?;
     writable(place, plan.steps()).map_err(|refused| unchanged(fixed(refused)))?;
     if options.dry_run {
         return Ok(Outcome::Planned(plan, stale));
@@ -96,15 +97,19 @@ pub fn setup(options: &Options, tell: &mut dyn FnMut(&str)) -> Result<Outcome, S
         false => After::EarlierPutBack,
     };
     told(&undone, &mut patience);
-    let (plan, ours) = planned(options, Vec::new()).map_err(|failed| failed.then(before))?;
+    let (plan, ours) = planned(options, Vec::new(), &saved).map_err(|failed| failed.then(before))?;
     change(plan, &ours, &proof, &mut patience, before)
 }
 
 /// Looks at the machine as it is once these files are put back, and plans.
-fn planned(options: &Options, originals: Vec<(PathBuf, Instead)>) -> Result<(Plan, Ours), Failed> {
+fn planned(
+    options: &Options,
+    originals: Vec<(PathBuf, Instead)>,
+    saved: &str,
+) -> Result<(Plan, Ours), Failed> {
     let root = Root::default().with(originals);
     let ours = Ours::read(options.config.as_deref(), options.listen, &root)?;
-    let plan = plan(&survey(&root), &ours)?;
+    let plan = plan(&Machine { saved: saved.to_owned(), ..survey(&root) }, &ours)?;
     checked(&plan, &ours)?;
     Ok((plan, ours))
 }

@@ -8,6 +8,8 @@ use super::programs::{has_own_dhclient, names_servers};
 use super::{RESOLVED, Refused, STUB, UPLINK, refused};
 use crate::machine::{Kind, RESOLV_CONF};
 
+const SAVED_HEADER: &str = "# stubborn setup wrote this: whom this machine asked before.\n";
+
 /// Writes down a server that stubborn can ask then. Not needed where the configuration `has_servers` from now on.
 ///
 /// # Errors
@@ -24,25 +26,21 @@ pub(super) fn keep_servers(
         false => &[RESOLV_CONF][..],
     };
     let texts = files.iter().map(|file| machine.text(file).to_owned());
-    let mut texts = texts.chain([in_use(ours)]);
-    let saved = texts.find(|text| !names_servers(text, is_circle).is_empty());
-    let text = match saved {
-        // What an earlier one saved is as good as what stubborn found there.
-        Some(text)
-            if text == in_use(ours) && !names_servers(machine.text(SAVED_SERVERS), is_circle).is_empty() =>
-        {
-            return Ok(());
-        }
+    let mut texts = texts.chain([machine.saved.clone(), in_use(ours)]);
+    let text = match texts.find(|text| !names_servers(text, is_circle).is_empty()) {
         Some(text) => text,
-        None if !names_servers(machine.text(SAVED_SERVERS), is_circle).is_empty() => return Ok(()),
         // The hook writes there.
         None if has_own_dhclient(machine) => machine.text(RESOLV_CONF).to_owned(),
         None if has_servers => return Ok(()),
-        None => return Err(unknown(machine, ours)),
+        None => return Err(unknown(machine, ours, is_circle)),
     };
+    if text == machine.text(SAVED_SERVERS) {
+        return Ok(());
+    }
+    let header = if text.starts_with(SAVED_HEADER) { "" } else { SAVED_HEADER };
     plan.switch.push(Step::write(
         SAVED_SERVERS,
-        format!("# stubborn setup wrote this: whom this machine asked before.\n{text}"),
+        format!("{header}{text}"),
         "stubborn asks these, where no newer ones are known",
     ));
     Ok(())
@@ -56,7 +54,7 @@ fn in_use(ours: &Ours) -> String {
     servers.filter(is_address).map(|server| format!("nameserver {server}\n")).collect()
 }
 
-fn unknown(machine: &Machine, ours: &Ours) -> Refused {
+fn unknown(machine: &Machine, ours: &Ours, is_circle: impl Fn(IpAddr) -> bool) -> Refused {
     let found = match &machine.resolv_conf.kind {
         Kind::Missing => format!("there is no {RESOLV_CONF}"),
         Kind::Link(target) if machine.resolv_conf.servers.is_empty() => {
@@ -65,7 +63,8 @@ fn unknown(machine: &Machine, ours: &Ours) -> Refused {
         Kind::File | Kind::Link(_) => format!("{RESOLV_CONF} names no other server"),
     };
     let servers = ours.running.iter().flat_map(|running| &running.upstreams);
-    let servers: Vec<String> = servers.map(|server| format!("{server:?}")).collect();
+    let servers = servers.filter(|server| !server.parse().is_ok_and(&is_circle));
+    let servers: Vec<String> = servers.map(|server| format!("\"{server}\"")).collect();
     let servers = if servers.is_empty() { "\"9.9.9.9\"".to_owned() } else { servers.join(", ") };
     refused(
         format!("stubborn would have no server to ask after the next start of the machine: {found}"),
