@@ -31,7 +31,7 @@ use std::time::{Duration, Instant};
 use machine::{DEAF, Machine, NO_UPSTREAM, PLAIN, REFUSES, RESOLV_CONF, RESTART, SOCKET, daemon, make, tree};
 use stubborn::setup::{AFTER, CAUSES};
 use support_more::process::PROGRAM;
-use support_more::{ScriptedUpstream, Start, ask, ip, isolated, run};
+use support_more::{ScriptedUpstream, Start, ask, installed, ip, isolated, run};
 
 /// What has to stay while setup runs.
 type Held = Vec<Box<dyn Any>>;
@@ -312,6 +312,65 @@ fn a_refusal_over_an_earlier_setup_changes_nothing_and_keeps_what_it_kept() {
     let (code, said) = machine.says(&["restore"]);
     let kept = said.split("what was there before is in ").nth(1).unwrap().lines().next().unwrap();
     assert_eq!((code, fs::read_to_string(kept).unwrap().as_str()), (Some(1), PLAIN));
+}
+
+#[test]
+fn a_dry_run_sees_a_file_that_cannot_be_changed() {
+    if !installed(&["chattr"]) || !isolated() {
+        return;
+    }
+    let mut machine = Machine::new();
+    let _held = plain(&mut machine);
+    for (path, flag) in [(RESOLV_CONF, "i"), (RESOLV_CONF, "a"), ("/etc", "i"), ("/var/lib", "i")] {
+        if !Command::new("chattr").args([&format!("+{flag}"), path]).status().unwrap().success() {
+            eprintln!("SKIPPED: the file system has no such flags");
+            return;
+        }
+        for arguments in [&["setup", "--dry-run"][..], &["setup"]] {
+            let (code, said) = machine.says(arguments);
+            let why = format!("error: {path} is immutable, or only appended to; nothing was changed\n");
+            assert!(code == Some(2) && said.contains(&why), "{path} +{flag}: {said}");
+        }
+        run("chattr", &[&format!("-{flag}"), path]);
+    }
+}
+
+#[test]
+fn a_dry_run_needs_no_daemon_and_says_how_to_start_one() {
+    if !isolated() {
+        return;
+    }
+    let machine = Machine::new();
+    make(RESOLV_CONF, PLAIN);
+    let said = machine.does(&["setup", "--dry-run"]);
+    for part in
+        ["write /etc/resolv.conf: programs ask 127.0.0.1", "stubborn does not run", "sudo stubborn run"]
+    {
+        assert!(said.contains(part), "{said}");
+    }
+    let _elsewhere = Start::new().socket(Path::new("/run/elsewhere.sock")).start();
+    let (code, said) = machine.says(&["setup"]);
+    assert!(code == Some(2) && said.contains("stubborn runs (process "), "{said}");
+    assert!(said.contains("does not answer on the control socket /run/stubborn/control.sock"), "{said}");
+}
+
+#[test]
+fn neither_the_cache_nor_the_ttl_nor_a_missing_soa_decides_whether_questions_arrive() {
+    if !isolated() {
+        return;
+    }
+    let mut machine = Machine::new();
+    make(CONFIG, "[cache]\nsize = \"0\"\n[upstream]\nservers = [\"192.0.2.2\"]\n");
+    let _upstream = ScriptedUpstream::at("192.0.2.2:53".parse().unwrap(), |call| call.rcode(3));
+    for arrange in [plain, resolved] {
+        let held = arrange(&mut machine);
+        machine.does(&["setup"]);
+        assert!(machine.does(&["setup"]).contains("nothing to do"));
+        machine.does(&["restore"]);
+        drop(held);
+        machine.ended();
+        fs::remove_file(RESOLV_CONF).unwrap();
+    }
 }
 
 #[test]

@@ -48,7 +48,7 @@ pub(super) fn restore(arguments: &Restore) -> u8 {
         Err(error) => return failed(&error, arguments.json),
     };
     let empty = Undone::default();
-    let Undone { back, left, older, trouble } = undone.as_ref().unwrap_or(&empty);
+    let Undone { back, left, older, run, trouble } = undone.as_ref().unwrap_or(&empty);
     if arguments.json {
         let files = |files: &[(PathBuf, Option<PathBuf>)]| -> Vec<Value> {
             files.iter().map(|(path, copy)| json!({ "file": path, "original": copy })).collect()
@@ -59,6 +59,7 @@ pub(super) fn restore(arguments: &Restore) -> u8 {
             "back": back,
             "left": files(left),
             "older": files(older),
+            "programs": run,
             "warnings": trouble,
         });
         say_json(&report);
@@ -66,6 +67,7 @@ pub(super) fn restore(arguments: &Restore) -> u8 {
         say("nothing to do: `stubborn setup` has changed nothing here");
     } else if arguments.dry_run {
         back.iter().for_each(|path| say(&format!("would put back {}", path.display())));
+        run.iter().for_each(|words| say(&format!("would run `{words}`")));
         left.iter().for_each(|(path, _)| {
             say(&format!("would leave {}: somebody else changed it since", path.display()))
         });

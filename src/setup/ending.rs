@@ -154,9 +154,17 @@ impl Failed {
         Self { cause, detail: detail.into(), help: String::new() }
     }
 
+    /// Why, without what is true of the machine.
+    pub(super) fn why(&self) -> String {
+        let text = self.cause.row().map_or("{}", |(_, _, text, _)| *text);
+        text.replacen("{}", &self.detail, 1)
+    }
+
     pub(super) fn then(self, after: After) -> SetupError {
-        let Self { cause, detail, help } = self;
-        SetupError { cause, detail, help, after }
+        let own_help = self.cause.row().map_or("", |(.., help)| *help).to_owned();
+        let why = self.why();
+        let help = if self.help.is_empty() { own_help } else { self.help };
+        SetupError { cause: self.cause, after, why, help }
     }
 }
 
@@ -185,19 +193,15 @@ pub struct SetupError {
     pub cause: Cause,
     /// What is true now.
     pub after: After,
-    detail: String,
+    why: String,
     help: String,
 }
 
 impl fmt::Display for SetupError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (text, help) = self.cause.row().map_or(("{}", ""), |(_, _, text, help)| (*text, *help));
         let after = AFTER.iter().find(|(after, _)| *after == self.after).map_or("", |(_, text)| text);
-        write!(f, "{}; {after}", text.replacen("{}", &self.detail, 1))?;
-        match (self.help.as_str(), help) {
-            ("", "") => Ok(()),
-            ("", help) | (help, _) => write!(f, "\n  {help}"),
-        }
+        write!(f, "{}; {after}", self.why)?;
+        if self.help.is_empty() { Ok(()) } else { write!(f, "\n  {}", self.help) }
     }
 }
 

@@ -56,6 +56,8 @@ pub struct Undone {
     /// The files that are as the last plan found them, and as somebody else had made them after an earlier one; and where
     /// what that one found is kept.
     pub older: Vec<(PathBuf, Option<PathBuf>)>,
+    /// The programs that were run so that they take what was put back.
+    pub run: Vec<String>,
     /// What went wrong besides, a line each.
     pub trouble: Vec<String>,
 }
@@ -281,6 +283,7 @@ impl Journal {
         self.directories.retain(|directory| directory.exists());
         let mut failed = Vec::new();
         for words in std::mem::take(&mut self.undo) {
+            undone.run.push(words.join(" "));
             if let Err(why) = run(&words, patience) {
                 undone.trouble.push(why);
                 failed.push(words);
@@ -363,7 +366,8 @@ impl Journal {
 
     /// What [`Self::undo`] would come to, but for trouble.
     pub fn forecast(&self, force: bool) -> Undone {
-        let mut undone = Undone::default();
+        let run = self.undo.iter().map(|words| words.join(" ")).collect();
+        let mut undone = Undone { run, ..Undone::default() };
         for file in self.files.iter().rev() {
             match force || file.is_known(&self.place) {
                 true => undone.back.push(file.path.clone()),

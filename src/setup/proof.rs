@@ -28,6 +28,8 @@ const UPSTREAM: Duration = Duration::from_secs(4);
 const ONE_QUESTION: Duration = Duration::from_secs(1);
 /// The same for one that an upstream answers: stubborn says by then that none did.
 const OUTSIDE: Duration = Duration::from_secs(8);
+/// The longest name, in octets of its text, that has room for one more label.
+const LONGEST_ZONE: usize = 200;
 /// How long to wait before a question is asked again.
 const PAUSE: Duration = Duration::from_millis(200);
 
@@ -61,8 +63,13 @@ impl Proof<'_> {
         }
     }
 
-    /// That questions to `address`, over UDP and TCP, reach the daemon; waits for one that is starting.
-    pub(super) fn listens(&self, address: SocketAddr, patience: &mut Patience<'_>) -> Result<(), Failed> {
+    /// That questions to `address`, over UDP and TCP, reach the daemon. If it `is_starting`, it may not be there yet.
+    pub(super) fn listens(
+        &self,
+        address: SocketAddr,
+        is_starting: bool,
+        patience: &mut Patience<'_>,
+    ) -> Result<(), Failed> {
         for transport in [Transport::Udp, Transport::Tcp] {
             let begun = Instant::now();
             loop {
@@ -73,8 +80,7 @@ impl Proof<'_> {
                         let over = over(transport);
                         (Failed::new(Cause::Deaf, format!("{address} over {over}: {answer}")), limit)
                     }
-                    Err(failed) if failed.cause == Cause::Interrupted => return Err(failed),
-                    // It is not there yet.
+                    Err(failed) if failed.cause == Cause::Interrupted || !is_starting => return Err(failed),
                     Err(failed) => (failed, START),
                 };
                 if begun.elapsed() >= limit {
@@ -175,12 +181,21 @@ impl Proof<'_> {
         transport: Transport,
         patience: &mut Patience<'_>,
     ) -> Result<Arrival, Failed> {
-        let unheard = format!("stubborn-{:016x}.{}", rand::random::<u64>(), self.name);
+        let unheard = format!("stubborn-{:016x}.{}", rand::random::<u64>(), self.zone());
         self.times(&unheard, patience)?;
         let name = unheard.clone();
         let what = format!("{address} to answer");
         let answer = wait(patience, &what, move || question(address, &name, transport, ONE_QUESTION))?;
         Ok(Arrival { seen: self.times(&unheard, patience)? > 0, answer })
+    }
+
+    /// Where a name that nobody has is made: the name, or so much of it that a label has room before it.
+    fn zone(&self) -> &str {
+        let mut zone = self.name.trim_end_matches('.');
+        while zone.len() > LONGEST_ZONE {
+            zone = zone.split_once('.').map_or("", |(_, above)| above);
+        }
+        zone
     }
 
     fn times(&self, name: &str, patience: &mut Patience<'_>) -> Result<u64, Failed> {

@@ -81,7 +81,7 @@ pub fn setup(options: &Options, tell: &mut dyn FnMut(&str)) -> Result<Outcome, S
         return Err(unchanged(first.into()));
     }
     if ours.running.is_some() && plan.prepare.iter().all(|step| !touches_the_daemon(step)) {
-        is_ready(&plan, &proof, &mut patience).map_err(unchanged)?;
+        is_ready(&plan, &proof, false, &mut patience).map_err(unchanged)?;
     }
     patience.catch_signals().map_err(|error| unchanged(Failed::new(Cause::Step, error.to_string())))?;
     let Some(journal) = journal else { return change(plan, &ours, &proof, &mut patience, After::Unchanged) };
@@ -131,9 +131,7 @@ fn change(
         .and_then(|()| journal.finish().map_err(Failed::from));
     let Err(failed) = done else { return Ok(Outcome::Done(plan)) };
     patience.heed();
-    let why = failed.clone().then(After::PutBack).to_string();
-    let why = why.split(';').next().unwrap_or_default();
-    patience.tell(&format!("{why}: what was changed is put back"));
+    patience.tell(&format!("{}: what was changed is put back", failed.why()));
     let after = match journal.undo(false, patience) {
         Ok(undone) => {
             told(&undone, patience);
@@ -160,8 +158,13 @@ fn touches_the_daemon(step: &Step) -> bool {
 }
 
 /// The daemon can be reached, and has answers.
-fn is_ready(plan: &Plan, proof: &Proof<'_>, patience: &mut Patience<'_>) -> Result<(), Failed> {
-    proof.listens(plan.listen, patience)?;
+fn is_ready(
+    plan: &Plan,
+    proof: &Proof<'_>,
+    is_starting: bool,
+    patience: &mut Patience<'_>,
+) -> Result<(), Failed> {
+    proof.listens(plan.listen, is_starting, patience)?;
     proof.has_upstream(plan.listen, patience)
 }
 
@@ -216,7 +219,7 @@ fn carry_out(
     if ours.running.is_some() {
         proof.reload(patience)?;
     }
-    is_ready(plan, proof, patience)?;
+    is_ready(plan, proof, !plan.prepare.is_empty(), patience)?;
     patience.tell(&format!("stubborn answers at {}", plan.listen));
     take(journal, &plan.switch, patience)?;
     // The servers it follows are elsewhere now.

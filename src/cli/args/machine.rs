@@ -12,8 +12,9 @@ use crate::dns::Name;
 ///
 /// Finds out who decides here which server is asked (resolv.conf, systemd-resolved, NetworkManager, resolvconf, openresolv,
 /// dhclient) and tells each; where dnsmasq or Pi-hole has port 53, stubborn becomes its upstream. Nothing is switched before
-/// stubborn has answered, every original is kept before, and all is put back at once if no answer comes afterwards. Whatever
-/// interrupts it, the next `setup` or `restore` puts things right.
+/// stubborn has answered and has a server for the next start of the machine. Every original is kept, and all is put back at
+/// once if questions do not reach stubborn afterwards, or at Ctrl-C. Whatever interrupts it, the next `setup` or `restore` puts
+/// things right.
 ///
 /// If this network has a public search domain, such as corp.example.com, a [[route]] to the network's servers is proposed for it.
 #[derive(Debug, Args)]
@@ -22,7 +23,8 @@ use crate::dns::Name;
   sudo stubborn setup
   sudo stubborn setup --listen 127.0.0.2:53
 
-Exit codes: 0 set up, or it was already; 1 the configuration has errors; 2 not set up, and everything is as it was.")]
+Exit codes: 0 set up, or it was already; 1 the configuration has errors; 2 not set up: the message says what was changed, if
+anything was.")]
 pub(crate) struct Setup {
     /// Show what would be done, and do nothing
     #[arg(long)]
@@ -48,19 +50,20 @@ pub(crate) struct Setup {
 /// Put back what `setup` changed
 ///
 /// Every file gets its content, mode and owner again, every link its target, and what was not there goes. What somebody else
-/// has changed since is left as it is, and said.
+/// has changed since is left as it is, and said. A program that fails, such as the restart of a service, is run again by the
+/// next `restore`.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   stubborn restore --dry-run
   sudo stubborn restore
 
-Exit codes: 0 everything is as it was, or there was nothing to do; 1 something was left, since somebody else has changed it;
+Exit codes: 0 everything is as it was, or there was nothing to do; 1 something was left, since somebody else has changed it, or a program failed;
 2 it cannot be put back.")]
 pub(crate) struct Restore {
     /// Show what would be put back, and do nothing
     #[arg(long)]
     pub(crate) dry_run: bool,
-    /// Put back also what somebody else has changed since, as it was before the first setup
+    /// Put back also what somebody else has changed since, as it was before the first setup, and give up on programs that fail
     #[arg(long)]
     pub(crate) force: bool,
     /// Print JSON
