@@ -364,7 +364,7 @@ impl Journal {
         Ok(())
     }
 
-    /// What [`Self::undo`] would come to, but for trouble.
+    /// What undoing it would come to, but for trouble.
     pub fn forecast(&self, force: bool) -> Undone {
         let run = self.undo.iter().map(|words| words.join(" ")).collect();
         let mut undone = Undone { run, ..Undone::default() };
