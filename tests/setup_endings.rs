@@ -315,6 +315,34 @@ fn a_refusal_over_an_earlier_setup_changes_nothing_and_keeps_what_it_kept() {
 }
 
 #[test]
+fn a_failure_over_an_earlier_setup_says_that_this_is_put_back_and_keeps_what_others_changed() {
+    if !isolated() {
+        return;
+    }
+    let mut machine = Machine::new();
+    let _held = resolved(&mut machine);
+    fs::remove_file(RESOLV_CONF).unwrap();
+    make(RESOLV_CONF, PLAIN);
+    let before = tree();
+    machine.does(&["setup"]);
+    let theirs = "nameserver 192.0.2.1\n# edited\n";
+    make(RESOLV_CONF, theirs);
+    // Only what setup would have is refused.
+    let fails = "[ ! -e /etc/systemd/resolved.conf.d/zz-stubborn.conf ] || exit 1";
+    machine.imitation("systemctl", &format!("{fails}\n{RESTART}"));
+    for after in ["what an earlier setup had changed is put back", AS_IT_WAS] {
+        let (code, said) = machine.says(&["setup"]);
+        assert!(code == Some(2) && said.contains(after), "{said}");
+        let kept = said.split("what was there before is in ").nth(1).unwrap().lines().next().unwrap();
+        assert_eq!(fs::read_to_string(kept).unwrap(), PLAIN, "{said}");
+        assert_eq!(fs::read_to_string(RESOLV_CONF).unwrap(), theirs);
+        assert!(!Path::new("/etc/systemd/resolved.conf.d").exists());
+    }
+    machine.does(&["restore", "--force"]);
+    assert_eq!(tree(), before);
+}
+
+#[test]
 fn a_dry_run_sees_a_file_that_cannot_be_changed() {
     if !installed(&["chattr"]) || !isolated() {
         return;

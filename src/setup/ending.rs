@@ -64,7 +64,7 @@ pub const CAUSES: &[Row] = &[
         "the control socket is off, and without it nobody can tell whether stubborn is asked",
         "take `socket = \"off\"` out of [control], and restart stubborn",
     ),
-    (Cause::NoDaemon, "no-daemon", "the running daemon cannot be asked: {}", ""),
+    (Cause::NoDaemon, "no-daemon", "the daemon cannot be asked: {}", ""),
     (
         Cause::NotReloaded,
         "not-reloaded",

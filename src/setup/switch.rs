@@ -56,14 +56,15 @@ pub fn setup(options: &Options, tell: &mut dyn FnMut(&str)) -> Result<Outcome, S
     if let Some(journal) = &journal {
         stale = journal.changed().into_iter().map(Path::to_owned).collect();
         if journal.is_done() && !journal.is_put_back() && stale.is_empty() {
-            let is_wanted = is_as_wanted(options).map_err(|failed| failed.then(After::StillSetUp))?;
+            let is_wanted =
+                is_as_wanted(options, &mut patience).map_err(|failed| failed.then(After::StillSetUp))?;
             if is_wanted {
                 return already(options, &mut patience).map_err(|failed| failed.then(After::StillSetUp));
             }
         }
         originals = journal.originals();
     }
-    let (plan, ours) = planned(options, originals, &saved).map_err(unchanged)?;
+    let (plan, ours) = planned(options, originals, &saved, &mut patience).map_err(unchanged)?;
     writable(place, plan.steps()).map_err(|refused| unchanged(fixed(refused)))?;
     if options.dry_run {
         return Ok(Outcome::Planned(plan, stale));
@@ -97,7 +98,8 @@ pub fn setup(options: &Options, tell: &mut dyn FnMut(&str)) -> Result<Outcome, S
         false => After::EarlierPutBack,
     };
     told(&undone, &mut patience);
-    let (plan, ours) = planned(options, Vec::new(), &saved).map_err(|failed| failed.then(before))?;
+    let (plan, ours) =
+        planned(options, Vec::new(), &saved, &mut patience).map_err(|failed| failed.then(before))?;
     change(plan, &ours, &proof, &mut patience, before)
 }
 
@@ -106,12 +108,26 @@ fn planned(
     options: &Options,
     originals: Vec<(PathBuf, Instead)>,
     saved: &str,
+    patience: &mut Patience<'_>,
 ) -> Result<(Plan, Ours), Failed> {
     let root = Root::default().with(originals);
-    let ours = Ours::read(options.config.as_deref(), options.listen, &root)?;
+    let ours = ours(options, options.listen, &root, patience)?;
     let plan = plan(&Machine { saved: saved.to_owned(), ..survey(&root) }, &ours)?;
     checked(&plan, &ours)?;
     Ok((plan, ours))
+}
+
+/// stubborn as it is configured and as it runs; the daemon may take its time to say that.
+fn ours(
+    options: &Options,
+    wanted: Option<SocketAddr>,
+    root: &Root,
+    patience: &mut Patience<'_>,
+) -> Result<Ours, Failed> {
+    let (config, root) = (options.config.clone(), root.clone());
+    let what = "the daemon to answer on its control socket";
+    let read = patience.wait(what, move || Ours::read(config.as_deref(), wanted, &root));
+    Ok(read.map_err(|_| Failed::new(Cause::Interrupted, ""))??)
 }
 
 /// Carries out the plan. `before` is true if not even the originals can be kept.
@@ -173,9 +189,9 @@ fn fixed(refused: super::Refused) -> Failed {
 }
 
 /// Whether the daemon listens where the arguments want it.
-fn is_as_wanted(options: &Options) -> Result<bool, Failed> {
+fn is_as_wanted(options: &Options, patience: &mut Patience<'_>) -> Result<bool, Failed> {
     let Some(wanted) = options.listen else { return Ok(true) };
-    Ok(Ours::read(options.config.as_deref(), None, &Root::default())?.listeners().contains(&wanted))
+    Ok(ours(options, None, &Root::default(), patience)?.listeners().contains(&wanted))
 }
 
 /// The journal, which only root may read.
@@ -260,7 +276,7 @@ fn works(plan: &Plan, proof: &Proof<'_>, patience: &mut Patience<'_>) -> Result<
 }
 
 fn already(options: &Options, patience: &mut Patience<'_>) -> Result<Outcome, Failed> {
-    let ours = Ours::read(options.config.as_deref(), options.listen, &Root::default())?;
+    let ours = ours(options, options.listen, &Root::default(), patience)?;
     let socket = ours.config.control.socket.ok_or_else(|| Failed::new(Cause::NoSocket, ""))?;
     let servers = machine::resolv_conf(&Root::default()).servers;
     let server = servers.first();
