@@ -71,6 +71,15 @@ pub fn plan(machine: &Machine, ours: &Ours) -> Result<Plan, Refused> {
             "point the container at stubborn from outside, such as with `--dns`",
         ));
     }
+    if let Some(another) = &ours.another {
+        return Err(refused(
+            format!("the running daemon reads {}, and not {}", another.display(), ours.path.display()),
+            format!(
+                "name the file that it reads after the next start of the machine, such as `--config {}`",
+                another.display()
+            ),
+        ));
+    }
     let front = front(machine, ours)?;
     let is_edited = |path: &&PathBuf| {
         path.starts_with("/etc/resolvconf.conf")

@@ -106,6 +106,8 @@ pub struct Ours {
     pub running: Option<Running>,
     /// Why it is not asked though somebody listens on its control socket.
     pub unheard: Option<String>,
+    /// Another file that the daemon reads, unless `--config` names one.
+    pub another: Option<PathBuf>,
     /// `--listen`
     pub wanted: Option<SocketAddr>,
 }
@@ -186,23 +188,27 @@ impl Ours {
             false => config::load(config)?,
         };
         let socket = loaded.config.control.socket.as_deref();
-        let mut unheard = None;
+        let (mut unheard, mut another) = (None, None);
         let running = socket.and_then(|socket| match proof::status(socket) {
-            Ok(status) => Some(Running {
-                pid: status.pid,
-                // After the undoing it listens where the file says.
-                listeners: match is_undone {
-                    true => loaded.config.server.listen.clone(),
-                    false => status.listeners.iter().filter_map(|text| text.parse().ok()).collect(),
-                },
-                upstreams: status
-                    .upstreams
-                    .into_iter()
-                    .filter(|upstream| upstream.route.is_none())
-                    .map(|upstream| upstream.server)
-                    .collect(),
-                only_monitors: status.policy.mode == "monitor",
-            }),
+            Ok(status) => {
+                let reads = status.config_file.or(status.config_file_awaited).map(PathBuf::from);
+                another = reads.filter(|reads| config.is_none() && !is_same(reads, &path));
+                Some(Running {
+                    pid: status.pid,
+                    // After the undoing it listens where the file says.
+                    listeners: match is_undone {
+                        true => loaded.config.server.listen.clone(),
+                        false => status.listeners.iter().filter_map(|text| text.parse().ok()).collect(),
+                    },
+                    upstreams: status
+                        .upstreams
+                        .into_iter()
+                        .filter(|upstream| upstream.route.is_none())
+                        .map(|upstream| upstream.server)
+                        .collect(),
+                    only_monitors: status.policy.mode == "monitor",
+                })
+            }
             // It runs, and this user may not ask where it listens: where its configuration says.
             Err(ClientError::NoPermission { .. }) => {
                 Some(Running { listeners: loaded.config.server.listen.clone(), ..Running::default() })
@@ -224,6 +230,7 @@ impl Ours {
             written: loaded.written.into_iter().map(|(key, _)| key).collect(),
             running,
             unheard,
+            another,
             wanted,
         })
     }
@@ -251,6 +258,10 @@ impl Ours {
                 || (by_systemd && process.pid == 1)
         })
     }
+}
+
+fn is_same(one: &Path, other: &Path) -> bool {
+    one == other || matches!((one.canonicalize(), other.canonicalize()), (Ok(one), Ok(other)) if one == other)
 }
 
 /// The address on which programs of this machine reach a socket.

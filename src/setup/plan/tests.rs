@@ -54,6 +54,7 @@ fn ours(text: &str, running: Option<&[&str]>) -> Ours {
             only_monitors: false,
         }),
         unheard: None,
+        another: None,
         wanted: None,
     }
 }
@@ -455,6 +456,12 @@ fn what_cannot_be_is_refused_with_a_way_out() {
             ours("", None),
             "stubborn does not run",
             "stubborn run --listen 127.0.0.1:53",
+        ),
+        (
+            plain(),
+            Ours { another: Some("/opt/x.toml".into()), ..ours("", HERE) },
+            "the running daemon reads /opt/x.toml, and not /etc/stubborn/stubborn.toml",
+            "--config /opt/x.toml",
         ),
         (machine(&[ROUTER], &[], &[]), wanting("", "127.0.0.2:53"), "no service to restart", "listen there"),
     ] {
