@@ -172,7 +172,7 @@ pub(super) fn explain(message: &str, line: &str) -> Wrong {
     const TYPOGRAPHIC: [char; 6] = ['“', '”', '„', '‘', '’', '«'];
     let content = line.trim();
     let value = content.split_once('=').map(|(_, value)| value.split('#').next().unwrap_or_default().trim());
-    let told = |message: &str, help: String| Wrong::new(message).help(help);
+    let told = |message: &str, help: String| Wrong::new(message).help(printable(&help));
     if content.starts_with("//") || content.starts_with(';') {
         return told("this is neither a key nor a comment", "a comment starts with #".into());
     }
