@@ -172,7 +172,7 @@ pub(super) fn explain(message: &str, line: &str) -> Wrong {
     const TYPOGRAPHIC: [char; 6] = ['“', '”', '„', '‘', '’', '«'];
     let content = line.trim();
     let value = content.split_once('=').map(|(_, value)| value.split('#').next().unwrap_or_default().trim());
-    let told = |message: &str, help: String| Wrong::new(message).help(printable(&help));
+    let told = |message: &str, help: String| Wrong::new(message).help(help);
     if content.starts_with("//") || content.starts_with(';') {
         return told("this is neither a key nor a comment", "a comment starts with #".into());
     }
@@ -184,7 +184,7 @@ pub(super) fn explain(message: &str, line: &str) -> Wrong {
         (message, _) if message.starts_with("key with no value") => match content.split_once(':') {
             Some((key, value)) if is_bare(key.trim()) => told(
                 "a key and its value have = between them, not :",
-                format!("write {} = {}", key.trim(), value.trim()),
+                format!("write {} = {}", printable(key.trim()), printable(value.trim())),
             ),
             _ => told("this key has no value", "write = and the value behind the key".into()),
         },
