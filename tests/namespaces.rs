@@ -362,6 +362,21 @@ fn with_nobody_to_ask_it_says_where_it_looked() {
     }
 }
 
+/// Whose the port is, is known: what resolv.conf names there is not this daemon.
+#[test]
+fn a_server_at_the_own_address_is_no_loop_while_another_program_has_the_port() {
+    if !isolated() {
+        return;
+    }
+    let _etc = etc(Some("nameserver 127.0.0.1\n"));
+    let _other = ScriptedUpstream::at("127.0.0.1:53".parse().unwrap(), |call| call.address("1.1.1.1"));
+    let ended = Start::new().listen("127.0.0.1:53").fail();
+    assert_eq!(ended.code, Some(2), "{ended:?}");
+    assert!(ended.said.contains("127.0.0.1:53 is in use by") && !ended.said.contains("loop"), "{ended:?}");
+    let daemon = Start::new().listen("127.0.0.1:5353").start();
+    ask(daemon.address(), "a.example").assert_addresses(&["1.1.1.1"]);
+}
+
 /// Docker's own server is another program, whose address belongs to a daemon that listens everywhere. Here there is no
 /// Docker, so the questions come back; that is noticed.
 #[test]

@@ -12,9 +12,6 @@
 mod support;
 mod support_more;
 
-use std::net::{SocketAddr, UdpSocket};
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use stubborn::audit::cases::Action;
@@ -188,56 +185,4 @@ fn while_a_silent_server_is_probed_the_others_are_asked() {
     }
     assert!(begun.elapsed() < Duration::from_secs(1), "{:?}", begun.elapsed());
     daemon.wait_for_line(0, &["server avoided", &first.address().to_string()]);
-}
-
-// --------------------------------------------------------------------------------------------------------- a circle
-
-/// Relays the query to `server`, and its reply back.
-fn relay(call: &Call, server: SocketAddr) -> Vec<Action> {
-    let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
-    socket.set_read_timeout(Some(Duration::from_secs(5))).unwrap();
-    socket.send_to(&call.wire, server).unwrap();
-    let mut room = [0; 1500];
-    let length = socket.recv(&mut room).unwrap_or(0);
-    vec![Action::Raw(room[..length].to_vec())]
-}
-
-#[test]
-fn an_upstream_that_leads_back_is_named() {
-    let (daemon_address, mended) =
-        (Arc::new(OnceLock::<SocketAddr>::new()), Arc::new(AtomicBool::new(false)));
-    let upstream = ScriptedUpstream::start({
-        let (daemon_address, mended) = (Arc::clone(&daemon_address), Arc::clone(&mended));
-        move |call| match daemon_address.get() {
-            Some(daemon) if !mended.load(Ordering::SeqCst) => relay(call, *daemon),
-            _ => call.address("1.1.1.1"),
-        }
-    });
-    let daemon = TestDaemon::start(upstream.address(), "[upstream]\ntimeout = \"1s\"\n");
-    daemon_address.set(daemon.udp()).unwrap();
-    let reply = ask(daemon.udp(), "a.example");
-    let said = format!("the upstream {} leads back to this daemon", upstream.address());
-    assert_eq!((reply.rcode(), reply.errors()), (code::SERVFAIL, vec![(22, said)]), "{reply:?}");
-    daemon
-        .wait_for_line(0, &["leads back to this daemon", &upstream.address().to_string(), "another server"]);
-    // The log says it once, and no longer after it is mended.
-    ask(daemon.udp(), "b.example");
-    assert_eq!(daemon.log().matches("so questions go in a circle").count(), 1, "{}", daemon.log());
-    mended.store(true, Ordering::SeqCst);
-    support_more::until("it answers", || {
-        (ask(daemon.udp(), "c.example").addresses() == ["1.1.1.1"]).then_some(())
-    });
-}
-
-#[test]
-fn an_upstream_that_is_only_silent_does_not_lead_back() {
-    let upstream = ScriptedUpstream::start(|_| Vec::new());
-    let daemon = TestDaemon::start(upstream.address(), "[upstream]\ntimeout = \"300ms\"\n");
-    let reply = ask(daemon.udp(), "a.example");
-    assert_eq!(reply.errors(), [(22, "no answer in time".to_owned())], "{reply:?}");
-    // The daemon looked for a loop, and a client that guesses the name proves nothing.
-    let marks = upstream.calls().iter().filter(|call| call.name().ends_with(".stubborn-loop.test.")).count();
-    assert_eq!(marks, 1);
-    ask(daemon.udp(), "0123456789abcdef.stubborn-loop.test");
-    assert!(!daemon.log().contains("leads back"), "{}", daemon.log());
 }

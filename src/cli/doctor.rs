@@ -7,10 +7,10 @@ use serde_json::json;
 use super::args::Doctor;
 use super::operate::ask;
 use super::show::{Ink, Paint, visible};
-use super::{FINE, NO, say, say_as_is, say_pretty_json};
+use super::{FINE, NO, progress, say, say_as_is, say_pretty_json};
 use crate::config;
-use crate::control::{Command, Reply, Status};
-use crate::doctor::{Finding, Level, Wanted, examine, observe};
+use crate::control::Command;
+use crate::doctor::{Finding, Level, Wanted, examine, is_protected, observe};
 use crate::machine::Root;
 use crate::upstream::Server;
 
@@ -18,10 +18,12 @@ use crate::upstream::Server;
 pub(super) fn doctor(arguments: &Doctor) -> u8 {
     let file = arguments.config.as_deref();
     let configured = config::load(file).map(|loaded| loaded.config.upstream.servers).unwrap_or_default();
-    let findings = examine(&observe(Wanted {
+    let ask = |command: &Command| ask(&arguments.daemon, command)?.reply();
+    let observed = observe(Wanted {
         root: Root::default(),
         config: file.unwrap_or(Path::new(config::DEFAULT_PATH)).to_owned(),
-        daemon: status(arguments),
+        ask: &ask,
+        tell: &|what| progress(&format!("{what} …")),
         upstreams: configured
             .iter()
             .filter_map(|server| match server {
@@ -30,37 +32,31 @@ pub(super) fn doctor(arguments: &Doctor) -> u8 {
             })
             .collect(),
         offline: arguments.offline,
-    }));
-    let open = findings.iter().filter(|finding| finding.level == Level::Open).count();
+    });
+    let findings = examine(&observed);
+    let protected = is_protected(&findings);
     if arguments.json {
-        let report = json!({ "protected": open == 0, "findings": findings });
+        let report = json!({ "protected": protected, "findings": findings });
         say_pretty_json(&report);
     } else {
-        show(&findings, open);
+        show(&findings, protected);
     }
-    if open == 0 { FINE } else { NO }
+    if protected { FINE } else { NO }
 }
 
-fn status(arguments: &Doctor) -> Result<Box<Status>, String> {
-    match ask(&arguments.daemon, &Command::Status).and_then(|mut daemon| daemon.reply()) {
-        Ok(Reply::Status(status)) => Ok(status),
-        Ok(_) => Err("the daemon gave another reply than was asked for".to_owned()),
-        Err(error) => Err(error.to_string()),
-    }
-}
-
-fn show(findings: &[Finding], open: usize) {
+fn show(findings: &[Finding], protected: bool) {
     let paint = Paint::stdout();
     let mut check = "";
     for finding in findings {
         let (ink, word) = match finding.level {
             Level::Fine => (Ink::Green, "fine"),
             Level::Unknown => (Ink::Yellow, "?"),
+            Level::Broken => (Ink::Red, "BROKEN"),
             Level::Open => (Ink::Red, "OPEN"),
         };
         let title = if check == finding.check { "" } else { finding.check };
         check = finding.check;
-        let (title, word) = (format!("{title:<16}"), format!("{word:<4}"));
+        let (title, word) = (format!("{title:<16}"), format!("{word:<6}"));
         say_as_is(&format!(
             "{}  {}  {}",
             paint.ink(Ink::Bold, &title),
@@ -69,11 +65,16 @@ fn show(findings: &[Finding], open: usize) {
         ));
         for (mark, text) in [("", finding.means), ("→ ", finding.fix)] {
             if !text.is_empty() {
-                say_as_is(&format!("{:24}{mark}{}", "", paint.ink(Ink::Dim, &visible(text))));
+                say_as_is(&format!("{:26}{mark}{}", "", paint.ink(Ink::Dim, &visible(text))));
             }
         }
     }
-    let [fine, unknown] = [Level::Fine, Level::Unknown]
+    let [open, broken, unknown, fine] = [Level::Open, Level::Broken, Level::Unknown, Level::Fine]
         .map(|level| findings.iter().filter(|finding| finding.level == level).count());
-    say(&format!("\n{open} open, {unknown} not known, {fine} fine"));
+    let verdict = if protected {
+        "Protected: stubborn was asked, a public name came through, and no name that leads inside did."
+    } else {
+        "Not seen to be protected."
+    };
+    say(&format!("\n{open} open, {broken} broken, {unknown} not known, {fine} fine\n{verdict}"));
 }

@@ -146,6 +146,7 @@ fn tell(reply: &Reply) {
         | Reply::Flushed { .. }
         | Reply::Witnessed { .. }
         | Reply::LogLevel { .. }
+        | Reply::Probed { .. }
         | Reply::Refused { .. } => {}
     }
 }

@@ -145,13 +145,18 @@ impl Screen {
         // Those that do not answer first, where there are too many to be shown.
         let mut shown: Vec<&UpstreamStatus> = upstreams.iter().collect();
         if shown.len() > UPSTREAMS {
-            shown.sort_by_key(|upstream| upstream.up);
+            shown.sort_by_key(|upstream| upstream.up && !upstream.leads_back);
         }
         rows.extend(shown.iter().take(UPSTREAMS).map(|upstream| {
             [
                 visible(&upstream.server),
                 visible(upstream.route.as_deref().unwrap_or("all other names")),
-                if upstream.up { "up" } else { "down" }.to_owned(),
+                match upstream {
+                    UpstreamStatus { leads_back: true, .. } => "loop",
+                    UpstreamStatus { up: true, .. } => "up",
+                    UpstreamStatus { up: false, .. } => "down",
+                }
+                .to_owned(),
                 upstream.round_trip_ms.map_or("unknown".to_owned(), milliseconds),
                 number(upstream.queries),
                 number(upstream.errors),
@@ -160,7 +165,7 @@ impl Screen {
         }));
         self.table(&rows, [false, false, false, true, true, true, true], |cell| match cell {
             "up" => Some(Ink::Green),
-            "down" => Some(Ink::Red),
+            "down" | "loop" => Some(Ink::Red),
             _ => None,
         });
         if let Some(more) = shown.len().checked_sub(UPSTREAMS).filter(|more| *more > 0) {
@@ -219,6 +224,7 @@ pub(super) mod tests {
             route: route.map(str::to_owned),
             server: server.to_owned(),
             up,
+            leads_back: false,
             round_trip_ms: up.then_some(12.4),
             queries: 1_234,
             errors: 3,
@@ -341,8 +347,10 @@ stubborn 0.1.0: all is well
     fn of_many_servers_those_that_do_not_answer_are_shown() {
         let mut upstreams = vec![upstream("192.0.2.1:53", Some("many.example"), true); 99];
         upstreams.push(upstream("192.0.2.99:53", None, false));
+        upstreams.push(UpstreamStatus { leads_back: true, ..upstream("192.0.2.98:53", None, true) });
         let text = shown(&Status { upstreams, ..status() });
-        assert_eq!(text.matches("192.0.2.1:53").count(), UPSTREAMS - 1);
-        assert!(text.contains("192.0.2.99:53") && text.contains("\n  and 80 more\n"), "{text}");
+        assert!(text.contains("192.0.2.98:53  all other names  loop"), "{text}");
+        assert_eq!(text.matches("192.0.2.1:53").count(), UPSTREAMS - 2);
+        assert!(text.contains("192.0.2.99:53") && text.contains("\n  and 81 more\n"), "{text}");
     }
 }

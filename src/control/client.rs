@@ -15,7 +15,7 @@ use super::{places, socket};
 /// The longest reply that is read, in octets.
 const LONGEST_REPLY: u64 = 16 << 20;
 /// How long the daemon may take for what it has at hand.
-const PATIENCE: Duration = Duration::from_secs(10);
+const PATIENCE: Duration = Duration::from_secs(3);
 /// How long it may take to read and build a configuration.
 const RELOAD_PATIENCE: Duration = Duration::from_secs(120);
 
@@ -52,7 +52,7 @@ pub enum ClientError {
         user: u32,
     },
     /// It hangs.
-    #[error("the daemon at {} does not answer: {source}", .path.display())]
+    #[error("the daemon at {} does not answer: {}", .path.display(), in_words(.source))]
     Broken {
         /// The socket.
         path: PathBuf,
@@ -73,6 +73,16 @@ pub enum ClientError {
         /// What is wrong with it.
         why: String,
     },
+}
+
+/// Why a socket gave no reply. The system's words for it are those of a program, not of a person.
+fn in_words(error: &io::Error) -> String {
+    match error.kind() {
+        io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut => {
+            "no reply in time; it hangs, is stopped (SIGSTOP), or is too busy".to_owned()
+        }
+        _ => error.to_string(),
+    }
 }
 
 /// A connection on which something was asked.

@@ -19,8 +19,8 @@ mod tests;
 
 pub use client::{ClientError, Conversation, ask, ask_at, is_given_to};
 pub use protocol::{
-    Block, CacheStatus, Command, ErrorParts, HomeDomain, LONGEST_REQUEST, Message, PolicyStatus, ReloadError,
-    Reply, Request, Status, TopBlocked, UpstreamStatus, VERSION,
+    Block, CacheStatus, Command, ErrorParts, HomeDomain, LONGEST_REQUEST, Message, PolicyStatus, Probed,
+    ReloadError, Reply, Request, Status, TopBlocked, UpstreamStatus, VERSION,
 };
 pub use server::{Call, Control, start};
 pub use settings::{ControlSettings, DEFAULT_SOCKET, LONGEST_SOCKET, places};

@@ -57,6 +57,12 @@ pub enum Command {
         /// The name; its first label is `stubborn-` and 16 hexadecimal digits.
         name: String,
     },
+    /// Report no block of these names for 30 seconds, look for loops, and say what became of the names so far:
+    /// [`Reply::Probed`]. The first label of each is `stubborn-probe-` and 16 random hexadecimal digits.
+    Probe {
+        /// The names.
+        names: Vec<String>,
+    },
     /// Read the configuration: [`Reply::Reloaded`] or [`Reply::NotReloaded`].
     Reload,
 }
@@ -96,6 +102,11 @@ pub enum Reply {
         /// It is now this.
         level: String,
     },
+    /// What became of the names.
+    Probed {
+        /// Each of them.
+        probes: Vec<Probed>,
+    },
     /// The configuration was read and is in use.
     Reloaded {
         /// The policy's generation from now on.
@@ -122,6 +133,17 @@ pub enum Reply {
         /// Why.
         message: String,
     },
+}
+
+/// What became of a name that was announced.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Probed {
+    /// The name.
+    pub name: String,
+    /// Queries for it that were answered.
+    pub seen: u64,
+    /// Those whose answer led inside and was blocked.
+    pub blocked: u64,
 }
 
 /// An error of the configuration.
@@ -309,6 +331,9 @@ pub struct UpstreamStatus {
     pub server: String,
     /// It is not avoided.
     pub up: bool,
+    /// Its questions come back to this daemon: a loop.
+    #[serde(default)]
+    pub leads_back: bool,
     /// Its usual round-trip time in milliseconds, where one is known.
     pub round_trip_ms: Option<f64>,
     /// Queries it was asked.
@@ -392,6 +417,10 @@ mod tests {
                 Command::Witness { name: "a.example".to_owned() },
             ),
             (r#"{"version":1,"command":"reload"}"#, Command::Reload),
+            (
+                r#"{"version":1,"command":"probe","names":["a.example"]}"#,
+                Command::Probe { names: vec!["a.example".to_owned()] },
+            ),
         ] {
             let request: Request =
                 serde_json::from_str(text).unwrap_or_else(|error| panic!("{text}: {error}"));
@@ -405,6 +434,7 @@ mod tests {
             Reply::End,
             Reply::Flushed { entries: 7 },
             Reply::Witnessed { times: 1 },
+            Reply::Probed { probes: vec![Probed { name: "a.example".to_owned(), seen: 2, blocked: 1 }] },
             Reply::Refused { message: "a\nb\u{2028}".to_owned() },
             Reply::Reloaded {
                 generation: 2,

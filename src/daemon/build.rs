@@ -16,6 +16,7 @@ use super::watch::{Content, Watched};
 use crate::config::{self, Config, ConfigErrors, Disk, Files, Loaded};
 use crate::dns::Name;
 use crate::files;
+use crate::listen::is_held_by_another;
 use crate::policy::Origin;
 use crate::resolve::{Ingredients, LocalName, is_made_by_search};
 use crate::upstream::{
@@ -268,7 +269,15 @@ impl Source {
             watch.extend(system_files().iter().map(|path| path.to_path_buf()));
         }
         watch.extend(config.names.hosts_files.iter().cloned());
-        let Found { servers, system, missing } = find_servers(&config, here, environment, &watch)?;
+        let mut found = find_servers(&config, here, environment, &watch);
+        if environment.listening.is_empty() && found_itself(&found) {
+            // Not bound yet: another program may have the port, and is then no loop.
+            let free = |address: &&SocketAddr| !is_held_by_another(**address);
+            let listening: Vec<SocketAddr> = listening.iter().filter(free).copied().collect();
+            let here = Here { listening: &listening, ..here };
+            found = find_servers(&config, here, environment, &watch);
+        }
+        let Found { servers, system, missing } = found?;
         warnings.extend(missing);
         warnings.extend(system.iter().flat_map(|system| system.notes.iter().cloned()));
         warnings.extend(system.iter().flat_map(|system| searched(&config.locals, &system.search)));
@@ -342,6 +351,15 @@ struct Found {
     system: Option<SystemServers>,
     /// Why those last found for `system` are asked.
     missing: Option<String>,
+}
+
+/// Whether the machine names a server that was taken for this daemon.
+fn found_itself(found: &Result<Found, BuildError>) -> bool {
+    match found {
+        Ok(found) => found.system.as_ref().is_some_and(SystemServers::passed_over_this_daemon),
+        Err(BuildError::NoUpstream { error, .. }) => error.passed_over_this_daemon(),
+        Err(_) => false,
+    }
 }
 
 fn find_servers(

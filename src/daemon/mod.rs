@@ -12,6 +12,7 @@ mod host_name;
 mod hosts_files;
 mod inside;
 mod listening;
+mod loops;
 mod nat64;
 #[cfg(unix)]
 mod netlink;

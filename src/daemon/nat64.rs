@@ -79,7 +79,7 @@ pub(super) fn learn(resolver: &Resolver, sender: &UnboundedSender<Told>) {
     // An avoided server is asked the next time.
     let none_is_up = group.servers.iter().all(|server| !server.is_up());
     for server in group.servers.iter().filter(|server| none_is_up || server.is_up()) {
-        let alone = ServerGroup { servers: vec![Arc::clone(server)], timeout: group.timeout };
+        let alone = ServerGroup::new(vec![Arc::clone(server)], group.timeout, None);
         let (exchanger, sender) = (Rc::clone(&exchanger), sender.clone());
         tokio::task::spawn_local(async move {
             let [server] = alone.servers.as_slice() else { return };

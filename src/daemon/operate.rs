@@ -6,9 +6,10 @@ use super::reload::Reloaded;
 use super::run::Daemon;
 use super::status::status;
 use crate::config::{ConfigError, log_level};
-use crate::control::{Call, Command, ErrorParts, ReloadError, Reply};
+use crate::control::{Call, Command, ErrorParts, Probed, ReloadError, Reply};
 use crate::dns::Name;
 use crate::resolve::may_be_watched;
+use crate::telemetry::Probe;
 
 impl Daemon {
     /// Carries out a command, and says what came of it.
@@ -19,6 +20,7 @@ impl Daemon {
             Command::CacheFlush { name } => self.flush(name.as_deref()),
             Command::Witness { name } => self.watch_for(&name),
             Command::LogLevel { level } => self.set_level(&level),
+            Command::Probe { names } => self.announce_probes(&names),
             Command::Blocked { .. } => Reply::Refused { message: "not for the daemon to say".to_owned() },
         };
         // Whoever asked may be gone.
@@ -46,6 +48,28 @@ impl Daemon {
             },
             Err(error) => Reply::Refused { message: format!("this is not a name: {error}") },
         }
+    }
+
+    /// Announces the names that `stubborn doctor` asks for, and looks for loops beside them.
+    fn announce_probes(&self, names: &[String]) -> Reply {
+        let refused = |message: String| Reply::Refused { message };
+        let parsed: Result<Vec<Name>, _> = names.iter().map(|name| Name::from_text(name)).collect();
+        let parsed = match parsed {
+            Ok(parsed) => parsed,
+            Err(error) => return refused(format!("not a name: {error}")),
+        };
+        let probes = match self.service.telemetry.announce_probes(&parsed) {
+            Ok(probes) => probes,
+            Err(error) => return refused(error.to_string()),
+        };
+        // Not when a command asks what became of them.
+        if probes.iter().all(|probe| probe.seen == 0) {
+            tracing::info!(names = names.len(), "blocks of announced probes are not reported for 30 s");
+        }
+        self.look_for_loops_nearby();
+        let probed =
+            |probe: Probe| Probed { name: probe.name.to_string(), seen: probe.seen, blocked: probe.blocked };
+        Reply::Probed { probes: probes.into_iter().map(probed).collect() }
     }
 
     fn set_level(&mut self, text: &str) -> Reply {

@@ -122,6 +122,7 @@ impl Daemon {
         let before = std::mem::replace(&mut self.ingredients, built.ingredients);
         self.replace(generation);
         self.forget_home(&before);
+        self.look_for_loops_nearby();
         // Taking long lists apart takes its time: first answer by the new ones.
         drop(before);
         match &changes {

@@ -19,6 +19,7 @@ use super::difference::written_count;
 use super::found::{arguments, default_sockets};
 use super::host_name::host_name;
 use super::listening::{AbsentAddress, follow_absent, listen, tell_absent};
+use super::loops::{is_near, look_for_loops};
 use super::nat64::{Learned, learn};
 use super::notify::{Notifier, is_service};
 use super::pid_file::{PidFile, PidFileError};
@@ -42,6 +43,8 @@ use crate::upstream::{Servers, in_container};
 const LEARN_INTERVAL: Duration = Duration::from_secs(3600);
 /// The same after nothing could be learned.
 const LEARN_AGAIN: Duration = Duration::from_secs(30);
+/// How often servers are looked at again that lead back here.
+const LOOP_INTERVAL: Duration = Duration::from_secs(30);
 /// Operators' commands that may wait.
 const MAX_CALLS: usize = 4;
 /// How often the folded reports, the clock and the host's name are looked at.
@@ -292,12 +295,14 @@ impl Daemon {
         let mut fold_tick = tokio::time::interval(FOLD_TICK);
         let mut status_tick = tokio::time::interval(STATUS_INTERVAL);
         let mut learn_tick = tokio::time::interval(LEARN_INTERVAL);
+        let mut loop_tick = tokio::time::interval(LOOP_INTERVAL);
         let mut clock = ClockWatch::default();
         let (told_sender, mut told) = mpsc::unbounded_channel();
         let mut learned = Learned::default();
         // What changed between the first reading and the start of the watch.
         self.read_anew("start", false);
         self.notifier.ready();
+        self.look_for_loops_nearby();
         // Not after a reload: the next one needs as much again.
         give_back_memory();
         loop {
@@ -335,6 +340,9 @@ impl Daemon {
                     clock.look(self.service.resolver.clock_behind());
                     self.follow_host_name();
                 }
+                _ = loop_tick.tick() => {
+                    look_for_loops(&self.service.resolver, |_, loops| loops.is_found());
+                }
                 () = self.watchdog.alive() => self.notifier.alive(),
                 _ = status_tick.tick(), if self.notifier.is_on() => self.tell_status(),
                 _ = signals.terminate.recv() => return self.finish("SIGTERM"),
@@ -349,6 +357,14 @@ impl Daemon {
             self.environment.host_name = host_name;
             self.reload(Wanted::new("the name of this host", true));
         }
+    }
+
+    /// Asks the servers that may ask this machine, or that do not answer, whether they lead back here.
+    pub(super) fn look_for_loops_nearby(&self) {
+        let own = &self.environment.own;
+        look_for_loops(&self.service.resolver, |server, _| {
+            !server.is_up() || is_near(server.endpoint.address().ip(), own)
+        });
     }
 
     fn finish(self, signal: &str) -> Result<(), RunError> {

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::sync::Arc;
 
 use super::difference::written_count;
 use super::listening::AbsentAddress;
@@ -11,7 +12,7 @@ use crate::files;
 use crate::policy::{Category, RouteTrust};
 use crate::resolve::{ChosenRoute, Route, Snapshot};
 use crate::telemetry::{CATEGORIES, History, RCODES, SOURCES, TRANSPORTS, Totals};
-use crate::upstream::{ExchangeError, ServerState};
+use crate::upstream::{ExchangeError, LoopState, ServerState};
 
 /// Names of the top list that are shown.
 const TOP_NAMES: usize = 10;
@@ -112,12 +113,22 @@ fn problems(daemon: &Daemon, snapshot: &Snapshot, history: &History) -> Vec<Stri
             "the configuration has another {keys} than is in use: restart stubborn, or change it back"
         ));
     }
+    // The network's own names have the servers of the public DNS: that one leads back is said once.
+    let default = snapshot.written_routes().next();
+    let is_looped = default.is_some_and(|route| route.group.with_loops().any(|(_, loops)| loops.is_found()));
+    let told = snapshot.routes().iter().filter(|route| !(route.is_home && is_looped));
+    let in_loops = told.flat_map(|route| route.group.with_loops()).filter(|(_, loops)| loops.is_found());
+    problems.extend(in_loops.map(|(server, loops)| loops.problem(server)));
     let fails = |route: &&ChosenRoute| {
-        route.here_only().is_none() && route.group.servers.iter().all(|server| !server.is_up())
+        let is_silent =
+            |(server, loops): (&Arc<ServerState>, &Arc<LoopState>)| !server.is_up() && !loops.is_found();
+        route.here_only().is_none() && route.group.with_loops().all(is_silent)
     };
     // Where no server of the public DNS answers, none of the network's does either.
     let is_told = snapshot.written_routes().next().is_some_and(|default| fails(&default));
-    for route in snapshot.routes().iter().filter(|route| fails(route) && !(route.is_home && is_told)) {
+    for route in
+        snapshot.routes().iter().filter(|route| fails(route) && !(route.is_home && (is_told || is_looped)))
+    {
         problems.push(match &route.trust {
             None => "no upstream answers".to_owned(),
             Some(trust) => format!("no server of the route {} answers", trust.domain),
@@ -159,18 +170,19 @@ fn home_domain(route: &Route) -> HomeDomain {
 fn upstreams(snapshot: &Snapshot) -> Vec<UpstreamStatus> {
     let of_route = |route: &ChosenRoute| -> Vec<UpstreamStatus> {
         let domain = route.trust.as_ref().map(|trust| trust.domain.to_string());
-        route.group.servers.iter().map(|server| upstream(domain.clone(), server)).collect()
+        route.group.with_loops().map(|(server, loops)| upstream(domain.clone(), server, loops)).collect()
     };
     snapshot.written_routes().flat_map(of_route).collect()
 }
 
-fn upstream(route: Option<String>, server: &ServerState) -> UpstreamStatus {
+fn upstream(route: Option<String>, server: &ServerState, loops: &LoopState) -> UpstreamStatus {
     let totals = server.totals();
     let timeouts = ExchangeError::LABELS.iter().position(|label| *label == "timeout");
     UpstreamStatus {
         route,
         server: server.endpoint.to_string(),
         up: server.is_up(),
+        leads_back: loops.is_found(),
         round_trip_ms: server.round_trip().map(|took| took.as_secs_f64() * 1e3),
         queries: totals.queries,
         errors: totals.errors.iter().sum(),

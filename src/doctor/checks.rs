@@ -1,18 +1,21 @@
 //! The checks, each a function of what was observed.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::Path;
 
-use super::Finding;
-use super::observe::{Observed, address};
+use super::observe::{Daemon, Observed, PORT, address, socket};
 use super::problems::*;
-use super::trial::{Trial, Who};
-use crate::machine::Link;
+use super::trial::{Seen, Who};
+use super::{Finding, practice};
+use crate::machine::{Kind, Link};
 
 /// More than this is no inaccuracy of a clock, in seconds.
 const CLOCK: i64 = 60;
 /// Servers of resolv.conf that glibc asks.
 const SERVERS: usize = 3;
+
+/// How the daemon names a loop among its problems.
+const LEADS_BACK: &str = "leads back to this daemon";
 
 type Check = fn(&Observed, &mut Report);
 
@@ -25,8 +28,8 @@ const CHECKS: [(&str, Check); 12] = [
     ("IPv6", v6),
     ("browsers", browsers),
     ("containers", containers),
-    ("in practice", in_practice),
-    ("upstream", upstream),
+    ("in practice", practice::in_practice),
+    ("upstream", practice::upstream),
     ("clock", clock),
     ("permissions", permissions),
 ];
@@ -42,17 +45,17 @@ pub fn examine(observed: &Observed) -> Vec<Finding> {
 }
 
 #[derive(Default)]
-struct Report {
+pub(super) struct Report {
     check: &'static str,
     findings: Vec<Finding>,
 }
 
 impl Report {
-    fn fine(&mut self, what: String) {
+    pub(super) fn fine(&mut self, what: String) {
         self.add(&FINE, what);
     }
 
-    fn add(&mut self, problem: &Problem, what: String) {
+    pub(super) fn add(&mut self, problem: &Problem, what: String) {
         let Problem(level, means, fix) = *problem;
         self.findings.push(Finding { check: self.check, level, what, means, fix });
     }
@@ -71,16 +74,31 @@ impl Report {
 
 fn daemon(observed: &Observed, report: &mut Report) {
     let status = match &observed.daemon {
-        Ok(status) => status,
-        Err(why) => return report.add(&NO_DAEMON, why.clone()),
+        Daemon::Runs(status) => status,
+        Daemon::Absent(why) => return report.add(&NO_DAEMON, why.clone()),
+        Daemon::Silent(why) => return report.add(&SILENT_DAEMON, why.clone()),
     };
     for problem in &status.problems {
-        report.add(&DAEMON_SAYS, problem.clone());
+        let is_loop = problem.contains(LEADS_BACK);
+        report.add(if is_loop { &LOOP } else { &DAEMON_SAYS }, problem.clone());
+    }
+    for server in status.upstreams.iter().filter(|server| server.leads_back).filter_map(socket) {
+        if let Some(name) = holder(observed, server) {
+            report.add(&LOOP, format!("{name} is the program at {server}, which leads back to stubborn"));
+        }
     }
     match status.policy.mode.as_str() {
-        "enforce" => report.fine(format!("stubborn {} runs, and blocks", status.program)),
+        "enforce" => report.fine(format!("stubborn {} runs with mode enforce", status.program)),
         mode => report.add(&MONITORS, format!("stubborn runs with mode {mode}")),
     }
+}
+
+/// The program on this machine that has an address, as far as this user may know.
+pub(super) fn holder(observed: &Observed, address: SocketAddr) -> Option<&str> {
+    let ip = if address.ip().is_unspecified() { Ipv4Addr::LOCALHOST.into() } else { address.ip() };
+    let holders = observed.holders.iter().filter(|holder| holder.address.port() == address.port());
+    let mut processes = holders.filter(|holder| holder.receives(ip)).flat_map(|holder| &holder.processes);
+    processes.next().map(|process| process.name.as_str())
 }
 
 /// What is at a server's address.
@@ -98,59 +116,132 @@ enum There {
 
 fn there(observed: &Observed, ip: IpAddr) -> There {
     let who = observed.answerers.iter().find(|one| one.address.ip() == ip).map(|one| &one.who);
-    match (ip, who) {
-        (_, Some(Who::Stubborn(_))) => There::Stubborn,
-        (IpAddr::V4(v4), _) if matches!(v4.octets(), [127, 0, 0, 53 | 54]) => There::Resolved,
-        _ if !ip.is_loopback() && !ip.is_unspecified() => There::Elsewhere,
-        (_, Some(Who::Nobody)) => There::Nobody,
+    let is_here = ip.is_loopback() || ip.is_unspecified();
+    let is_resolved = matches!(ip, IpAddr::V4(v4) if matches!(v4.octets(), [127, 0, 0, 53 | 54]));
+    match who {
+        // A forwarder may pass on that question too, and the answer.
+        Some(Who::Stubborn(_)) if !is_here || is_held_by_stubborn(observed, ip) => There::Stubborn,
+        _ if is_resolved => There::Resolved,
+        _ if !is_here => There::Elsewhere,
+        Some(Who::Nobody) => There::Nobody,
         _ => There::Local,
     }
+}
+
+/// Nothing shows that another program has the address.
+fn is_held_by_stubborn(observed: &Observed, ip: IpAddr) -> bool {
+    let name = holder(observed, SocketAddr::new(ip, PORT));
+    name.is_none_or(|name| name.starts_with("stubborn") || name == "systemd")
+}
+
+/// What was seen of a server's way to the daemon.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Way {
+    /// It asked the daemon for every name.
+    Leads,
+    /// It asked the daemon for some names only.
+    LeadsAtTimes,
+    /// It answered, and did not ask the daemon.
+    LeadsPast,
+    Unknown,
+}
+
+fn way(observed: &Observed, ip: IpAddr) -> Way {
+    let trial = observed.programs.iter().find(|trial| trial.server.ip() == ip);
+    match trial.and_then(|trial| Some((trial, trial.seen?))) {
+        Some((_, Seen { missed: 0, .. })) => Way::Leads,
+        Some((_, seen)) if seen.names > 0 => Way::LeadsAtTimes,
+        Some((trial, _)) if trial.answers => Way::LeadsPast,
+        _ => Way::Unknown,
+    }
+}
+
+/// Something asks there, as far as files show.
+fn is_named(observed: &Observed, ip: IpAddr) -> bool {
+    let servers = &observed.resolv_conf.servers;
+    let by_default = servers.is_empty() && ip == IpAddr::V4(Ipv4Addr::LOCALHOST);
+    let by_resolved = is_resolved_asked(observed) && observed.resolved_servers.contains(&ip);
+    servers.contains(&ip) || by_default || by_resolved
 }
 
 fn port(observed: &Observed, report: &mut Report) {
     for one in observed.answerers.iter().filter(|one| one.address.ip().is_loopback()) {
         let ip = one.address.ip();
-        let version = match &one.who {
-            _ if there(observed, ip) == There::Resolved => continue,
-            Who::Stubborn(version) => {
+        let is_named = is_named(observed, ip);
+        let version = match (&one.who, there(observed, ip)) {
+            (_, There::Resolved) => continue,
+            (Who::Stubborn(version), There::Stubborn) => {
                 report.fine(format!("{version} answers at {ip}"));
                 continue;
             }
-            Who::Nobody => {
-                report.fine(format!("nobody answers at {ip}"));
+            (Who::Nobody, _) if is_named => {
+                report.add(&NOBODY_ANSWERS, format!("nobody answers at {ip}"));
                 continue;
             }
-            Who::Other(version) => version,
+            (Who::Nobody, _) => {
+                report.fine(format!("nobody answers at {ip}, and nothing was found to ask there"));
+                continue;
+            }
+            (Who::Stubborn(version) | Who::Other(version), _) => version,
         };
-        let holders = observed.holders.iter().filter(|holder| holder.receives(ip));
-        let mut names: Vec<&str> =
-            holders.flat_map(|holder| &holder.processes).map(|process| process.name.as_str()).collect();
-        names.insert(0, version);
+        let name = holder(observed, SocketAddr::new(ip, PORT)).unwrap_or_default();
+        let mut names = vec![name, version.as_str()];
         names.retain(|name| !name.is_empty());
-        names.dedup();
-        let names = if names.is_empty() { "another program".to_owned() } else { names.join(" ") };
-        report.add(&OTHER_ANSWERS, format!("{names} answers at {ip}"));
+        let names = match names.as_slice() {
+            [] => "another program".to_owned(),
+            [name, version] if version.starts_with(name) => (*version).to_owned(),
+            names => names.join(", which says of itself "),
+        };
+        let what = format!("{names} answers at {ip}");
+        match way(observed, ip) {
+            Way::Leads => report.fine(format!("{what}, and asks stubborn")),
+            Way::LeadsAtTimes => {
+                report.add(&OTHER_PAST, format!("{what}, and asks stubborn for some names only"));
+            }
+            Way::LeadsPast => report.add(&OTHER_PAST, format!("{what}, and was not seen to ask stubborn")),
+            Way::Unknown if is_named => report.add(&OTHER_ANSWERS, what),
+            Way::Unknown => report.fine(format!("{what}, and nothing was found to ask there")),
+        }
     }
 }
 
 fn resolv_conf(observed: &Observed, report: &mut Report) {
     for (place, ip) in observed.resolv_conf.servers.iter().enumerate() {
-        let there = there(observed, *ip);
-        let (problem, what) = match there {
-            There::Stubborn => (&FINE, ", which is stubborn"),
-            There::Resolved => (&FINE, ", which is systemd-resolved"),
-            There::Nobody => (&NOBODY_THERE, ", where nobody answers"),
-            There::Local => (&LOCAL_SERVER, ", which is another program on this machine"),
+        let name = holder(observed, SocketAddr::new(*ip, PORT)).unwrap_or("another program");
+        let (problem, what) = match (there(observed, *ip), way(observed, *ip)) {
+            (There::Stubborn, _) => (&FINE, "which is stubborn".to_owned()),
+            (There::Resolved, Way::Leads) => (&FRONT, "systemd-resolved, which asks stubborn".to_owned()),
+            (There::Local, Way::LeadsAtTimes) => {
+                (&LOCAL_PAST, format!("where {name} answers and asks stubborn for some names only"))
+            }
+            (There::Resolved, _) => (&FINE, "which is systemd-resolved".to_owned()),
+            (There::Local, Way::Leads) => (&FRONT, format!("where {name} answers and asks stubborn")),
+            (There::Elsewhere, Way::Leads) => (&FRONT, "a resolver elsewhere that asks stubborn".to_owned()),
+            (There::Nobody, _) => (&NOBODY_THERE, "where nobody answers".to_owned()),
+            (There::Local, Way::LeadsPast) => {
+                (&LOCAL_PAST, format!("where {name} answers and was not seen to ask stubborn"))
+            }
+            (There::Local, Way::Unknown) => (&LOCAL_SERVER, format!("which is {name} on this machine")),
             // The check of IPv6 has a word for it.
-            There::Elsewhere if ip.is_ipv6() => continue,
-            There::Elsewhere if place >= SERVERS => (&LATE_SERVER, " after three others"),
-            There::Elsewhere if place == 0 => (&FIRST_SERVER, " first"),
-            There::Elsewhere => (&SECOND_SERVER, " besides"),
+            (There::Elsewhere, _) if ip.is_ipv6() => continue,
+            (There::Elsewhere, _) if place >= SERVERS => (&LATE_SERVER, "after three others".to_owned()),
+            (There::Elsewhere, _) if place == 0 => (&FIRST_SERVER, "first".to_owned()),
+            (There::Elsewhere, _) => (&SECOND_SERVER, "besides".to_owned()),
         };
-        report.add(problem, format!("/etc/resolv.conf names {ip}{what}"));
+        let comma = if what.contains(' ') && !what.starts_with("after") { "," } else { "" };
+        report.add(problem, format!("/etc/resolv.conf names {ip}{comma} {what}"));
     }
     if observed.resolv_conf.servers.is_empty() {
-        report.add(&NO_SERVER, "/etc/resolv.conf names no server".to_owned());
+        report.add(
+            &NO_SERVER,
+            match &observed.resolv_conf.kind {
+                Kind::Missing => "/etc/resolv.conf does not exist".to_owned(),
+                Kind::Link(target) if !observed.resolv_conf.is_readable => {
+                    format!("/etc/resolv.conf is a link to {}, which cannot be read", target.display())
+                }
+                Kind::File | Kind::Link(_) => "/etc/resolv.conf names no server".to_owned(),
+            },
+        );
     }
 }
 
@@ -196,7 +287,7 @@ fn interfaces(observed: &Observed, report: &mut Report) {
             report.add(&LINK_DOMAINS, format!("{what}, for {}", link.domains.join(", ")));
         }
     }
-    report.else_fine("no interface has servers of its own that are asked");
+    report.else_fine("no interface was found to have servers of its own that are asked");
 }
 
 fn v6(observed: &Observed, report: &mut Report) {
@@ -204,12 +295,13 @@ fn v6(observed: &Observed, report: &mut Report) {
     let by_resolved = observed.resolved_servers.iter().filter(|_| in_use);
     let mut seen: Vec<&IpAddr> = Vec::new();
     for ip in observed.resolv_conf.servers.iter().chain(by_resolved) {
-        if ip.is_ipv6() && there(observed, *ip) == There::Elsewhere && !seen.contains(&ip) {
+        let is_past = there(observed, *ip) == There::Elsewhere && way(observed, *ip) != Way::Leads;
+        if ip.is_ipv6() && is_past && !seen.contains(&ip) {
             seen.push(ip);
             report.add(&V6_PAST, format!("{ip} is asked"));
         }
     }
-    report.else_fine("no resolver with an IPv6 address is asked past stubborn");
+    report.else_fine("no resolver with an IPv6 address was found to be asked past stubborn");
 }
 
 fn browsers(observed: &Observed, report: &mut Report) {
@@ -220,59 +312,20 @@ fn browsers(observed: &Observed, report: &mut Report) {
         // By default Firefox asks for its canary, and Chromium leaves a resolver on loopback alone.
         report.add(if browser.on && !browser.overruled { &BROWSER_PAST } else { &FINE }, what);
     }
-    report.else_fine("no browser's profile was found");
+    report.else_fine("no browser's profile was found in the homes that this user can read");
 }
 
 fn containers(observed: &Observed, report: &mut Report) {
-    match observed.docker {
-        None => {}
-        Some(true) => {
-            report.add(&DOCKER_TOLD, "Docker is told in daemon.json whom its containers ask".to_owned());
-        }
-        Some(false) if observed.resolv_conf.servers.iter().all(IpAddr::is_loopback) => {
-            report.add(&DOCKER_PAST, "Docker runs, and resolv.conf names nothing but loopback".to_owned());
-        }
-        Some(false) => report.fine("Docker's containers ask the servers of resolv.conf".to_owned()),
-    }
-}
-
-fn in_practice(observed: &Observed, report: &mut Report) {
-    for Trial { server, answers, came, kept } in &observed.programs {
-        let server = server.ip();
-        match (answers, came.as_slice()) {
-            (false, _) => {
-                report.add(&NO_ANSWER, format!("{server} has no answer for the names it is tried with"))
-            }
-            (true, []) => {
-                report.fine(format!("of {} names that lead inside none does at {server}", kept.len()));
-            }
-            (true, came) => {
-                report.add(&LEADS_INSIDE, format!("at {server} these lead inside: {}", came.join(", ")))
-            }
-        }
-    }
-    if observed.programs.is_empty() {
-        report.add(&NOT_TRIED, "not tried".to_owned());
-    }
-}
-
-fn upstream(observed: &Observed, report: &mut Report) {
-    for Trial { server, answers, came: _, kept } in &observed.upstreams {
-        match (answers, kept.as_slice()) {
-            (false, _) => {
-                report.add(&NO_ANSWER, format!("{server} has no answer for the names it is tried with"))
-            }
-            (true, []) => {
-                report
-                    .fine(format!("{server} passes on whatever leads inside: stubborn is what keeps it out"));
-            }
-            (true, kept) => {
-                report.add(&FILTERS_TOO, format!("{server} filters too, and keeps back {}", kept.join(", ")))
-            }
-        }
-    }
-    if observed.upstreams.is_empty() {
-        report.add(&NOT_TRIED, "not tried".to_owned());
+    let Some(told) = &observed.docker else { return };
+    let names = told.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+    if told.iter().any(|ip| there(observed, *ip) != There::Stubborn) {
+        report.add(&DOCKER_TOLD, format!("daemon.json has Docker's containers ask {names}"));
+    } else if !told.is_empty() {
+        report.fine(format!("daemon.json has Docker's containers ask {names}, which is stubborn"));
+    } else if observed.resolv_conf.servers.iter().all(IpAddr::is_loopback) {
+        report.add(&DOCKER_PAST, "Docker runs, and resolv.conf names nothing but loopback".to_owned());
+    } else {
+        report.fine("Docker runs; it has its containers ask the servers of resolv.conf".to_owned());
     }
 }
 
@@ -298,5 +351,6 @@ fn permissions(observed: &Observed, report: &mut Report) {
             report.add(&OTHERS_OWN, format!("{path} belongs to user {}", file.owner));
         }
     }
-    report.else_fine("only root, or this user, may change what protection depends on");
+    report
+        .else_fine("what protection depends on belongs to root or this user, and not everybody may write it");
 }

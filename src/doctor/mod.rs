@@ -4,7 +4,10 @@
 //! observe    what is read of the machine, and whom it asks  -> Observed
 //! browsers   DNS over HTTPS in profiles and policies
 //! trial      names that lead inside, asked for as programs ask
+//! trials     at all servers at once, where the daemon knows that these are no attack
+//! progress   a word to whoever waits
 //! checks     a table of functions from what was observed to findings
+//! practice   the checks that are about names that lead inside
 //! problems   what each means, and what puts it right
 //! ```
 //!
@@ -13,17 +16,21 @@
 mod browsers;
 mod checks;
 mod observe;
+mod practice;
 mod problems;
+mod progress;
 #[cfg(test)]
 mod tests;
 mod trial;
+mod trials;
 
 use serde::Serialize;
 
 pub use browsers::{Browser, browsers};
 pub use checks::examine;
-pub use observe::{Facts, Observed, Wanted, observe};
-pub use trial::{Answerer, Trial, Who};
+pub use observe::{Ask, Daemon, Facts, Observed, Wanted, observe};
+pub use progress::Tell;
+pub use trial::{Answerer, Seen, Trial, Who};
 
 /// How it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -33,8 +40,15 @@ pub enum Level {
     Fine,
     /// It could not be found out, or depends on what cannot be seen.
     Unknown,
+    /// It does not work: names are not found, or not always.
+    Broken,
     /// There is a way past.
     Open,
+}
+
+/// Whether protection was seen to work: nothing is open, nothing is broken, and nothing is unknown.
+pub fn is_protected(findings: &[Finding]) -> bool {
+    findings.iter().all(|finding| finding.level == Level::Fine)
 }
 
 /// What a check found.

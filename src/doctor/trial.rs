@@ -1,15 +1,20 @@
 //! Who answers at an address, and whether names that lead inside do so there.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::thread;
 use std::time::Duration;
 
 use crate::audit::oracle::parse::{Parsed, Section, lenient};
 use crate::audit::run::ask_udp;
 use crate::audit::wire::{self, Query, code, flag};
+use crate::control::Probed;
 
-/// How long an answer may take.
+/// The response code in a header's flags.
+const RCODE: u16 = 0x0f;
+/// How long an answer may take, and how often is asked for it.
 const PATIENCE: Duration = Duration::from_secs(2);
-/// Public names that have answered so for years, each with its address inside. Their owners mean well.
+const TRIES: usize = 2;
+/// Public names that have answered so for years, each with its address inside; so has every name below. Their owners mean well.
 const NAMES: [(&str, [u8; 4]); 5] = [
     ("localtest.me", [127, 0, 0, 1]),
     ("10.0.0.1.nip.io", [10, 0, 0, 1]),
@@ -23,9 +28,9 @@ const CONTROL: (&str, [u8; 4]) = ("1.1.1.1.nip.io", [1, 1, 1, 1]);
 /// Who answers.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Who {
-    /// stubborn, with its version.
+    /// A program that calls itself stubborn, with its version.
     Stubborn(String),
-    /// Somebody else, by the version it tells, if it does.
+    /// Another program, by the version it tells, if it does.
     Other(String),
     /// Nobody.
     Nobody,
@@ -49,13 +54,44 @@ pub struct Trial {
     pub answers: bool,
     /// The names that did lead inside.
     pub came: Vec<&'static str>,
-    /// Those that did not.
+    /// Those that had another answer.
     pub kept: Vec<&'static str>,
+    /// Those that had no answer, or a failure.
+    pub silent: Vec<&'static str>,
+    /// What the daemon saw of it; none where no daemon could be told beforehand.
+    pub seen: Option<Seen>,
+}
+
+/// What the daemon saw of a trial.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Seen {
+    /// Names that it was asked for.
+    pub names: usize,
+    /// Those whose answer it blocked.
+    pub blocked: usize,
+    /// Names that it was not asked for.
+    pub missed: usize,
+}
+
+/// A trial to come: its names begin with a label that only this process knows.
+#[derive(Debug)]
+pub(super) struct Plan {
+    server: SocketAddr,
+    label: String,
+}
+
+/// What came of one question.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Heard {
+    Address,
+    SomethingElse,
+    /// No reply, or a failure.
+    Nothing,
 }
 
 /// Asks who answers: by the name that servers tell their version under (RFC 4892).
 pub(super) fn who_answers(address: SocketAddr) -> Answerer {
-    let told = ask(address, "version.bind", code::TXT, code::CH, |reply| {
+    let told = ask(address, "version.bind", code::TXT, code::CH, 1, |reply| {
         let text = reply.section(Section::Answer).find(|rr| rr.rtype == code::TXT);
         text.map(|rr| String::from_utf8_lossy(rr.rdata.get(1..).unwrap_or_default()).into_owned())
     });
@@ -67,19 +103,63 @@ pub(super) fn who_answers(address: SocketAddr) -> Answerer {
     Answerer { address, who }
 }
 
-/// Asks there for names that lead inside.
-pub(super) fn try_names(server: SocketAddr) -> Trial {
-    let leads = |(name, address): (&str, [u8; 4])| {
-        let asked = ask(server, name, code::A, code::IN, |reply| {
-            let mut addresses = reply.section(Section::Answer).filter(|rr| rr.rtype == code::A);
-            addresses.any(|rr| rr.rdata == address)
+impl Plan {
+    pub(super) fn new(server: SocketAddr) -> Self {
+        Self { server, label: format!("stubborn-probe-{:016x}", rand::random::<u64>()) }
+    }
+
+    fn name(&self, base: &str) -> String {
+        format!("{}.{base}", self.label)
+    }
+
+    /// The names that it will ask for.
+    pub(super) fn names(&self) -> Vec<String> {
+        NAMES.iter().chain([&CONTROL]).map(|(base, _)| self.name(base)).collect()
+    }
+
+    /// Asks for all names at once.
+    pub(super) fn run(&self) -> Trial {
+        let rows: Vec<(&'static str, Heard)> = thread::scope(|scope| {
+            let asking = NAMES.iter().chain([&CONTROL]).map(|row| (row.0, scope.spawn(|| self.ask(*row))));
+            let asking: Vec<_> = asking.collect();
+            // One that panicked has heard nothing.
+            asking.into_iter().map(|(base, asked)| (base, asked.join().unwrap_or(Heard::Nothing))).collect()
         });
-        asked == Some(true)
-    };
-    let answers = leads(CONTROL);
-    let (came, kept): (Vec<_>, Vec<_>) = NAMES.into_iter().filter(|_| answers).partition(|row| leads(*row));
-    let names = |rows: Vec<(&'static str, _)>| rows.into_iter().map(|(name, _)| name).collect();
-    Trial { server, answers, came: names(came), kept: names(kept) }
+        let answers = rows.contains(&(CONTROL.0, Heard::Address));
+        let with = |wanted: Heard| -> Vec<&'static str> {
+            let rows = rows.iter().filter(|(base, heard)| *base != CONTROL.0 && *heard == wanted);
+            rows.map(|(base, _)| *base).collect()
+        };
+        Trial {
+            server: self.server,
+            answers,
+            came: with(Heard::Address),
+            kept: with(Heard::SomethingElse),
+            silent: with(Heard::Nothing),
+            seen: None,
+        }
+    }
+
+    /// What the daemon has seen of it.
+    pub(super) fn seen(&self, probes: &[Probed]) -> Seen {
+        let is_ours = |probe: &&Probed| self.names().iter().any(|name| probe.name.eq_ignore_ascii_case(name));
+        let seen = probes.iter().filter(is_ours).filter(|probe| probe.seen > 0);
+        let names = seen.clone().count();
+        let blocked = seen.filter(|probe| probe.blocked > 0).count();
+        Seen { names, blocked, missed: self.names().len().saturating_sub(names) }
+    }
+
+    fn ask(&self, (base, address): (&'static str, [u8; 4])) -> Heard {
+        let leads = ask(self.server, &self.name(base), code::A, code::IN, TRIES, |reply| {
+            let mut addresses = reply.section(Section::Answer).filter(|rr| rr.rtype == code::A);
+            match reply.flags & RCODE {
+                _ if addresses.any(|rr| rr.rdata == address) => Heard::Address,
+                code::SERVFAIL => Heard::Nothing,
+                _ => Heard::SomethingElse,
+            }
+        });
+        leads.unwrap_or(Heard::Nothing)
+    }
 }
 
 fn ask<T>(
@@ -87,11 +167,13 @@ fn ask<T>(
     name: &str,
     qtype: u16,
     qclass: u16,
+    tries: usize,
     read: impl Fn(&Parsed<'_>) -> T,
 ) -> Option<T> {
     let query =
         Query { id: rand::random(), qname: wire::name(name), qtype, qclass, flags: flag::RD, edns: None };
-    let reply = ask_udp(reached(server), &query.encode(), PATIENCE).ok()?;
+    let query = query.encode();
+    let reply = (0..tries).find_map(|_| ask_udp(reached(server), &query, PATIENCE).ok())?;
     Some(read(&lenient(&reply).0))
 }
 

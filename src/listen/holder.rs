@@ -5,6 +5,16 @@ use std::net::{IpAddr, SocketAddr};
 
 /// Names the process that is bound to `address`'s port over UDP or TCP, as far as `/proc` shows it to us.
 pub(super) fn holder_of(address: SocketAddr) -> Option<String> {
+    let (name, pid) = process_at(address)?;
+    Some(format!("{name} (process {pid})"))
+}
+
+/// Whether `/proc` shows that another program than stubborn has `address`. A service manager may hold it for stubborn.
+pub fn is_held_by_another(address: SocketAddr) -> bool {
+    process_at(address).is_some_and(|(name, pid)| !name.starts_with("stubborn") && pid != "1")
+}
+
+fn process_at(address: SocketAddr) -> Option<(String, String)> {
     let inodes: Vec<String> =
         ["udp", "udp6", "tcp", "tcp6"].iter().flat_map(|table| sockets_at(table, address)).collect();
     if inodes.is_empty() {
@@ -23,7 +33,7 @@ pub(super) fn holder_of(address: SocketAddr) -> Option<String> {
             })
         });
         let name = fs::read_to_string(entry.path().join("comm")).ok().filter(|_| holds)?;
-        Some(format!("{} (process {pid})", name.trim()))
+        Some((name.trim().to_owned(), pid))
     })
 }
 

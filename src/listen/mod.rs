@@ -24,6 +24,7 @@ use crate::resolve::Resolver;
 use crate::telemetry::Telemetry;
 use handler::Handler;
 
+pub use holder::is_held_by_another;
 pub use limits::Connections;
 pub use passed::{Passed, PassedError};
 pub use pulse::{Pulse, Pulses};

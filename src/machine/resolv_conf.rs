@@ -17,6 +17,8 @@ pub struct ResolvConf {
     pub writer: Writer,
     /// The servers it names, in order, without the interface of a scoped address; glibc asks the first three.
     pub servers: Vec<IpAddr>,
+    /// There is a file that can be read; not so if it is missing, or a link that leads nowhere.
+    pub is_readable: bool,
     /// Its other lines that say something (`search`, `options` …), as they are.
     pub others: Vec<String>,
 }
@@ -75,6 +77,7 @@ pub fn resolv_conf(root: &Root) -> ResolvConf {
         Kind::File => root.text(RESOLV_CONF),
         Kind::Missing => None,
     };
+    let is_readable = text.is_some();
     let text = text.unwrap_or_default();
     let target = match &kind {
         Kind::Link(target) => target.to_string_lossy().into_owned(),
@@ -85,7 +88,7 @@ pub fn resolv_conf(root: &Root) -> ResolvConf {
     };
     let writer = WRITERS.iter().find(is_writer).map_or(Writer::Unknown, |(_, _, writer)| *writer);
     let (servers, others) = lines(&text);
-    ResolvConf { kind, writer, servers, others }
+    ResolvConf { kind, writer, servers, is_readable, others }
 }
 
 fn lines(text: &str) -> (Vec<IpAddr>, Vec<String>) {

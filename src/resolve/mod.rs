@@ -221,22 +221,21 @@ impl Resolver {
         if let Some(answer) = self.witness.answer(question, now.millis) {
             return Step::Done(Outcome::local(answer));
         }
+        if let Some(answer) = snapshot.own_question(question) {
+            return Step::Done(Outcome::local(answer));
+        }
         let name = question.name().fold();
         let said = match snapshot.special.loopback(question) {
             Some(answer) => Said::Answer(answer),
             None => snapshot.local.find(question, name.as_ref()),
         };
         let is_local = match said {
-            Said::Answer(answer) => {
-                snapshot.note_own_question(question.name());
-                return Step::Done(Outcome::local(answer));
-            }
+            Said::Answer(answer) => return Step::Done(Outcome::local(answer)),
             Said::OtherType => true,
             Said::Nothing => false,
         };
         let mut lookup = Lookup::new(turn, query, client, is_local);
         if let Some(answer) = snapshot.not_asked(question, name.as_ref(), lookup.route) {
-            snapshot.note_own_question(question.name());
             return Step::Done(match is_local {
                 true => Outcome::local(LocalAnswer::nodata(question)),
                 false => Outcome::denied(answer, snapshot.refusal(question, lookup.route)),

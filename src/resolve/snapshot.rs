@@ -13,12 +13,15 @@ use super::local::LocalNames;
 use super::searched::searched;
 use super::settings::{HostName, LocalName, NamesSettings, Route};
 use super::special::{SpecialNames, answered_here_only};
-use crate::dns::{LocalAnswer, Name, NameRef, Question};
+use crate::dns::{LocalAnswer, Name, NameRef, Question, Rcode};
 use crate::policy::{
     GuardSettings, InsideZone, InsideZones, Mode, Origin, Policy, RouteTrust, Verdict, ZoneScope,
     special_domain,
 };
 use crate::upstream::{Endpoint, ServerGroup, Servers, read_mark};
+
+/// How long the answer to a question of this daemon's own may be kept, in seconds: nobody asks it again.
+const OWN_QUESTION_TTL: u32 = 1;
 
 /// What a [`Snapshot`] is built from.
 #[derive(Debug, Clone)]
@@ -116,15 +119,13 @@ impl ChosenRoute {
 impl Snapshot {
     /// Builds generation `generation`; servers keep their health in `servers`.
     pub fn new(generation: u64, ingredients: &Ingredients, servers: &Servers) -> Self {
-        let group = |endpoints: &[Endpoint]| {
-            Arc::new(ServerGroup {
-                servers: endpoints.iter().map(|endpoint| servers.get(*endpoint)).collect(),
-                timeout: ingredients.timeout,
-            })
+        let group = |endpoints: &[Endpoint], domain: Option<&Name>| {
+            let servers = endpoints.iter().map(|endpoint| servers.get(*endpoint)).collect();
+            Arc::new(ServerGroup::new(servers, ingredients.timeout, domain))
         };
         let mut routes = vec![ChosenRoute {
             id: content_id(&ingredients.servers, None),
-            group: group(&ingredients.servers),
+            group: group(&ingredients.servers, None),
             trust: None,
             is_home: false,
             searched: None,
@@ -137,7 +138,7 @@ impl Snapshot {
             by_domain.insert(route.trust.domain.clone(), number);
             routes.push(ChosenRoute {
                 id: content_id(&route.servers, Some(&route.trust)),
-                group: group(&route.servers),
+                group: group(&route.servers, Some(&route.trust.domain)),
                 trust: Some(route.trust.clone()),
                 is_home: number >= first_home,
                 searched: (number >= first_home).then_some(number + home.len()),
@@ -147,7 +148,7 @@ impl Snapshot {
             let trust = RouteTrust { networks: Vec::new(), ..route.trust.clone() };
             routes.push(ChosenRoute {
                 id: content_id(&route.servers, Some(&trust)),
-                group: group(&route.servers),
+                group: group(&route.servers, Some(&route.trust.domain)),
                 trust: Some(trust),
                 is_home: true,
                 searched: None,
@@ -232,13 +233,13 @@ impl Snapshot {
         if route == 0 { self.special.refusal(question) } else { None }
     }
 
-    /// Notes that a client asks for a name that is answered here. If only we ask for such a name, the query comes from one of
-    /// our own servers, directly or not: the servers form a loop.
-    pub(super) fn note_own_question(&self, name: NameRef<'_>) {
-        if let Some(mark) = read_mark(name) {
-            let servers = self.routes.iter().flat_map(|route| &route.group.servers);
-            servers.for_each(|server| server.note_mark(mark));
-        }
+    /// The answer to a question by which this daemon looks for a loop, once it came back: a server that was asked it leads
+    /// back here. Another daemon's is forwarded like any other, so that it finds its way back.
+    pub(super) fn own_question(&self, question: &Question) -> Option<LocalAnswer> {
+        let name = question.name();
+        let mark = read_mark(name)?;
+        let is_ours = self.routes.iter().any(|route| route.group.note_mark(mark));
+        is_ours.then(|| LocalAnswer::negative(Rcode::NXDOMAIN, question, name, OWN_QUESTION_TTL))
     }
 
     /// How many names are answered out of the configuration and the hosts files.

@@ -3,6 +3,7 @@
 mod fold;
 mod history;
 mod logging;
+mod probes;
 mod recent;
 mod recorder;
 mod settings;
@@ -17,15 +18,17 @@ use jiff::Timestamp;
 use tokio::sync::watch;
 
 use crate::count::Blocks;
-use crate::dns::Question;
+use crate::dns::{Name, Question};
 use crate::policy::{Category, Subject, Verdict};
 use history::Chronicle;
+use probes::Probes;
 use recent::Recent;
 use recorder::Counts;
 
 pub use fold::{Fold, FoldDecision, Folded};
 pub use history::{History, RefusedReload};
 pub use logging::{LogError, LogHandle, Logging, MESSAGE_IDS};
+pub use probes::{Probe, ProbeError};
 pub use recent::{BlockEvent, TopName};
 pub use recorder::{CATEGORIES, RCODES, RULES, Recorder, SOURCES, TRANSPORTS, Totals, Transport};
 pub use settings::{Format, Level, LogSettings, QueryLog};
@@ -41,6 +44,7 @@ pub struct Telemetry {
     counts: Blocks<Counts>,
     fold: Fold<ReportKey>,
     recent: Recent,
+    probes: Probes,
     chronicle: Chronicle,
     /// A [`QueryLog`]: read for each answer, written by a reload.
     query_log: AtomicU8,
@@ -103,6 +107,7 @@ impl Default for Telemetry {
             counts: Blocks::default(),
             fold: Fold::new(FOLD_INTERVAL, FOLD_KEYS),
             recent: Recent::default(),
+            probes: Probes::default(),
             chronicle: Chronicle::default(),
             query_log: AtomicU8::new(0),
         }
@@ -151,6 +156,14 @@ impl Telemetry {
     /// Since when the daemon runs, and what became of reloads.
     pub fn history(&self) -> History {
         self.chronicle.history()
+    }
+
+    /// Announces names whose blocks are not reported, and says what became so far of each.
+    ///
+    /// # Errors
+    /// They are not random, or too many.
+    pub fn announce_probes(&self, names: &[Name]) -> Result<Vec<Probe>, ProbeError> {
+        self.probes.announce(names, Instant::now())
     }
 
     /// The blocks with a number above `after` that are still kept, oldest first and at most `limit`. With `sinkholes`,

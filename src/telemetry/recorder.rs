@@ -120,7 +120,11 @@ impl Recorder {
             QueryLog::Off => {}
             log => log_query(client, query, outcome, log == QueryLog::WithNames),
         }
-        if let Some(verdict) = outcome.verdict().filter(|verdict| verdict.category != Category::Clean) {
+        let verdict = outcome.verdict();
+        if self.shared.probes.note(query.question.name(), verdict.map(|verdict| verdict.category)) {
+            return;
+        }
+        if let Some(verdict) = verdict.filter(|verdict| verdict.category != Category::Clean) {
             self.count_verdict(verdict);
             self.shared.report(client, &query.question, verdict);
         }

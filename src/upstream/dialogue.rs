@@ -3,12 +3,14 @@
 
 use std::io::ErrorKind;
 use std::pin::pin;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use tokio::time::{sleep_until, timeout_at};
 
 use super::error::ExchangeError;
 use super::exchange::{Ask, Link, Start, is_server_failure};
+use super::loops::{LoopState, ask_for_loop};
 use super::server::ServerState;
 use super::udp::{Flight, Reply};
 use crate::dns::{Question, Rcode, ResponseError, UpstreamResponse, remove_edns, write_upstream_query};
@@ -45,6 +47,8 @@ pub(super) fn accept(server: &ServerState, ask: &Ask, asked: &Question, wire: &m
 pub(super) struct Dialogue<'a> {
     pub(super) link: &'a Link,
     pub(super) server: &'a ServerState,
+    /// Whether the server leads back here, where that is to be found out.
+    pub(super) loops: Option<&'a Arc<LoopState>>,
     pub(super) ask: &'a Ask,
     /// The question as it is sent, in random letter case.
     pub(super) asked: Question,
@@ -201,8 +205,8 @@ impl Dialogue<'_> {
         if self.server.has_answered_since(self.asked_at) {
             return;
         }
-        if let Some(asked) = self.server.loop_question(self.asked_at) {
-            let ask = Ask { question: asked, dnssec_ok: false, checking_disabled: false };
+        if let Some((_, asked)) = self.loops.and_then(|loops| loops.question(self.asked_at)) {
+            let ask = ask_for_loop(asked);
             let mut message = Vec::new();
             write_query(&ask, &asked, false, &mut message);
             let _ = self.link.udp.send(self.server.endpoint.address(), &mut message, &asked);

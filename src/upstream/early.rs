@@ -149,7 +149,7 @@ impl Early {
             Ok(response) if is_usable(&response) && is_believed(&response) => {
                 let took = now.duration_since(self.sent);
                 server.note_round_trip(took);
-                server.leads_elsewhere();
+                exchanger.doubt_loop(server, self.group.loops.get(self.server));
                 exchanger.note_answer(server, millis);
                 let outcome = Ok(response);
                 exchanger.link(server, now).counts.note(&outcome, took);

@@ -16,6 +16,7 @@ use tokio::time::sleep_until;
 
 use super::dialogue::{Dialogue, Edns, Heard, patience};
 use super::error::ExchangeError;
+use super::loops::LoopState;
 use super::server::{ServerCounts, ServerGroup, ServerState, Tried};
 use super::settings::Endpoint;
 use super::tcp::TcpLink;
@@ -56,6 +57,21 @@ pub(super) struct Link {
     pub(super) counts: Writer<ServerCounts>,
     /// While there are sockets to a server it is known, and a reload that takes it back finds its health and its counts.
     _server: Arc<ServerState>,
+}
+
+/// How a server is asked.
+#[derive(Clone, Copy)]
+pub(super) struct Terms<'a> {
+    pub(super) timeout: Duration,
+    /// Whether the server leads back here, where that is to be found out.
+    pub(super) loops: Option<&'a Arc<LoopState>>,
+}
+
+impl Terms<'_> {
+    /// For a question of our own.
+    pub(super) fn of_probe(timeout: Duration) -> Self {
+        Self { timeout, loops: None }
+    }
 }
 
 /// A first try that has come so far.
@@ -129,7 +145,7 @@ impl Exchanger {
             None if best.is_ok() && !is_failure(&best) => group.next_up(&mut tried),
             None => group.next(&mut tried),
         } {
-            let outcome = self.ask_server(server, ask, group.timeout, head.take()).await;
+            let outcome = self.ask_server(group, server, ask, head.take()).await;
             match &outcome {
                 Ok(response) if is_usable(response) => return outcome,
                 // A reply counts more than another server's silence, and NODATA more than a failure.
@@ -143,15 +159,16 @@ impl Exchanger {
 
     async fn ask_server(
         self: &Rc<Self>,
+        group: &ServerGroup,
         server: &Arc<ServerState>,
         ask: &Ask,
-        timeout: Duration,
         head: Option<Head>,
     ) -> Result<UpstreamResponse, ExchangeError> {
         let (now, millis) = self.times();
         let (asked_at, begun) = head.as_ref().map_or((millis, now), |head| (head.asked_at, head.sent));
         let link = self.link(server, now);
-        let outcome = self.converse(&link, server, ask, timeout, head).await;
+        let terms = Terms { timeout: group.timeout, loops: group.loop_state(server) };
+        let outcome = self.converse(&link, server, ask, terms, head).await;
         let (now, millis) = self.times();
         link.counts.note(&outcome, now.duration_since(begun));
         match &outcome {
@@ -172,9 +189,10 @@ impl Exchanger {
         link: &Link,
         server: &Arc<ServerState>,
         ask: &Ask,
-        timeout: Duration,
+        terms: Terms<'_>,
         head: Option<Head>,
     ) -> Result<UpstreamResponse, ExchangeError> {
+        let Terms { timeout, loops } = terms;
         let (begun, now) = self.times();
         let (asked, begun, asked_at, edns, start) = match head {
             Some(Head { asked, sent, asked_at, edns, start, .. }) => {
@@ -182,13 +200,13 @@ impl Exchanger {
             }
             None => (server.write_case(&ask.question), begun, now, self.wants_edns(server), None),
         };
-        let dialogue = Dialogue { link, server, ask, asked, begun, timeout, asked_at };
+        let dialogue = Dialogue { link, server, loops, ask, asked, begun, timeout, asked_at };
         let edns = Edns::of(server, edns);
         let heard = self.run_dialogue(&dialogue, server, edns, start).await;
         let is_answer = !is_failure(&heard.outcome);
         let in_vain = matches!(heard.outcome, Err(ExchangeError::Timeout));
         if is_answer {
-            server.leads_elsewhere();
+            self.doubt_loop(server, loops);
         }
         if is_answer && edns.first && !heard.edns && server.edns.doubt() {
             self.try_edns(server);
@@ -200,7 +218,11 @@ impl Exchanger {
             server.edns.forget(asked_at);
         }
         // In a loop, the failure is our own answer coming back.
-        if server.leads_back() && (in_vain || heard.outcome.is_ok()) {
+        if !is_answer && heard.outcome.is_ok() {
+            self.suspect_loop(server, loops);
+        }
+        let leads_back = !is_answer && loops.is_some_and(|loops| loops.is_found());
+        if leads_back && (in_vain || heard.outcome.is_ok()) {
             return Err(ExchangeError::Loop(server.endpoint));
         }
         heard.outcome
@@ -263,6 +285,6 @@ pub(super) fn is_usable(response: &UpstreamResponse) -> bool {
 }
 
 /// Whether there is no answer, or only the news that the server failed.
-fn is_failure(outcome: &Result<UpstreamResponse, ExchangeError>) -> bool {
+pub(super) fn is_failure(outcome: &Result<UpstreamResponse, ExchangeError>) -> bool {
     outcome.as_ref().map_or(true, |response| is_server_failure(response.rcode()))
 }

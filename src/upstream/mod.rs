@@ -18,7 +18,7 @@ mod udp;
 pub use error::ExchangeError;
 pub use exchange::{Ask, Exchanger};
 pub use interface::InterfaceError;
-pub use loops::read_mark;
+pub use loops::{LoopState, is_inside, read_mark};
 pub use server::{ServerCounts, ServerGroup, ServerState, ServerTotals, Servers};
 pub use settings::{Endpoint, Server, UpstreamSettings};
 pub use system::{

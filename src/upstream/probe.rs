@@ -5,14 +5,20 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::dialogue::{Dialogue, Edns, Heard};
+use tokio::time::timeout;
+
+use super::dialogue::{Dialogue, Edns, Heard, write_query};
 use super::error::ExchangeError;
-use super::exchange::{Ask, Exchanger};
+use super::exchange::{Ask, Exchanger, Terms, is_failure};
+use super::loops::{LoopState, ask_for_loop, is_inside};
 use super::server::{ServerGroup, ServerState};
-use crate::dns::{NameRef, Question, RecordType};
+use crate::dns::{NameRef, Question, RecordType, UpstreamResponse};
 
 /// How long a probe may take.
 const TIMEOUT: Duration = Duration::from_secs(1);
+
+/// How long a server that fails now and then is not asked again whether it leads back, in milliseconds.
+const FAILED_PAUSE: u64 = 10_000;
 
 /// What a probe found.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -116,11 +122,64 @@ impl Exchanger {
         let ask = Ask { question, dnssec_ok: false, checking_disabled: false };
         let (now, _) = self.times();
         let link = self.link(server, now);
-        match self.converse(&link, server, &ask, TIMEOUT, None).await {
+        match self.converse(&link, server, &ask, Terms::of_probe(TIMEOUT), None).await {
             Err(error) if error.is_about_server() => Found::Silence,
             Err(ExchangeError::Overload) => Found::Nothing,
             _ => Found::Answer,
         }
+    }
+
+    /// Asks those of a group's servers that `which` picks whether they lead back here.
+    ///
+    /// Must be called within the worker's tasks.
+    pub fn look_for_loops(
+        self: &Rc<Self>,
+        group: &ServerGroup,
+        which: impl Fn(&ServerState, &LoopState) -> bool,
+    ) {
+        for (server, loops) in group.with_loops().filter(|(server, loops)| which(server, loops)) {
+            self.look_for_loop(server, loops);
+        }
+    }
+
+    /// Looks again where a server that led back here has answered. That alone does not show that it leads elsewhere now: it
+    /// may have known the answer by itself.
+    pub(super) fn doubt_loop(self: &Rc<Self>, server: &Arc<ServerState>, loops: Option<&Arc<LoopState>>) {
+        if let Some(loops) = loops.filter(|loops| loops.is_found()) {
+            self.look_for_loop(server, loops);
+        }
+    }
+
+    /// Looks where a server failed at once that may ask this machine: a resolver that sees its own question come back may fail
+    /// so, and not by silence.
+    pub(super) fn suspect_loop(self: &Rc<Self>, server: &Arc<ServerState>, loops: Option<&Arc<LoopState>>) {
+        let (_, now) = self.times();
+        if is_inside(server.endpoint.address().ip())
+            && let Some(loops) = loops.filter(|loops| loops.was_not_asked_for(FAILED_PAUSE, now))
+        {
+            self.look_for_loop(server, loops);
+        }
+    }
+
+    fn look_for_loop(self: &Rc<Self>, server: &Arc<ServerState>, loops: &Arc<LoopState>) {
+        let (now, millis) = self.times();
+        let Some((mark, question)) = loops.question(millis) else { return };
+        let link = self.link(server, now);
+        let (server, loops) = (Arc::clone(server), Arc::clone(loops));
+        tokio::task::spawn_local(async move {
+            // Plainly, and once: what comes of it says nothing else about the server.
+            let ask = ask_for_loop(question);
+            let mut message = Vec::new();
+            write_query(&ask, &question, false, &mut message);
+            let Ok(mut flight) = link.udp.send(server.endpoint.address(), &mut message, &question) else {
+                return;
+            };
+            let Ok(Ok(wire)) = timeout(TIMEOUT, flight.reply()).await else { return };
+            let response = UpstreamResponse::parse(&wire, &question, false);
+            if !is_failure(&response.map_err(ExchangeError::from)) && !loops.has_seen(mark) {
+                loops.leads_elsewhere(&server);
+            }
+        });
     }
 
     /// Whether `server` is asked with EDNS. If EDNS is off and a trial is due, the trial begins.
@@ -148,6 +207,7 @@ impl Exchanger {
             let dialogue = Dialogue {
                 link: &link,
                 server: &server,
+                loops: None,
                 ask: &ask,
                 asked,
                 begun,

@@ -12,7 +12,7 @@ use super::error::ExchangeError;
 use super::loops::LoopState;
 use super::settings::Endpoint;
 use crate::count::{Blocks, Counter, Histogram, HistogramTotal, Writer};
-use crate::dns::Question;
+use crate::dns::{Name, Question};
 
 /// The first wait before a server that failed is probed, doubled with every failed probe.
 const FIRST_PROBE: Duration = Duration::from_millis(250);
@@ -40,7 +40,6 @@ pub struct ServerState {
     /// It did not answer a question, and is being probed.
     suspected: AtomicBool,
     pub(super) edns: EdnsState,
-    pub(super) loops: LoopState,
     counts: Blocks<ServerCounts>,
 }
 
@@ -91,7 +90,6 @@ impl ServerState {
             case_doubts: AtomicU32::new(0),
             suspected: AtomicBool::new(false),
             edns: EdnsState::default(),
-            loops: LoopState::default(),
             counts: Blocks::default(),
         }
     }
@@ -248,10 +246,12 @@ impl Servers {
 }
 
 /// Servers that are asked for the same names, in the order of preference.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub struct ServerGroup {
     /// The servers.
     pub servers: Vec<Arc<ServerState>>,
+    /// Whether each of them leads back here, in the same order.
+    pub(super) loops: Vec<Arc<LoopState>>,
     /// How long each may take.
     pub timeout: Duration,
 }
@@ -261,6 +261,12 @@ pub struct ServerGroup {
 pub struct Tried(Vec<usize>);
 
 impl ServerGroup {
+    /// The servers of the route with this domain, or of none.
+    pub fn new(servers: Vec<Arc<ServerState>>, timeout: Duration, domain: Option<&Name>) -> Self {
+        let loops = servers.iter().map(|_| Arc::new(LoopState::new(domain))).collect();
+        Self { servers, loops, timeout }
+    }
+
     /// The server to try first, with its number.
     pub fn first(&self) -> Option<(usize, &Arc<ServerState>)> {
         let mut servers = self.servers.iter().enumerate();

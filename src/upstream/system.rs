@@ -84,6 +84,17 @@ impl fmt::Display for Skip {
     }
 }
 
+impl SystemServers {
+    /// Whether a server was not taken because this daemon listens there.
+    pub fn passed_over_this_daemon(&self) -> bool {
+        is_among(&self.skipped)
+    }
+}
+
+fn is_among(skipped: &[(Endpoint, Skip)]) -> bool {
+    skipped.iter().any(|(_, skip)| *skip == Skip::ThisDaemon)
+}
+
 /// Why there are no system servers.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum SystemError {
@@ -93,6 +104,14 @@ pub enum SystemError {
         list(.0.iter().map(|(path, found)| format!("{}: {found}", path.display())))
     )]
     NoServer(Vec<(PathBuf, Found)>),
+}
+
+impl SystemError {
+    /// Whether a server was not taken because this daemon listens there.
+    pub fn passed_over_this_daemon(&self) -> bool {
+        let Self::NoServer(files) = self;
+        files.iter().any(|(_, found)| matches!(found, Found::Skipped(skipped) if is_among(skipped)))
+    }
 }
 
 /// What was found in a file instead of a server to ask.

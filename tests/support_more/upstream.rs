@@ -48,6 +48,11 @@ impl Call {
         self.asked().qname().eq_ignore_ascii_case(&wire::name(name))
     }
 
+    /// It is a question of the daemon's own.
+    pub fn looks_for_loop(&self) -> bool {
+        self.name().to_ascii_lowercase().starts_with("stubborn-loop-")
+    }
+
     pub fn dnssec_ok(&self) -> bool {
         self.asked().edns().is_some_and(|(_, dnssec)| dnssec)
     }
@@ -135,9 +140,14 @@ impl ScriptedUpstream {
         self.address
     }
 
-    /// Everything it was asked so far, in order.
+    /// Everything it was asked so far, in order, without the questions by which the daemon looks for a loop.
     pub fn calls(&self) -> Vec<Call> {
-        self.shared.calls.lock().unwrap().clone()
+        self.shared.calls.lock().unwrap().iter().filter(|call| !call.looks_for_loop()).cloned().collect()
+    }
+
+    /// The questions by which the daemon looks for a loop.
+    pub fn loop_questions(&self) -> Vec<Call> {
+        self.shared.calls.lock().unwrap().iter().filter(|call| call.looks_for_loop()).cloned().collect()
     }
 
     /// What it was asked for this name.
@@ -166,7 +176,7 @@ impl ScriptedUpstream {
     pub fn wait_for_all(&self, count: usize) {
         let deadline = Instant::now() + DEADLINE;
         let mut calls = self.shared.calls.lock().unwrap();
-        while calls.len() < count {
+        while calls.iter().filter(|call| !call.looks_for_loop()).count() < count {
             let left = deadline.saturating_duration_since(Instant::now());
             assert!(!left.is_zero(), "{} of {count} questions came", calls.len());
             calls = self.shared.came.wait_timeout(calls, left).unwrap().0;

@@ -10,7 +10,7 @@ use super::DaemonArguments;
 ///
 /// Looks for what leads past stubborn: other servers in resolv.conf and of single interfaces, DNS over HTTPS in the profiles and
 /// policies of browsers, announced IPv6 resolvers, containers; asks who answers on port 53; and asks the servers that programs
-/// and stubborn ask for a few public names that are known to lead inside. It changes nothing.
+/// and stubborn ask for a few public names that are known to lead inside. These are never among `stubborn blocked`. It changes nothing.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   sudo stubborn doctor
@@ -19,7 +19,8 @@ use super::DaemonArguments;
 
 Without root it cannot look into the profiles of others, nor tell whose a port is.
 
-Exit codes: 0 nothing is open; 1 something is.")]
+Exit codes: 0 protection was seen to work: stubborn was asked, stopped what leads inside, and let a public name through;
+1 something is open, broken, or not known, as with --offline.")]
 pub(crate) struct Doctor {
     #[command(flatten)]
     pub(crate) daemon: DaemonArguments,

@@ -55,7 +55,7 @@ pub(super) async fn ask_each(group: &ServerGroup, question: Question) -> Vec<Sai
         .iter()
         .take(MOST)
         .map(|server| {
-            let alone = ServerGroup { servers: vec![Arc::clone(server)], timeout: group.timeout };
+            let alone = ServerGroup::new(vec![Arc::clone(server)], group.timeout, None);
             (server, spawn_local(ask_one(alone, question)))
         })
         .collect();

@@ -26,7 +26,7 @@ fn at_once() -> SocketAddr {
 
 fn group(address: SocketAddr) -> ServerGroup {
     let server = Arc::new(ServerState::new(Endpoint::Do53(address)));
-    ServerGroup { servers: vec![server], timeout: Duration::from_secs(20) }
+    ServerGroup::new(vec![server], Duration::from_secs(20), None)
 }
 
 async fn ask(exchanger: &Rc<Exchanger>, group: &ServerGroup, number: usize) -> Rcode {
