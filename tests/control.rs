@@ -339,7 +339,7 @@ fn every_request_of_the_page_is_taken() {
         std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/control.md")).unwrap();
     let (_, block) = page.split_once("```json\n").unwrap();
     let requests: Vec<&str> = block.split_once("\n```").unwrap().0.lines().collect();
-    assert_eq!(requests.len(), 8);
+    assert_eq!(requests.len(), 9);
     for request in requests {
         let mut client = UnixStream::connect(daemon.control()).unwrap();
         client.write_all(format!("{request}\n").as_bytes()).unwrap();
