@@ -233,8 +233,8 @@ fn what_check_would_refuse_is_refused() {
             &["error: DOMAIN: \"com\" is a whole top-level domain; name the domain of one owner"][..],
         ),
         ("allow duckdns.org", &["gives names to everybody"]),
-        ("allow *.example.org", &["\"*.example.org\" is no domain", "write \"example.org\""]),
-        ("allow nas.example.org --to foo", &["error: --to: \"foo\" is no network"]),
+        ("allow *.example.org", &["\"*.example.org\" is not a domain", "write \"example.org\""]),
+        ("allow nas.example.org --to foo", &["error: --to: \"foo\" is not a network"]),
         ("allow nas.example.org --client nobody", &["error: --client: \"nobody\""]),
         ("allow --preset nosuch", &["error: --preset: \"nosuch\""]),
         ("allow nas.example.org --to 192.168.1.20/24", &["has host bits set", "192.168.1.0/24"]),
@@ -479,7 +479,7 @@ fn a_configuration_from_a_pipe_is_read_once() {
     let output = with_input(&twice, "[[exception]]\ndomain = \"nas.example.org\"\n");
     assert!(!said(&output, 0).contains("removed"));
     let output = with_input(&["allow", NAS, "--config", "/dev/stdin"], "");
-    assert!(said(&output, 2).contains("it is no file"));
+    assert!(said(&output, 2).contains("it is not a regular file"));
     let output = with_input(&["check", "--config", "/dev/stdin"], "[guard]\nmode = \"mnitor\"\n");
     assert!(said(&output, 1).contains("did you mean \"monitor\"?"));
 }
@@ -498,7 +498,7 @@ fn a_pipe_that_nobody_writes_into_blocks_no_command() {
         assert!(text.contains("the file cannot be read: nobody writes into this pipe"), "{command}: {text}");
     }
     let text = on(&pipe, "allow nas.example.org", 2);
-    assert!(text.contains("it is no file"), "{text}");
+    assert!(text.contains("it is not a regular file"), "{text}");
     let text = on(directory.path(), "check", 1);
     assert!(text.contains("it is a directory; name a regular file"), "{text}");
 }

@@ -125,7 +125,7 @@ fn the_status_says_what_is_wrong_by_its_exit_code_too() {
         Some(stubborn(&daemon.control(), &["status"])).filter(|said| said.code == 1)
     });
     assert!(said.out.contains("the configuration was not reloaded: "), "{}", said.out);
-    assert!(said.out.contains("stubborn.toml:2:8: guard.mode: \"off\" is no mode"), "{}", said.out);
+    assert!(said.out.contains("stubborn.toml:2:8: guard.mode: \"off\" is not a mode"), "{}", said.out);
     daemon.config().write(config);
     until("the mistake is gone", || {
         Some(stubborn(&daemon.control(), &["status"])).filter(|said| said.code == 0)
@@ -504,7 +504,7 @@ fn a_log_level_holds_until_the_file_s_changes() {
     assert!(!later.iter().any(|line| line.contains("answered")), "{later:#?}");
     let said = stubborn(&daemon.control(), &["log-level", "loud"]);
     assert_eq!(said.code, 2);
-    assert!(said.err.contains("\"loud\" is no log level"), "{}", said.err);
+    assert!(said.err.contains("\"loud\" is not a log level"), "{}", said.err);
 }
 
 #[test]
@@ -713,7 +713,7 @@ fn without_a_place_for_its_socket_the_daemon_serves_and_says_so() {
     for (socket, why) in [
         (Path::new("/nonexistent/below/control.sock"), "the directory /nonexistent/below is not there"),
         (&file.join("control.sock"), "cannot be made"),
-        (&file, "is there and is no socket"),
+        (&file, "is in the way: it is not a socket"),
         (Path::new("/proc/control.sock"), "cannot be made"),
     ] {
         let start = Start::new().listen("127.0.0.1:0").upstream(upstream.address()).socket(socket);

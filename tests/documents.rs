@@ -321,3 +321,31 @@ fn linked(note: &str, source: &str) -> String {
 fn codes<T: AsRef<str>>(items: &[T]) -> String {
     items.iter().map(|item| format!("`{}`", item.as_ref())).collect::<Vec<_>>().join(" ")
 }
+
+/// "`x` is not a mode" reads at once; "`x` is no mode" makes people stumble.
+#[test]
+fn no_message_says_that_something_is_no_thing() {
+    let mut found = Vec::new();
+    let mut directories = vec![std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("src")];
+    while let Some(directory) = directories.pop() {
+        for entry in std::fs::read_dir(directory).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                directories.push(path);
+            } else if path.extension().is_some_and(|extension| extension == "rs") {
+                let text = std::fs::read_to_string(&path).unwrap();
+                let odd =
+                    text.lines().filter(|line| says_is_no(line)).map(|line| (path.clone(), line.to_owned()));
+                found.extend(odd);
+            }
+        }
+    }
+    assert!(found.is_empty(), "write \"is not a …\": {found:#?}");
+}
+
+/// Of a value, or of what was read: "there is no …" is plain, and comments are not messages.
+fn says_is_no(line: &str) -> bool {
+    let subjects = ["}", "\\\"", "`", "\"this", "\"it"];
+    let text = line.trim_start();
+    !text.starts_with("//") && subjects.iter().any(|subject| text.contains(&format!("{subject} is no ")))
+}

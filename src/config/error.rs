@@ -212,7 +212,7 @@ mod tests {
             path: Path::new("a.toml").into(),
             place: Some(Place { line: 12, column, width, text: text.into() }),
             key: "guard.mode".into(),
-            message: "\"x\" is no mode".into(),
+            message: "\"x\" is not a mode".into(),
             help: Some("did you mean \"y\"?".into()),
         }
     }
@@ -222,7 +222,7 @@ mod tests {
         let shown = error("mode = \"x\"", 8, 3).to_string();
         assert_eq!(
             shown,
-            "error: guard.mode: \"x\" is no mode\n  --> a.toml:12:8\n   |\n12 | mode = \"x\"\n   |        ^^^\n   = help: did you mean \"y\"?"
+            "error: guard.mode: \"x\" is not a mode\n  --> a.toml:12:8\n   |\n12 | mode = \"x\"\n   |        ^^^\n   = help: did you mean \"y\"?"
         );
     }
 
@@ -238,7 +238,7 @@ mod tests {
     fn one_line_is_one_line() {
         assert_eq!(
             error("mode = \"x\"", 8, 3).one_line(),
-            "a.toml:12:8: guard.mode: \"x\" is no mode (did you mean \"y\"?)"
+            "a.toml:12:8: guard.mode: \"x\" is not a mode (did you mean \"y\"?)"
         );
         let file = ConfigError::of_file(Path::new("b\nc"), Wrong::new("no such file"));
         assert_eq!(file.one_line(), "b\\010c: no such file");

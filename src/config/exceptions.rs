@@ -49,8 +49,7 @@ fn of_domain(table: &Table<'_>) -> Option<Exception> {
     };
     if value.is_list() {
         value.wrong(
-            Wrong::new("one domain is wanted here, not a list")
-                .help("write an [[exception]] for each domain"),
+            Wrong::new("this must be one domain, not a list").help("write an [[exception]] for each domain"),
         );
         return None;
     }
@@ -170,7 +169,7 @@ fn until(table: &Table<'_>, now: i64) -> Option<i64> {
         DeValue::Datetime(moment) => match (moment.date, moment.time, moment.offset) {
             (Some(_), Some(_), Some(_)) => {
                 let seconds = moment.to_string().parse::<jiff::Timestamp>().map(jiff::Timestamp::as_second);
-                seconds.map_err(|_| Wrong::new(format!("{moment} is no moment in time")))
+                seconds.map_err(|_| Wrong::new(format!("{moment} is not a moment in time")))
             }
             (Some(date), Some(time), None) => {
                 Err(Wrong::new(format!("{moment} does not say in which time zone"))
@@ -182,14 +181,14 @@ fn until(table: &Table<'_>, now: i64) -> Option<i64> {
                 Err(Wrong::new(format!("{moment} has no date")).help("write a moment: 2027-01-31T00:00:00Z"))
             }
         },
-        DeValue::String(text) => Err(Wrong::new("a moment is wanted here, not text").help(
+        DeValue::String(text) => Err(Wrong::new("this must be a moment, not text").help(
             if text.parse::<jiff::Timestamp>().is_ok() {
                 format!("leave the quotes out: {text}")
             } else {
                 "write it without quotes: 2027-01-31T00:00:00Z".into()
             },
         )),
-        _ => Err(Wrong::new("a moment is wanted here").help("write 2027-01-31T00:00:00Z, without quotes")),
+        _ => Err(Wrong::new("this must be a moment").help("write 2027-01-31T00:00:00Z, without quotes")),
     })?;
     if moment <= now {
         value.warn(

@@ -58,7 +58,7 @@ fn push_new(paths: &mut Vec<PathBuf>, path: PathBuf) {
 /// The directory of a pattern, and the pattern of names in it.
 fn split<'a>(main: &Path, pattern: &'a str) -> Result<(PathBuf, &'a str), Wrong> {
     let no_pattern = |why: &str| {
-        Err(Wrong::new(format!("{} is no file pattern: {why}", quoted(pattern)))
+        Err(Wrong::new(format!("{} is not a file pattern: {why}", quoted(pattern)))
             .help("write a path with * or ? in its last part, such as \"conf.d/*.toml\""))
     };
     let (directory, last) = pattern.rsplit_once('/').unwrap_or(("", pattern));

@@ -173,7 +173,7 @@ fn route_domain(text: &str) -> Result<Name, Wrong> {
 /// Reads one `[[local]]`.
 pub(super) fn local(table: &Table<'_>, seen: &mut Seen) -> Option<LocalName> {
     let name = table.text("name", local_name);
-    let types = table.text("types", values::choice("choice of types", TYPES)).unwrap_or_default();
+    let types = table.text("types", values::choice("set of types", TYPES)).unwrap_or_default();
     let addresses = table.list("addresses", "write the addresses the name is answered with", address);
     if table.get("name").is_none() {
         table.missing("name", "write the name to answer, such as \"printer.lan\" or \"*.test\"");
@@ -198,7 +198,7 @@ fn local_name(text: &str) -> Result<(Name, bool), Wrong> {
         None => (text, false),
     };
     if text == "*" || text == "." || bare.contains('*') {
-        return Err(Wrong::new(format!("{} is no local name", quoted(text)))
+        return Err(Wrong::new(format!("{} is not a local name", quoted(text)))
             .help("write a name, such as \"printer.lan\", or one leading \"*.\" for all names below, such as \"*.test\""));
     }
     let name = values::domain(bare)?;
@@ -222,7 +222,7 @@ fn refuse_localhost(name: &Name) -> Result<(), Wrong> {
 
 fn address(text: &str) -> Result<IpAddr, Wrong> {
     text.parse::<IpAddr>().map_err(|_| {
-        Wrong::new(format!("{} is no address", quoted(text)))
+        Wrong::new(format!("{} is not an address", quoted(text)))
             .help("write an address without a port, such as \"192.168.1.10\" or \"fd00::10\"")
     })
 }

@@ -69,7 +69,7 @@ pub(super) fn server(table: &Table<'_>) -> ListenSettings {
             Some("auto") => None,
             Some(other) => {
                 workers.wrong(
-                    Wrong::new(format!("{} is no number of workers", quoted(other)))
+                    Wrong::new(format!("{} is not a number of workers", quoted(other)))
                         .help("write \"auto\" or a number from 1 to 64, without quotes"),
                 );
                 None
@@ -137,7 +137,7 @@ pub(super) fn guard(table: &Table<'_>) -> GuardSettings {
     let mut settings = GuardSettings::default();
     set(&mut settings.mode, table.text("mode", values::choice("mode", MODES)));
     set(&mut settings.profile, table.text("profile", values::choice("profile", PROFILES)));
-    set(&mut settings.on_block, table.text("on-block", values::choice("answer to a block", ON_BLOCK)));
+    set(&mut settings.on_block, table.text("on-block", values::choice("reply for a block", ON_BLOCK)));
     let ttl = values::ttl(SECOND..=HOUR, "a client that was blocked keeps that answer so long");
     set(&mut settings.block_ttl, table.text("block-ttl", ttl));
     set(&mut settings.own_addresses, table.flag("own-addresses"));
@@ -216,7 +216,7 @@ fn hosts_file(text: &str) -> Result<PathBuf, Wrong> {
     if path.is_absolute() && !text.contains('\0') {
         return Ok(path.to_owned());
     }
-    Err(Wrong::new(format!("{} is no full path", quoted(text)))
+    Err(Wrong::new(format!("{} is not a full path", quoted(text)))
         .help("write the path from the root, such as \"/etc/hosts\""))
 }
 
@@ -252,7 +252,7 @@ pub(super) fn log(table: &Table<'_>) -> LogSettings {
     let mut settings = LogSettings::default();
     set(&mut settings.level, table.text("level", level));
     set(&mut settings.format, table.text("format", values::choice("log format", FORMATS)));
-    set(&mut settings.queries, table.text("queries", values::choice("query log", QUERY_LOGS)));
+    set(&mut settings.queries, table.text("queries", values::choice("setting of the query log", QUERY_LOGS)));
     settings
 }
 
@@ -273,7 +273,7 @@ pub(super) fn socket(text: &str) -> Result<Option<PathBuf>, Wrong> {
     }
     let help = "write the path from the root, such as \"/run/stubborn/control.sock\", or \"off\"";
     if !text.starts_with('/') || text.ends_with('/') || text.contains('\0') {
-        return Err(Wrong::new(format!("{} is no full path of a file", quoted(text))).help(help));
+        return Err(Wrong::new(format!("{} is not a full path of a file", quoted(text))).help(help));
     }
     if text.len() > LONGEST_SOCKET {
         return Err(Wrong::new(format!("{} is too long for a socket", quoted(text)))
@@ -311,7 +311,7 @@ fn metrics_address(text: &str) -> Result<Option<SocketAddr>, Wrong> {
         return Ok(None);
     }
     text.parse().map(Some).map_err(|_| {
-        Wrong::new(format!("{} is no address with a port", quoted(text)))
+        Wrong::new(format!("{} is not an address with a port", quoted(text)))
             .help("write one, such as \"127.0.0.1:9353\" or \"[::1]:9353\", or \"off\"")
     })
 }
@@ -329,8 +329,7 @@ fn is_text(value: &DeValue<'_>) -> Result<(), Wrong> {
     match value {
         DeValue::String(_) => Ok(()),
         _ => {
-            Err(Wrong::new("text in quotes is wanted here")
-                .help("write a pattern, such as \"conf.d/*.toml\""))
+            Err(Wrong::new("this must be text in quotes").help("write a pattern, such as \"conf.d/*.toml\""))
         }
     }
 }

@@ -113,12 +113,12 @@ impl<'a> Table<'a> {
             DeValue::Table(entries) => Some(Self::open(self.page, keys, value.span, entries)),
             DeValue::Array(_) => {
                 let help = format!("write [{}], once", keys.table);
-                value.wrong(Wrong::new("a table is wanted here, not a list").help(help));
+                value.wrong(Wrong::new("this must be a table, not a list").help(help));
                 None
             }
             other => {
                 let help = format!("write [{}] and its keys below it", keys.table);
-                value.wrong(Wrong::new(format!("a table is wanted here, not {}", kind(other))).help(help));
+                value.wrong(Wrong::new(format!("this must be a table, not {}", kind(other))).help(help));
                 None
             }
         }
@@ -132,7 +132,7 @@ impl<'a> Table<'a> {
         let help = format!("write [[{}]] with two brackets, once for each", keys.table);
         let DeValue::Array(items) = value.value else {
             value.wrong(
-                Wrong::new(format!("a list of tables is wanted here, not {}", kind(value.value))).help(help),
+                Wrong::new(format!("this must be a list of tables, not {}", kind(value.value))).help(help),
             );
             return Vec::new();
         };
@@ -141,7 +141,7 @@ impl<'a> Table<'a> {
             match item.get_ref() {
                 DeValue::Table(entries) => tables.push(Self::open(self.page, keys, item.span(), entries)),
                 other => {
-                    let wrong = Wrong::new(format!("a table is wanted here, not {}", kind(other)));
+                    let wrong = Wrong::new(format!("this must be a table, not {}", kind(other)));
                     self.page.error(&item.span(), path(self.keys, keys.table), wrong.help(help.clone()));
                 }
             }
@@ -192,7 +192,7 @@ impl<'a> Value<'a> {
             if let DeValue::String(text) = value {
                 return parse(text);
             }
-            let wrong = Wrong::new(format!("text in quotes is wanted here, not {}", kind(value)));
+            let wrong = Wrong::new(format!("this must be text in quotes, not {}", kind(value)));
             // What would be wrong with it in quotes is what the reader wants to know next.
             let help = scalar(value).and_then(|text| match parse(&text) {
                 Ok(_) => Some(format!("write \"{text}\"")),
@@ -206,7 +206,7 @@ impl<'a> Value<'a> {
     pub(super) fn flag(&self) -> Option<bool> {
         self.read(|value| match value {
             DeValue::Boolean(flag) => Ok(*flag),
-            other => Err(Wrong::new(format!("a switch is wanted here, not {}", kind(other)))
+            other => Err(Wrong::new(format!("this must be true or false, not {}", kind(other)))
                 .help("write true or false, without quotes")),
         })
     }
@@ -220,7 +220,7 @@ impl<'a> Value<'a> {
                 .filter(|number| range.contains(number))
                 .ok_or_else(|| Wrong::new(format!("{number} is out of range")).help(help())),
             other => {
-                Err(Wrong::new(format!("a whole number is wanted here, not {}", kind(other))).help(help()))
+                Err(Wrong::new(format!("this must be a whole number, not {}", kind(other))).help(help()))
             }
         })
     }
@@ -229,9 +229,9 @@ impl<'a> Value<'a> {
     pub(super) fn items(&self) -> Option<Vec<Self>> {
         self.read(|value| match value {
             DeValue::Array(items) => Ok(items.iter().map(|item| self.item(item)).collect()),
-            DeValue::String(text) => Err(Wrong::new("a list is wanted here, not text")
+            DeValue::String(text) => Err(Wrong::new("this must be a list, not text")
                 .help(format!("put it in brackets: [{}]", quoted(text)))),
-            other => Err(Wrong::new(format!("a list is wanted here, not {}", kind(other)))
+            other => Err(Wrong::new(format!("this must be a list, not {}", kind(other)))
                 .help("write values in quotes between brackets: [\"…\", \"…\"]")),
         })
     }

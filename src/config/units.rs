@@ -20,7 +20,7 @@ const SIZE_UNITS: &[(&str, u64)] = &[
 /// Reads `500ms`, `10s`, `2m`, `1h30m`, `1d` or a plain `0`.
 pub(super) fn duration(text: &str) -> Result<Duration, Wrong> {
     let wrong = |why: String| {
-        Wrong::new(format!("{} is no duration: {why}", quoted(text)))
+        Wrong::new(format!("{} is not a duration: {why}", quoted(text)))
             .help("write a number with ms, s, m, h, d or w, such as \"10s\" or \"1h30m\"")
     };
     if text == "0" {
@@ -32,7 +32,7 @@ pub(super) fn duration(text: &str) -> Result<Duration, Wrong> {
     while !rest.is_empty() || text.is_empty() {
         let (number, unit, tail) = part(rest).map_err(wrong)?;
         let Some(&(_, scale)) = DURATION_UNITS.iter().find(|(name, _)| *name == unit) else {
-            return Err(wrong(format!("{} is no unit of time", quoted(unit))));
+            return Err(wrong(format!("{} is not a unit of time", quoted(unit))));
         };
         if scale >= last {
             return Err(wrong("its parts are not in falling order".into()));
@@ -50,7 +50,7 @@ pub(super) fn duration(text: &str) -> Result<Duration, Wrong> {
 /// Reads `16MiB`, `64KiB`, `1GB` or a plain `0`.
 pub(super) fn size(text: &str) -> Result<u64, Wrong> {
     let wrong = |why: String| {
-        Wrong::new(format!("{} is no size: {why}", quoted(text)))
+        Wrong::new(format!("{} is not a size: {why}", quoted(text)))
             .help("write a number with B, KiB, MiB or GiB, such as \"16MiB\", or \"0\" for none")
     };
     if text == "0" {
@@ -62,7 +62,7 @@ pub(super) fn size(text: &str) -> Result<u64, Wrong> {
     }
     let unit = SIZE_UNITS.iter().find(|(name, _)| name.eq_ignore_ascii_case(unit)).ok_or_else(|| {
         let unit = quoted(unit);
-        wrong(format!("{unit} is no unit of size"))
+        wrong(format!("{unit} is not a unit of size"))
     })?;
     number.checked_mul(unit.1).ok_or_else(|| wrong("it is too large".into()))
 }
@@ -146,8 +146,8 @@ mod tests {
             ("-1s", "it is negative"),
             ("1.5s", "it has a fraction"),
             ("10 s", "there is a space before the unit"),
-            ("10S", "\"S\" is no unit of time"),
-            ("10sec", "\"sec\" is no unit of time"),
+            ("10S", "\"S\" is not a unit of time"),
+            ("10sec", "\"sec\" is not a unit of time"),
             ("1m1h", "not in falling order"),
             ("1s1s", "not in falling order"),
             ("99999999999999999999s", "number is too large"),
@@ -177,7 +177,7 @@ mod tests {
         for (text, why) in [
             ("", "it is empty"),
             ("16", "it has no unit"),
-            ("16M", "\"M\" is no unit of size"),
+            ("16M", "\"M\" is not a unit of size"),
             ("1GiB1MiB", "more than one part"),
             ("1.5GiB", "it has a fraction"),
             ("99999999999GiB", "it is too large"),

@@ -27,7 +27,7 @@ pub(super) fn choice<T: Copy>(
     }
 }
 
-/// "… is no …", with the word that was meant or with all of them.
+/// "… is not a …", with the word that was meant or with all of them.
 pub(super) fn unknown_word<'a>(
     text: &str,
     what: &str,
@@ -41,7 +41,7 @@ pub(super) fn unknown_word<'a>(
         Some(meant) => format!("did you mean \"{meant}\"?"),
         None => format!("write {}", listed("or", options)),
     };
-    Wrong::new(format!("{} is no {what}", quoted(text))).help(help)
+    Wrong::new(format!("{} is not a {what}", quoted(text))).help(help)
 }
 
 /// A duration within limits, and why they are there.
@@ -79,7 +79,7 @@ pub(super) fn ttl(
 /// An address to listen on: port 53 unless it says otherwise.
 pub(super) fn listen(text: &str) -> Result<SocketAddr, Wrong> {
     if text.starts_with(['/', '@']) || text.starts_with("unix:") {
-        return Err(Wrong::new(format!("{} is no address and port", quoted(text))).help(
+        return Err(Wrong::new(format!("{} is not an address and port", quoted(text))).help(
             "plain DNS is served over UDP and TCP only, not on a Unix socket: write \"127.0.0.1:53\"",
         ));
     }
@@ -100,7 +100,7 @@ pub(super) fn socket_address(text: &str, example: &str) -> Result<SocketAddr, Wr
     if let Ok(ip) = bare.parse::<IpAddr>() {
         return Ok(SocketAddr::new(ip, 53));
     }
-    let wrong = Wrong::new(format!("{} is no address", quoted(text)));
+    let wrong = Wrong::new(format!("{} is not an address", quoted(text)));
     if let Some((address, port)) = text.split_once(['#', '@'])
         && let (Ok(ip), Ok(port)) = (address.parse::<IpAddr>(), port.parse::<u16>())
     {
@@ -117,7 +117,7 @@ pub(super) fn socket_address(text: &str, example: &str) -> Result<SocketAddr, Wr
         if address.parse::<IpAddr>().is_ok() {
             let port = quoted(port);
             return Err(
-                Wrong::new(format!("{}: {port} is no port", quoted(text))).help("a port is 1 to 65535")
+                Wrong::new(format!("{}: {port} is not a port", quoted(text))).help("a port is 1 to 65535")
             );
         }
     }
@@ -135,7 +135,7 @@ pub(super) fn socket_address(text: &str, example: &str) -> Result<SocketAddr, Wr
 
 /// A network, or an address as a network of one.
 pub(super) fn network(text: &str) -> Result<IpNet, Wrong> {
-    let wrong = || Wrong::new(format!("{} is no network", quoted(text)));
+    let wrong = || Wrong::new(format!("{} is not a network", quoted(text)));
     let network = match (text.parse::<IpNet>(), text.parse::<IpAddr>()) {
         (Ok(network), _) => network,
         (_, Ok(address)) => IpNet::from(address),
@@ -193,7 +193,7 @@ pub(super) fn host(text: &str) -> Result<String, Wrong> {
     if let Ok(address) = bare.parse::<IpAddr>() {
         return Ok(address.to_canonical().to_string());
     }
-    let wrong = || Wrong::new(format!("{} is no name of a host", quoted(text)));
+    let wrong = || Wrong::new(format!("{} is not a host name", quoted(text)));
     let plain =
         text.bytes().all(|octet| octet.is_ascii_alphanumeric() || matches!(octet, b'.' | b'-' | b'_'));
     match Name::from_text(text) {
@@ -208,7 +208,9 @@ pub(super) fn host(text: &str) -> Result<String, Wrong> {
 /// A prefix behind which a translator embeds IPv4 addresses.
 pub(super) fn nat64(text: &str) -> Result<Ipv6Net, Wrong> {
     let IpNet::V6(prefix) = network(text)? else {
-        return Err(Wrong::new(format!("{} is no IPv6 prefix", quoted(text))).help("write \"64:ff9b::/96\""));
+        return Err(
+            Wrong::new(format!("{} is not an IPv6 prefix", quoted(text))).help("write \"64:ff9b::/96\"")
+        );
     };
     // RFC 6052 §2.2: "The prefixes can only have one of the following lengths: 32, 40, 48, 56, 64, or 96."
     if ![32, 40, 48, 56, 64, 96].contains(&prefix.prefix_len()) {
@@ -250,7 +252,7 @@ pub(super) fn domain(text: &str) -> Result<Name, Wrong> {
             None => why.to_owned(),
         }
     };
-    let wrong = || Wrong::new(format!("{} is no domain", quoted(text)));
+    let wrong = || Wrong::new(format!("{} is not a domain", quoted(text)));
     if text.trim().is_empty() {
         return Err(wrong().help("write a name, such as \"nas.example.org\""));
     }

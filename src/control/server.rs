@@ -302,7 +302,7 @@ fn read_request(octets: &[u8]) -> Result<Request, String> {
         Ok(Version { version }) => {
             return Err(format!("this daemon speaks version {VERSION}, and not {version}"));
         }
-        Err(error) => return Err(format!("this is no request: {error}")),
+        Err(error) => return Err(format!("this is not a request: {error}")),
     }
-    serde_json::from_slice(line).map_err(|error| format!("this is no request: {error}"))
+    serde_json::from_slice(line).map_err(|error| format!("this is not a request: {error}"))
 }

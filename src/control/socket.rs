@@ -42,7 +42,7 @@ pub enum SocketError {
         path: PathBuf,
     },
     /// Something that is no socket has the name.
-    #[error("{} is there and is no socket", .path.display())]
+    #[error("{} is in the way: it is not a socket", .path.display())]
     NotASocket {
         /// What is there.
         path: PathBuf,

@@ -89,14 +89,14 @@ fn whatever_is_no_request_is_told_why_and_nothing_worse_happens() {
     let server = Server::start();
     let long = [b"{\"version\":1,\"command\":\"".as_slice(), &[b'x'; 10_000], b"\"}\n"].concat();
     for (octets, why) in [
-        (b"\n".as_slice(), "this is no request"),
-        (b"status\n", "this is no request"),
+        (b"\n".as_slice(), "this is not a request"),
+        (b"status\n", "this is not a request"),
         (b"{}\n", "missing field `version`"),
         (b"{\"version\":2,\"command\":\"status\"}\n", "this daemon speaks version 1, and not 2"),
         (b"{\"version\":1,\"command\":\"destroy\"}\n", "unknown variant `destroy`"),
-        (b"{\"version\":1,\"command\":\"blocked\",\"since_seconds\":-1}\n", "this is no request"),
+        (b"{\"version\":1,\"command\":\"blocked\",\"since_seconds\":-1}\n", "this is not a request"),
         (b"{\"version\":1,\"command\":\"log-level\"}\n", "missing field `level`"),
-        (b"\xff\xfe\0\n", "this is no request"),
+        (b"\xff\xfe\0\n", "this is not a request"),
         (&long, "a request has at most 4096 octets"),
         (&vec![b'['; 4000], ""),
     ] {

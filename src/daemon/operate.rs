@@ -31,7 +31,7 @@ impl Daemon {
         let entries = match name.map(Name::from_text) {
             None => self.service.resolver.flush(None),
             Some(Ok(name)) => self.service.resolver.flush(Some(name.as_ref())),
-            Some(Err(error)) => return Reply::Refused { message: format!("this is no name: {error}") },
+            Some(Err(error)) => return Reply::Refused { message: format!("this is not a name: {error}") },
         };
         tracing::info!(entries, name = name.unwrap_or("every name"), "cache flushed");
         Reply::Flushed { entries: entries as u64 }

@@ -19,9 +19,7 @@ pub enum PrivilegesError {
         what: String,
     },
     /// The system does not allow it.
-    #[error(
-        "cannot become the user {given}: {source}; only root can, and whoever is not root has no need of `--user`"
-    )]
+    #[error("cannot become the user {given}: {source}; only root can change the user; leave `--user` out")]
     NotAllowed {
         /// As it was given.
         given: String,

@@ -39,7 +39,7 @@ pub enum NoProposal {
     #[error("{0}: {1}")]
     Otherwise(Name, String),
     /// The name is not one that anybody writes.
-    #[error("{0} is no name of a host; if it is meant, write the [[exception]] by hand")]
+    #[error("{0} is not a host name; if it is meant, write the [[exception]] by hand")]
     OddName(Name),
 }
 

@@ -166,7 +166,7 @@ pub fn edit(
     plan: impl Fn(&Editor<'_>) -> Result<Plan, EditError>,
 ) -> Result<Plan, EditError> {
     if std::fs::metadata(main).is_ok_and(|main| !main.is_file()) {
-        return Err(EditError::Unfit { path: main.to_owned(), why: "it is no file".to_owned() });
+        return Err(EditError::Unfit { path: main.to_owned(), why: "it is not a regular file".to_owned() });
     }
     let _lock = if dry_run { None } else { place::lock(main) };
     let plan = plan(&Editor::new(main, &Disk, now()))?;

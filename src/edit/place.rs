@@ -25,7 +25,7 @@ pub enum PlaceError {
     #[error("{} is mounted from a ConfigMap or Secret, where nothing is changed: edit that", .0.display())]
     ConfigMap(PathBuf),
     /// It is no file, but a pipe or a device.
-    #[error("{} is no file that could be changed", .0.display())]
+    #[error("{} is not a regular file, and so cannot be changed", .0.display())]
     NotAFile(PathBuf),
     /// A link to nothing.
     #[error("{} is a link to a file that is not there", .0.display())]

@@ -43,7 +43,7 @@ fn try_judge(
     settings: &MetricsSettings,
     local: IpAddr,
 ) -> Result<Verdict, (Status, &'static str)> {
-    let head = std::str::from_utf8(head).map_err(|_| (BAD_REQUEST, "this is no text"))?;
+    let head = std::str::from_utf8(head).map_err(|_| (BAD_REQUEST, "this is not text"))?;
     if head.bytes().any(|octet| octet.is_ascii_control() && !matches!(octet, b'\r' | b'\n' | b'\t')) {
         return Err((BAD_REQUEST, "there are control characters in it"));
     }
@@ -55,7 +55,7 @@ fn try_judge(
     // RFC 9112 §3.2: "A server MUST respond with a 400 (Bad Request) status code to any HTTP/1.1 request message that lacks
     // a Host header field and to any request message that contains more than one Host header field line or a Host header
     // field with an invalid field value." HTTP/1.0 does not require one, but is treated the same.
-    let named = fields.get("host").ok_or((BAD_REQUEST, "a Host is wanted"))?;
+    let named = fields.get("host").ok_or((BAD_REQUEST, "the Host header is missing"))?;
     let host = Host::parse(named).ok_or((BAD_REQUEST, "this is not a Host"))?;
     if !settings.is_for_us(&host, local) {
         return Err((MISDIRECTED, "this host is not listed: [metrics] hosts = [\"…\"]"));
@@ -107,7 +107,7 @@ fn decides(name: &str) -> bool {
 /// `GET /metrics HTTP/1.1`: the method and the target, which is a path. Absolute targets are for proxies, and would name
 /// another host than Host does: they are refused, though RFC 9112 §3.2.2 has servers take them.
 fn request_line(line: &str) -> Result<(&str, &str), (Status, &'static str)> {
-    let wrong = (BAD_REQUEST, "this is no request line");
+    let wrong = (BAD_REQUEST, "this is not a request line");
     let mut words = line.split(' ');
     let (Some(method), Some(target), Some(version), None) =
         (words.next(), words.next(), words.next(), words.next())
@@ -230,7 +230,7 @@ mod tests {
             };
             assert_eq!(answered, status, "{head:?}");
         }
-        assert_eq!(judge(b"\xff", &settings, local), Verdict::Refused(BAD_REQUEST, "this is no text"));
+        assert_eq!(judge(b"\xff", &settings, local), Verdict::Refused(BAD_REQUEST, "this is not text"));
     }
 
     proptest! {

@@ -52,17 +52,17 @@ pub(super) fn setup_vars(text: &str, target: &str) -> Changed {
 
 /// The upstreams in the `pihole.toml` of Pi-hole from version 6 on, as they are written.
 pub(super) fn pihole_upstreams(text: &str) -> Result<Vec<String>, String> {
-    let document: DocumentMut = text.parse().map_err(|_| "it is no TOML".to_owned())?;
+    let document: DocumentMut = text.parse().map_err(|_| "it is not TOML".to_owned())?;
     let list = document.get("dns").and_then(|dns| dns.get("upstreams")).and_then(Item::as_array);
     Ok(list.into_iter().flatten().filter_map(Value::as_str).map(str::to_owned).collect())
 }
 
 /// A TOML file with `[table] key` a list of these; comments and order stay.
 pub(super) fn with_list(text: &str, table: &str, key: &str, values: &[String]) -> Result<String, String> {
-    let mut document: DocumentMut = text.parse().map_err(|_| "it is no TOML".to_owned())?;
+    let mut document: DocumentMut = text.parse().map_err(|_| "it is not TOML".to_owned())?;
     let list: Array = values.iter().map(String::as_str).collect();
     let item = document.entry(table).or_insert_with(|| Item::Table(Table::new()));
-    let keys = item.as_table_like_mut().ok_or_else(|| format!("its `{table}` is no table"))?;
+    let keys = item.as_table_like_mut().ok_or_else(|| format!("its `{table}` is not a table"))?;
     match keys.get_mut(key).and_then(Item::as_value_mut) {
         Some(old) => {
             let decor = old.decor().clone();

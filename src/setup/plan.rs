@@ -87,7 +87,7 @@ pub fn plan(machine: &Machine, ours: &Ours) -> Result<Plan, Refused> {
     };
     if let Some(path) = machine.unfit.iter().filter(|path| !path.ends_with("resolv.conf")).find(is_edited) {
         return Err(refused(
-            format!("{} is no text, or longer than 1 MiB, and so is not changed from here", path.display()),
+            format!("{} is not text, or longer than 1 MiB, and so is not changed from here", path.display()),
             "have no such bytes in it, or move what is long elsewhere",
         ));
     }

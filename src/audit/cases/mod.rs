@@ -193,7 +193,7 @@ pub fn catalogue(setup: &Setup) -> Vec<Case> {
 /// The address written `text`.
 pub(crate) fn ip(text: &str) -> IpAddr {
     let address = text.parse();
-    debug_assert!(address.is_ok(), "{text} is no address");
+    debug_assert!(address.is_ok(), "{text} is not an address");
     address.unwrap_or(IpAddr::V4(std::net::Ipv4Addr::UNSPECIFIED))
 }
 

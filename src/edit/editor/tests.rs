@@ -151,7 +151,7 @@ fn allowing_changes_what_has_to_be_and_no_more() {
 fn what_check_refuses_is_refused_by_the_name_of_the_argument() {
     for (domain, arguments, error) in [
         ("com", "", "DOMAIN: \"com\" is a whole top-level domain"),
-        ("*.a.example", "", "DOMAIN: \"*.a.example\" is no domain"),
+        ("*.a.example", "", "DOMAIN: \"*.a.example\" is not a domain"),
         ("duckdns.org", "", "DOMAIN: \"duckdns.org\""),
         ("a.example", "to=10.0.0.1/8", "--to: \"10.0.0.1/8\" has host bits set"),
         ("a.example", "to=private", "--to: \"private\""),

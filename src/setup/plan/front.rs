@@ -48,7 +48,7 @@ pub(super) fn listen_behind(machine: &Machine, ours: &Ours) -> Result<SocketAddr
     if let Some(wanted) = ours.wanted {
         return Some(wanted).filter(is_aside).ok_or_else(|| {
             refused(
-                format!("{wanted} is no address beside the one at port 53"),
+                format!("{wanted} cannot be used behind the server at port 53: it must be a loopback address with another port"),
                 "try --listen 127.0.0.1:5335",
             )
         });

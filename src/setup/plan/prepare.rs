@@ -126,7 +126,7 @@ pub(super) fn prepare(
             }
         }
         (Some(_), false) => plan.warnings.push(
-            "there is no service: see to it that stubborn starts with the machine, or nothing is resolved then".to_owned(),
+            "there is no service: make sure that stubborn starts with the machine, or no name resolves after a restart".to_owned(),
         ),
     }
     Ok(())

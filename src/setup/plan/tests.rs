@@ -428,7 +428,7 @@ fn what_cannot_be_is_refused_with_a_way_out() {
         (
             held_by("pihole-FTL", &[], &[("/etc/pihole/pihole.toml", "[dns")]),
             ours("", None),
-            "it is no TOML",
+            "it is not TOML",
             "by hand",
         ),
         (
