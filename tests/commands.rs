@@ -214,6 +214,29 @@ fn a_dry_run_writes_nothing() {
     assert!(!absent.parent().unwrap().exists());
 }
 
+/// A new file with the exception alone would be the whole configuration from then on.
+#[test]
+fn a_file_that_the_daemon_read_and_that_is_gone_is_not_made_anew() {
+    let upstream = Zone::new().addresses(NAS, &[INSIDE]).serve();
+    let daemon = TestDaemon::start(upstream.address(), COMMENTED);
+    let (path, socket) = (daemon.config().path(), daemon.control());
+    let aside = path.with_extension("aside");
+    fs::rename(&path, &aside).unwrap();
+    let (file, socket) = (path.to_str().unwrap(), socket.to_str().unwrap());
+    for words in [
+        &["allow", NAS, "--socket", socket] as &[&str],
+        &["allow", NAS, "--socket", socket, "--dry-run"],
+        &["allow", NAS, "--socket", socket, "--config", file],
+        &["disallow", NAS, "--socket", socket],
+    ] {
+        let text = said(&stubborn(words), 2);
+        assert!(text.contains("is gone") && text.contains("Put the file back"), "{words:?}: {text}");
+        assert!(!path.exists(), "{words:?}");
+    }
+    fs::rename(&aside, &path).unwrap();
+    said(&stubborn(&["allow", NAS, "--socket", socket]), 0);
+}
+
 #[test]
 fn a_configuration_is_made_where_there_is_none() {
     let config = TempConfig::new("");

@@ -1,6 +1,7 @@
 //! Which file a command changes: the one named, else the one that the running daemon reads, else the default one. And
 //! whether the daemon takes the change.
 
+use std::io::ErrorKind;
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 
@@ -48,6 +49,13 @@ pub(super) enum NoTarget {
         .socket.display(), .file.display()
     )]
     Elsewhere { socket: PathBuf, file: PathBuf },
+    /// The daemon still uses what it read from a file that is gone. A new file would end all of that.
+    #[error(
+        "{}, which the daemon at {} reads, is gone. The daemon still uses what it read last; a new file with this change \
+         alone would replace all of it. Put the file back, then try again",
+        .file.display(), .socket.display()
+    )]
+    Gone { socket: PathBuf, file: PathBuf },
     /// Another user says where to write.
     #[error(
         "user {user} runs the daemon at {} and says that it reads {}, where other users can write: if that is so, \
@@ -76,6 +84,9 @@ pub(super) fn find(named: Option<&Path>, socket: Option<&Path>) -> Result<Target
                 let (named, socket) = (named.display(), daemon.path.display());
                 format!("the daemon at {socket} does not read {named}, but {other}")
             });
+            if reads && status.config_file.is_some() && is_gone(named) {
+                return Err(NoTarget::Gone { socket: daemon.path, file: named.to_owned() });
+            }
             let reader = reads.then(|| Reader::new(&daemon.path, &status));
             Ok(Target { file: named.to_owned(), reader, socket: Some(daemon.path), note })
         }
@@ -149,12 +160,20 @@ fn of_daemon(socket: &Path, user: u32, status: &Status) -> Result<Target, NoTarg
     if !is_ours && !is_safe() {
         return Err(NoTarget::NotTrusted { socket: socket.to_owned(), file, user });
     }
+    if status.config_file.is_some() && is_gone(&file) {
+        return Err(NoTarget::Gone { socket: socket.to_owned(), file });
+    }
     Ok(Target {
         file,
         reader: Some(Reader::new(socket, status)),
         socket: Some(socket.to_owned()),
         note: None,
     })
+}
+
+/// Nothing has that name, not even a link.
+fn is_gone(file: &Path) -> bool {
+    file.symlink_metadata().is_err_and(|error| error.kind() == ErrorKind::NotFound)
 }
 
 /// The daemon reads `file` as its main file or as an included one.
@@ -235,7 +254,13 @@ mod tests {
             (other, "/etc/passwd", true),
             (other, DEFAULT_PATH, true),
         ] {
-            let says = Status { config_file: Some(path.to_owned()), ..status() };
+            let (here, awaited) =
+                if Path::new(path).exists() { (Some(path), None) } else { (None, Some(path)) };
+            let says = Status {
+                config_file: here.map(str::to_owned),
+                config_file_awaited: awaited.map(str::to_owned),
+                ..status()
+            };
             let found = of_daemon(Path::new("/c.sock"), user, &says);
             let is_refused = matches!(found, Err(NoTarget::NotTrusted { .. }));
             assert_eq!((found.is_ok(), is_refused), (expected, !expected), "{user} {path}");
@@ -249,15 +274,17 @@ mod tests {
         let text = file.to_str().unwrap().to_owned();
         let says = |config_file_id| Status { config_file: Some(text.clone()), config_file_id, ..status() };
         let found = |status: &Status| of_daemon(Path::new("/c.sock"), 0, status);
+        let none = Status { config_file: None, ..status() };
+        let awaited = Status { config_file_awaited: Some(text.clone()), ..none.clone() };
         let without = place_id(&file);
-        assert!(found(&says(without.clone())).is_ok(), "for both, nothing is there");
+        assert!(matches!(found(&says(without.clone())), Err(NoTarget::Gone { .. })), "it was there once");
+        let before = Status { config_file_id: without.clone(), ..awaited.clone() };
+        assert!(found(&before).is_ok(), "for both, nothing is there");
         std::fs::write(&file, "").unwrap();
         assert!(matches!(found(&says(without)), Err(NoTarget::Elsewhere { .. })));
         assert!(found(&says(place_id(&file))).is_ok());
         assert!(found(&says(None)).is_ok(), "the daemon may not look");
-        let none = Status { config_file: None, ..status() };
         assert!(matches!(found(&none), Err(NoTarget::NoFile(_))));
-        let awaited = Status { config_file_awaited: Some(text.clone()), ..none };
         assert_eq!(found(&awaited).map(|target| target.file).ok(), Some(file));
     }
 

@@ -33,7 +33,7 @@ pub enum PidFileError {
         pid: Option<u32>,
     },
     /// Something else has the name.
-    #[error("{} is {what}, not a pid file: name another file with `--pid-file`", .path.display())]
+    #[error("{} is {what} and not a pid file: name another file with `--pid-file`", .path.display())]
     NotAPidFile {
         /// What is there.
         path: PathBuf,
@@ -75,7 +75,7 @@ impl PidFile {
             if !there.is_file() || there.nlink() > 1 {
                 return Err(not_a_pid_file(
                     path,
-                    if there.is_file() { "a hard link" } else { "no plain file" },
+                    if there.is_file() { "a hard link" } else { "a pipe, a device or a socket" },
                 ));
             }
             let is_locked = flock(&file, FlockOperation::NonBlockingLockExclusive) == Err(Errno::WOULDBLOCK);
@@ -229,7 +229,7 @@ mod tests {
             ("link", "a symbolic link"),
             ("dangling", "a symbolic link"),
             ("second", "a hard link"),
-            ("pipe", "no plain file"),
+            ("pipe", "a pipe, a device or a socket"),
             ("below/missing", "No such file"),
             ("", "Is a directory"),
         ] {
