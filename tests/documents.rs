@@ -326,7 +326,7 @@ fn codes<T: AsRef<str>>(items: &[T]) -> String {
 #[test]
 fn no_message_says_that_something_is_no_thing() {
     let mut found = Vec::new();
-    let mut directories = vec![std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("src")];
+    let mut directories = vec![Path::new(env!("CARGO_MANIFEST_DIR")).join("src")];
     while let Some(directory) = directories.pop() {
         for entry in std::fs::read_dir(directory).unwrap() {
             let path = entry.unwrap().path();
