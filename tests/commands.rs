@@ -448,7 +448,7 @@ fn an_import_is_written_once_and_checks() {
     ] {
         let file = format!("{}/tests/import/{file}", env!("CARGO_MANIFEST_DIR"));
         let text = said(&stubborn(&["import", format, &file, "--output", path, "--accept-losses"]), 0);
-        assert!(text.contains("settings carried over"), "{text}");
+        assert!(text.contains("settings carried over: "), "{text}");
         said(&stubborn(&["check", "--config", path]), 0);
         said(&stubborn(&["import", format, &file, "--output", path]), 2);
         fs::remove_file(path).unwrap();

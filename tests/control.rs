@@ -141,7 +141,8 @@ fn the_status_says_what_is_wrong_by_its_exit_code_too() {
         assert_eq!(said.code, 0, "{said:?}");
         for _ in 0..2 {
             let said = stubborn(&daemon.control(), &["status"]);
-            let problem = format!("! the configuration has another {key} than is in use: restart stubborn");
+            let problem =
+                format!("! the configuration file has changes that need a restart ({key}): restart stubborn");
             assert!(said.code == 1 && said.out.contains(&problem), "{said:?}");
             daemon.config().write(&format!("{text}# nothing else\n"));
             stubborn(&daemon.control(), &["reload"]);

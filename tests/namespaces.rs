@@ -674,12 +674,15 @@ fn an_address_that_comes_after_the_start_is_told() {
         String::from_utf8(output.stdout).unwrap()
     };
     let text = status();
-    assert!(text.contains("all is well") && text.contains("not on [::1]:53 is not an address"), "{text}");
+    assert!(
+        text.contains("all is well") && text.contains("not listening: [::1]:53 is not an address"),
+        "{text}"
+    );
     let from = daemon.lines();
     disable_ipv6("lo", false);
     daemon.said(from, &["WARN", "[::1]:53 came after the start: restart stubborn to listen there"]);
     let text = status();
-    assert!(text.contains("not on [::1]:53 came after the start"), "{text}");
+    assert!(text.contains("not listening: [::1]:53 came after the start"), "{text}");
 }
 
 #[test]

@@ -109,7 +109,7 @@ fn an_error_for_a_program_is_one_object_and_nothing_else() {
         ("explain --json", "the following required arguments were not provided"),
         ("check --config --json", "a value is required for '--config <FILE>'"),
         ("chekc --json", "unrecognized subcommand 'chekc'"),
-        ("import dnsmasq /nonexistent --json", "/nonexistent: No such file"),
+        ("import dnsmasq /nonexistent --json", "/nonexistent: there is no such file"),
         ("import bind /dev/null --json", "invalid value 'bind'"),
         ("explain a.example --config /nonexistent --json", "/nonexistent: there is no such file"),
         ("audit --config /nonexistent --json", "/nonexistent: there is no such file"),

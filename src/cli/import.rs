@@ -26,7 +26,7 @@ pub(super) fn import(arguments: &Import) -> u8 {
         match read(path) {
             Ok(source) => sources.push(source),
             Err(error) => {
-                complain(&format!("{}: {error}", path.display()));
+                complain(&format!("{}: {}", path.display(), why(&error)));
                 return TROUBLE;
             }
         }
@@ -55,7 +55,7 @@ pub(super) fn import(arguments: &Import) -> u8 {
         say_as_is(imported.toml.trim_end());
     }
     progress(&format!(
-        "{} settings carried over, {} need nothing here, {} not carried over: the end of the file lists them, with the reasons",
+        "settings carried over: {}, not needed here: {}, not carried over: {}; the end of the file lists them with the reasons",
         imported.carried,
         imported.needless,
         imported.left.len()
@@ -75,6 +75,14 @@ fn losses(imported: &Imported) {
     }
     if imported.losses.len() > FIRST {
         progress(&format!("  and {} more", imported.losses.len() - FIRST));
+    }
+}
+
+fn why(error: &io::Error) -> String {
+    match error.kind() {
+        io::ErrorKind::NotFound => "there is no such file".to_owned(),
+        io::ErrorKind::PermissionDenied => "this user may not read the file; try it with sudo".to_owned(),
+        _ => error.to_string(),
     }
 }
 

@@ -53,7 +53,7 @@ impl Screen {
         self.policy(&status.policy);
         self.row("listening", &status.listeners.join(", "));
         for reason in &status.not_listening {
-            self.row("", &format!("not on {reason}"));
+            self.row("", &format!("not listening: {reason}"));
         }
         self.row("", &format!("{} open", count(status.tcp_connections, "TCP connection")));
         self.cache(status);
@@ -313,7 +313,7 @@ stubborn 0.1.0: all is well
              /etc/stubborn/stubborn.toml
   home       names in home are asked of the network (search domain of /etc/resolv.conf:2)
   listening  127.0.0.1:53
-             not on [::1]:53 is not an address of this machine: IPv6 is off
+             not listening: [::1]:53 is not an address of this machine: IPv6 is off
              1 TCP connection open
   cache      1,234 answers, 1.2 MiB of 16 MiB; 10,000 of 12,345 questions hit (81.0 %); 0 made room
   queries    12,345 (tcp 45, udp 12,300); 3 malformed, 0 dropped

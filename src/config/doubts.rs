@@ -55,8 +55,13 @@ pub(super) fn open_to_all(table: &Table<'_>, listen: &[SocketAddr], clients: &[I
 pub(super) fn unblocked(networks: &[IpNet]) -> Option<Wrong> {
     let overlaps = |range: &IpNet| networks.iter().any(|net| net.contains(range) || range.contains(net));
     let help = "remove it; for one domain, write an [[exception]] with these networks";
-    if let Some((row, range)) = sensitive().find(|(_, range)| overlaps(range)) {
-        let message = format!("every public name may then lead to {range} ({})", row.name);
+    // The range that holds the network says more than one that only overlaps it, and the narrowest of these most.
+    let holds = |range: &IpNet| networks.iter().any(|net| range.contains(net));
+    let rows = || sensitive().filter(|(_, range)| overlaps(range));
+    let narrowest = rows().filter(|(_, range)| holds(range)).max_by_key(|(_, range)| range.prefix_len());
+    if let Some((row, range)) = narrowest.or_else(|| rows().next()) {
+        let own = networks.iter().find(|net| range.contains(*net)).copied().unwrap_or(range);
+        let message = format!("every public name may then lead to {own} ({})", row.name);
         return Some(Wrong::new(message).help(help));
     }
     let private =
@@ -122,14 +127,16 @@ mod tests {
                 ("203.0.113.0/24", None),
                 ("benchmarking", None),
                 ("127.0.0.0/8", Some("127.0.0.0/8 (loopback)")),
-                ("127.0.0.1/32", Some("127.0.0.0/8 (loopback)")),
+                ("127.0.0.1/32", Some("lead to 127.0.0.1/32 (loopback)")),
                 ("loopback", Some("(loopback)")),
                 ("::1/128", Some("::1/128 (loopback)")),
                 ("112.0.0.0/4", Some("127.0.0.0/8 (loopback)")),
-                ("169.254.169.254/32", Some("lead to 169.254.0.0/16 (link-local)")),
+                ("169.254.169.254/32", Some("lead to 169.254.169.254/32 (cloud-metadata)")),
+                ("169.254.0.0/16", Some("lead to 169.254.0.0/16 (link-local)")),
+                ("169.254.1.0/24", Some("lead to 169.254.1.0/24 (link-local)")),
                 ("link-local", Some("(link-local)")),
                 ("cloud-metadata", Some("every public name")),
-                ("0.0.0.0/32", Some("this-network")),
+                ("0.0.0.0/32", Some("lead to 0.0.0.0/32 (unspecified)")),
                 ("10.0.0.0/8", Some("10.0.0.0/8 (private-use)")),
                 ("192.168.1.0/24", Some("192.168.1.0/24 (private-use)")),
                 ("private-use", Some("(private-use)")),

@@ -71,11 +71,28 @@ impl<'a> Page<'a> {
             // Of several complaints about one line the first is the cause.
             let line = self.line(&span);
             if line < unread_from && self.broken.borrow_mut().insert(line) {
-                let wrong = syntax::explain(error.message(), &self.place(&span).text);
+                let wrong = self.repeated(error.message(), &span);
+                let wrong =
+                    wrong.unwrap_or_else(|| syntax::explain(error.message(), &self.place(&span).text));
                 self.push(Severity::Error, &span, String::new(), wrong);
             }
         }
         table
+    }
+
+    /// What is written twice, with the line where it was first.
+    fn repeated(&self, message: &str, span: &Range<usize>) -> Option<Wrong> {
+        let start = *self.starts.get(self.line_of_text(span).checked_sub(1)?)?;
+        let line = &self.place(span).text;
+        let (at, what) =
+            syntax::written_before(self.text.get(..start)?, line).filter(|_| message == "duplicate key")?;
+        let help = if what.starts_with('[') {
+            format!("move the keys below this {what} to the first one, and remove this heading")
+        } else {
+            "remove one of the two lines".to_owned()
+        };
+        let first = self.lines_before + at + 1;
+        Some(Wrong::new(format!("{what} was written before, in line {first}")).help(help))
     }
 
     /// The line of a span, from 1.

@@ -167,6 +167,22 @@ fn is_bare(text: &str) -> bool {
     text.bytes().all(|octet| octet.is_ascii_alphanumeric() || matches!(octet, b'-' | b'_' | b'.'))
 }
 
+/// The key or heading of a line that was written before, with the line where it was, counted from 0.
+pub(super) fn written_before(before: &str, line: &str) -> Option<(usize, String)> {
+    let code = |line: &str| line.split('#').next().unwrap_or_default().replace(['"', ' ', '\t'], "");
+    let heading = |line: &str| Some(code(line)).filter(|code| is_heading(code));
+    let lines = || before.lines().enumerate();
+    if let Some(wanted) = heading(line) {
+        let (at, _) = lines().find(|(_, other)| heading(other).as_ref() == Some(&wanted))?;
+        return Some((at, wanted));
+    }
+    let key = |line: &str| Some(code(line.split_once('=')?.0)).filter(|key| is_bare(key));
+    let wanted = key(line)?;
+    let table = lines().filter(|(_, other)| heading(other).is_some()).last().map_or(0, |(at, _)| at);
+    let (at, _) = lines().skip(table).find(|(_, other)| key(other).as_ref() == Some(&wanted))?;
+    Some((at, wanted))
+}
+
 /// The TOML reader's complaint about a line, in our words where ours are plainer.
 pub(super) fn explain(message: &str, line: &str) -> Wrong {
     const TYPOGRAPHIC: [char; 6] = ['“', '”', '„', '‘', '’', '«'];
@@ -180,7 +196,7 @@ pub(super) fn explain(message: &str, line: &str) -> Wrong {
         return told("these are typographic quotes", "write straight ones: \"".into());
     }
     match (message, value) {
-        ("duplicate key", _) => Wrong::new("this key or table was written before"),
+        ("duplicate key", _) => told("this key or table was written before", "keep one of the two".into()),
         (message, _) if message.starts_with("key with no value") => match content.split_once(':') {
             Some((key, value)) if is_bare(key.trim()) => told(
                 "a key and its value have = between them, not :",

@@ -152,7 +152,7 @@ mod tests {
             ("1s1s", "not in falling order"),
             ("99999999999999999999s", "number is too large"),
             ("9999999999999999999w", "it is too long"),
-            ("1h ", "is no unit of time"),
+            ("1h ", "is not a unit of time"),
             ("１s", "it does not start with a number"),
         ] {
             let wrong = duration(text).expect_err(text);

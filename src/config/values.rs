@@ -88,7 +88,14 @@ pub(super) fn listen(text: &str) -> Result<SocketAddr, Wrong> {
         return Err(Wrong::new(format!("{} does not say which addresses", quoted(text)))
             .help(format!("for all of them write \"0.0.0.0:{port}\" and \"[::]:{port}\"")));
     }
-    socket_address(text, "127.0.0.1:53")
+    match socket_address(text, "127.0.0.1:53")? {
+        SocketAddr::V6(v6) if v6.ip().is_unicast_link_local() && v6.scope_id() == 0 => {
+            let example = format!("[{}%2]:{}", v6.ip(), v6.port());
+            Err(Wrong::new(format!("{} does not say on which interface", quoted(text)))
+                .help(format!("write the interface as its number, which `ip link` shows: \"{example}\"")))
+        }
+        address => Ok(address),
+    }
 }
 
 /// An address with or without port, IPv6 with or without brackets.

@@ -110,7 +110,7 @@ fn problems(daemon: &Daemon, snapshot: &Snapshot, history: &History) -> Vec<Stri
     if !daemon.restart.is_empty() {
         let keys = daemon.restart.join(", ");
         problems.push(format!(
-            "the configuration has another {keys} than is in use: restart stubborn, or change it back"
+            "the configuration file has changes that need a restart ({keys}): restart stubborn, or undo them"
         ));
     }
     // The network's own names have the servers of the public DNS: that one leads back is said once.

@@ -39,7 +39,7 @@ pub(super) fn whole(
     }
     file.push_str(&format!(
         "# Made by `stubborn import {}` of {}.\n\
-         # {} settings were carried over, {} need nothing here, {} were not carried over: the end of the file lists them, with the reasons.\n\
+         # Settings carried over: {}, not needed here: {}, not carried over: {}; the end of the file lists them with the reasons.\n\
          # Read it and test it before you use it: `stubborn check --config FILE` and `stubborn audit --config FILE`.\n",
         format.name(),
         names.join(", "),
