@@ -261,7 +261,7 @@ fn what_check_would_refuse_is_refused() {
         ("allow nas.example.org --client nobody", &["error: --client: \"nobody\""]),
         ("allow --preset nosuch", &["error: --preset: \"nosuch\""]),
         ("allow nas.example.org --to 192.168.1.20/24", &["has host bits set", "192.168.1.0/24"]),
-        ("allow nas.example.org --until 2020-01-01T00:00:00Z", &["2020-01-01T00:00:00Z is over"]),
+        ("allow nas.example.org --until 2020-01-01T00:00:00Z", &["2020-01-01T00:00:00Z is in the past"]),
         ("disallow nas.example.com", &["there is no exception for nas.example.com"]),
         ("disallow plex.direct", &["the preset \"plex\" (", "take that [[exception]] out"]),
         ("disallow ipv4only.arpa", &["it is built in"]),

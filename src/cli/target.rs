@@ -52,7 +52,7 @@ pub(super) enum NoTarget {
     /// The daemon still uses what it read from a file that is gone. A new file would end all of that.
     #[error(
         "{}, which the daemon at {} reads, is gone. The daemon still uses what it read last; a new file with this change \
-         alone would replace all of it. Put the file back, then try again",
+         alone would replace all of it. Put the file back, or start over with an empty one, then try again",
         .file.display(), .socket.display()
     )]
     Gone { socket: PathBuf, file: PathBuf },

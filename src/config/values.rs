@@ -245,6 +245,17 @@ fn is_address(text: &str) -> bool {
             || text.parse::<SocketAddr>().is_ok())
 }
 
+/// Punctuation that no name of a host has, and that was not written as an escape to say that it is meant.
+fn odd_character(text: &str) -> Option<char> {
+    let is_odd = |c: char| c.is_ascii_punctuation() && !matches!(c, '-' | '_' | '.' | '\\');
+    let mut is_escaped = false;
+    text.chars().find(|&c| {
+        let found = is_odd(c) && !is_escaped;
+        is_escaped = c == '\\' && !is_escaped;
+        found
+    })
+}
+
 /// A domain: its name, without any of the ways in which other programs write "and everything below".
 pub(super) fn domain(text: &str) -> Result<Name, Wrong> {
     let is_plain = |octet: u8| octet.is_ascii_alphanumeric() || matches!(octet, b'-' | b'_' | b'.');
@@ -274,11 +285,16 @@ pub(super) fn domain(text: &str) -> Result<Name, Wrong> {
     if is_address(text) {
         return Err(wrong().help("an address goes to \"networks\", a name to \"domain\""));
     }
+    if let Some((host, port)) = text.split_once(':')
+        && port.bytes().all(|octet| octet.is_ascii_digit())
+    {
+        return Err(wrong().help(format!("a domain has no port: write {}", quoted(host))));
+    }
+    if let Some(odd) = odd_character(text) {
+        return Err(wrong()
+            .help(meant(&format!("it has `{odd}` in it (if it is meant, write \\{:03})", u32::from(odd)))));
+    }
     match Name::from_text(text) {
-        Ok(name) if text.contains(['/', '^', '|', '$']) => {
-            let shown = name.to_string();
-            Err(wrong().help(meant(&format!("it would be the odd name {}", quoted(&shown)))))
-        }
         Ok(name) => Ok(name),
         Err(NameError::EmptyLabel) => Err(wrong().help(meant("it has an empty label"))),
         Err(NameError::Whitespace) => {

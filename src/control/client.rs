@@ -35,7 +35,7 @@ pub enum ClientError {
         others: Vec<PathBuf>,
     },
     /// This user may not.
-    #[error("no permission to speak to the daemon at {}: use sudo, or be of the group `stubborn`", .path.display())]
+    #[error("no permission to speak to the daemon at {}: use sudo, or join the group `stubborn`", .path.display())]
     NoPermission {
         /// The socket.
         path: PathBuf,

@@ -75,7 +75,7 @@ pub enum EditError {
     #[error("{}", lines_of(.0))]
     Arguments(Vec<ArgumentError>),
     /// The moment it should hold until is over.
-    #[error("refused, nothing was changed: {0} is over")]
+    #[error("refused, nothing was changed: {0} is in the past; write a later moment")]
     Over(String),
     /// There is no such exception.
     #[error("{0}")]
@@ -148,7 +148,7 @@ impl fmt::Display for NotThere {
 
 /// The lines of a plan, for somebody who has to write them.
 fn by_hand(plan: &Plan) -> String {
-    let mut text = String::from("by hand, where the file comes from:\n");
+    let mut text = String::from("Write this by hand, here or where this file is generated from:\n");
     for hunk in plan.files.iter().flat_map(|file| &file.hunks) {
         text.push_str(&format!("\n{hunk}"));
     }

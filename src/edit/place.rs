@@ -40,7 +40,7 @@ pub enum PlaceError {
     #[error("{} is a mount of its own, so no other file can take its place", .0.display())]
     Mounted(PathBuf),
     /// This user may not.
-    #[error("{}: this user may not change it, nor keep its owner; try it with sudo", .0.display())]
+    #[error("{}: this user may not change it, or may not give the new file the same owner; try it with sudo", .0.display())]
     Denied(PathBuf),
     /// Anything else.
     #[error("{}: {source}", path.display())]

@@ -45,7 +45,7 @@ pub fn moment(text: &str) -> Result<String, String> {
 /// Where that is at once, or further off than dates go.
 pub fn after(now: i64, duration: Duration) -> Result<String, String> {
     if duration < Duration::from_secs(1) {
-        return Err("that would be over at once".to_owned());
+        return Err("it would end at once: write a longer time, such as 1h".to_owned());
     }
     let far = || "no date is so far off".to_owned();
     let duration = SignedDuration::try_from(duration).map_err(|_| far())?;
