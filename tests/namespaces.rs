@@ -520,6 +520,15 @@ fn a_pasted_command_changes_the_file_of_the_daemon_and_not_the_default_one() {
     let (code, said) = stubborn("stubborn allow --last");
     assert!(code == 0 && said.contains("nothing to do: nas.example.org may already"), "{said}");
 
+    // Commands that only read the default file say that it is another.
+    for line in ["stubborn check", "stubborn explain nas.example.org --answer 192.168.1.20"] {
+        let (code, said) = stubborn(line);
+        let warning = format!("for that daemon add `--config {}`", my.display());
+        assert!(code == 0 && said.contains(&warning), "{line}: {said}");
+        let (_, said) = stubborn(&format!("{line} --config {}", my.display()));
+        assert!(!said.contains("for that daemon"), "{line}: {said}");
+    }
+
     // The same file is another one for a command in another mount namespace.
     let before = fs::read_to_string(&my).unwrap();
     let shadow = directory.path().to_str().unwrap();

@@ -53,9 +53,18 @@ pub fn main() -> ExitCode {
 fn carry_out(command: Command) -> u8 {
     match command {
         Command::Run(arguments) => run(arguments),
-        Command::Check(arguments) => check::check(&arguments),
-        Command::Explain(arguments) => explain::explain(&arguments),
-        Command::Audit(arguments) => audit::audit(&arguments),
+        Command::Check(arguments) => {
+            target::warn_of_another(arguments.config.as_deref());
+            check::check(&arguments)
+        }
+        Command::Explain(arguments) => {
+            target::warn_of_another(arguments.config.as_deref());
+            explain::explain(&arguments)
+        }
+        Command::Audit(arguments) => {
+            target::warn_of_another(arguments.config.as_deref());
+            audit::audit(&arguments)
+        }
         Command::Status(arguments) => status::status(&arguments),
         Command::Blocked(arguments) => blocked::blocked(&arguments),
         Command::Cache(Cache { command: CacheCommand::Flush(arguments) }) => operate::flush(&arguments),

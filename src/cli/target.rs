@@ -5,7 +5,9 @@ use std::io::ErrorKind;
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 
+use super::complain;
 use super::operate::{ask_at, socket};
+use super::show::visible;
 use crate::config::{self, DEFAULT_PATH, Disk};
 use crate::control::{self, ClientError, Command, Conversation, Reply, Status, is_given_to};
 use crate::files::place_id;
@@ -112,6 +114,27 @@ pub(super) fn find(named: Option<&Path>, socket: Option<&Path>) -> Result<Target
             Ok(Target { file, reader: None, socket: None, note: Some(note) })
         }
     }
+}
+
+/// Warns a command that reads the default file if the running daemon reads another: what it says is not about that daemon then.
+pub(super) fn warn_of_another(named: Option<&Path>) {
+    if named.is_some() {
+        return;
+    }
+    let Ok((daemon, status)) = running(None, None) else { return };
+    if is_read(Path::new(DEFAULT_PATH), &status) {
+        return;
+    }
+    let socket = daemon.path.display();
+    let warning = match status.config_file.as_ref().or(status.config_file_awaited.as_ref()) {
+        Some(other) => format!(
+            "the daemon at {socket} reads {other}, but this is about {DEFAULT_PATH}; for that daemon add `--config {other}`"
+        ),
+        None => format!(
+            "the daemon at {socket} got its configuration through a pipe, but this is about {DEFAULT_PATH}"
+        ),
+    };
+    complain(&format!("warning: {}", visible(&warning)));
 }
 
 /// The running daemon and what it says of itself.
