@@ -42,6 +42,9 @@ pub enum PlaceError {
     /// This user may not.
     #[error("{}: this user may not change it, or may not give the new file the same owner; try it with sudo", .0.display())]
     Denied(PathBuf),
+    /// Something has the name of a file that is to be new.
+    #[error("{} is already there: remove it, or name another file", .0.display())]
+    Exists(PathBuf),
     /// Anything else.
     #[error("{}: {source}", path.display())]
     System {
@@ -185,6 +188,7 @@ fn failed(path: &Path) -> impl Fn(io::Error) -> PlaceError {
     move |source| match source.kind() {
         io::ErrorKind::PermissionDenied => PlaceError::Denied(path.clone()),
         io::ErrorKind::ReadOnlyFilesystem => PlaceError::ReadOnly(path.clone()),
+        io::ErrorKind::AlreadyExists => PlaceError::Exists(path.clone()),
         io::ErrorKind::ResourceBusy => PlaceError::Mounted(path.clone()),
         _ => PlaceError::System { path: path.clone(), source },
     }
@@ -234,7 +238,7 @@ mod tests {
         refuse_store(&path).unwrap();
         replace(&change(&path, None, "new")).unwrap();
         assert_eq!(std::fs::read_to_string(&path).unwrap(), "new");
-        assert!(write_new(&path, "other").is_err());
+        assert!(matches!(write_new(&path, "other"), Err(PlaceError::Exists(_))));
     }
 
     #[test]
