@@ -383,7 +383,7 @@ fn what_cannot_be_is_refused_with_a_way_out() {
         |text: &str, listen: &str| Ours { wanted: Some(listen.parse().unwrap()), ..ours(text, HERE) };
     for (machine, ours, why, help) in [
         (machine(&[], &["/etc/NIXOS"], &[]), ours("", HERE), "NixOS", "networking.nameservers"),
-        (blocklist, ours("", None), "/etc/dnsmasq.d/blocklist.conf is no text", "elsewhere"),
+        (blocklist, ours("", None), "/etc/dnsmasq.d/blocklist.conf is not text", "elsewhere"),
         (mounted, ours("", HERE), "a mount of its own", "--dns"),
         (
             held_by("unbound", &[], &[]),
