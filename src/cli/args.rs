@@ -275,6 +275,18 @@ mod tests {
     use super::*;
     use clap::CommandFactory;
 
+    /// The help is wrapped where it is shown, so a line break within a paragraph leaves a short line behind.
+    #[test]
+    fn the_exit_codes_are_one_paragraph_in_each_help() {
+        let mut commands = vec![Arguments::command()];
+        while let Some(command) = commands.pop() {
+            let help = command.get_after_help().map(ToString::to_string).unwrap_or_default();
+            let codes = help.split_once("Exit codes:").map(|(_, codes)| codes.to_owned()).unwrap_or_default();
+            assert!(!codes.contains('\n'), "{}: {codes}", command.get_name());
+            commands.extend(command.get_subcommands().cloned());
+        }
+    }
+
     /// The commands with `--json`, by their words.
     fn with_json(command: &clap::Command, words: &str, found: &mut Vec<String>) {
         let words = format!("{words} {}", command.get_name());

@@ -19,7 +19,7 @@ use super::DaemonArguments;
 
 Without root it cannot look into the profiles of others, nor tell whose a port is.
 
-Exit codes: 0 protection was seen to work: stubborn was asked, stopped what leads inside, and let a public name through;
+Exit codes: 0 protection was seen to work: stubborn was asked, stopped what leads inside, and let a public name through; \
 1 something is open, broken, or not known, as with --offline.")]
 pub(crate) struct Doctor {
     #[command(flatten)]

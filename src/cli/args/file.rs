@@ -37,7 +37,7 @@ use crate::import::Format;
   stubborn allow --preset plex
   stubborn allow nas.example.org --dry-run
 
-Exit codes: 0 written, or there was nothing to do; 1 refused, as `stubborn check` would, or --last wrote nothing, or the
+Exit codes: 0 written, or there was nothing to do; 1 refused, as `stubborn check` would, or --last wrote nothing, or the \
 daemon does not use it; 2 the file cannot be written here. What to write by hand is printed then."
 )]
 pub(crate) struct Allow {
@@ -119,7 +119,7 @@ pub(crate) struct Disallow {
   stubborn import dnscrypt-proxy /etc/dnscrypt-proxy/dnscrypt-proxy.toml
   stubborn import smartdns /etc/smartdns/smartdns.conf
 
-Exit codes: 0 printed or written; 1 the same, but privacy or a server was lost; 2 a file cannot be read or written, or is not of
+Exit codes: 0 printed or written; 1 the same, but privacy or a server was lost; 2 a file cannot be read or written, or is not of \
 that format.")]
 pub(crate) struct Import {
     /// Whose configuration it is; `uci` is OpenWrt's /etc/config/dhcp

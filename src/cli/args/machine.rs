@@ -23,7 +23,7 @@ use crate::dns::Name;
   sudo stubborn setup
   sudo stubborn setup --listen 127.0.0.2:53
 
-Exit codes: 0 set up, or it was already; 1 the configuration has errors; 2 not set up: the message says what was changed, if
+Exit codes: 0 set up, or it was already; 1 the configuration has errors; 2 not set up: the message says what was changed, if \
 anything was.")]
 pub(crate) struct Setup {
     /// Show what would be done, and do nothing
@@ -57,7 +57,7 @@ pub(crate) struct Setup {
   stubborn restore --dry-run
   sudo stubborn restore
 
-Exit codes: 0 everything is as it was, or there was nothing to do; 1 something was left, since somebody else has changed it, or a program failed;
+Exit codes: 0 everything is as it was, or there was nothing to do; 1 something was left, since somebody else has changed it, or a program failed; \
 2 it cannot be put back.")]
 pub(crate) struct Restore {
     /// Show what would be put back, and do nothing
