@@ -67,8 +67,11 @@ impl Machine {
     /// A program in the place of the real one, which notes how it is run.
     pub fn imitation(&self, program: &str, script: &str) {
         let path = self.directory.path().join("bin").join(program);
-        fs::write(&path, format!("#!/bin/sh\necho {program} \"$@\" >> {LOG}\n{script}\n")).unwrap();
-        fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
+        let new = path.with_extension("new");
+        fs::write(&new, format!("#!/bin/sh\necho {program} \"$@\" >> {LOG}\n{script}\n")).unwrap();
+        fs::set_permissions(&new, fs::Permissions::from_mode(0o755)).unwrap();
+        // A shell that still runs the old script goes on reading the old file.
+        fs::rename(new, path).unwrap();
     }
 
     /// Ends what [`Self::program`] started.
