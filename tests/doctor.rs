@@ -15,7 +15,7 @@ mod support_more;
 
 use std::fs;
 use std::path::Path;
-use std::process::Command;
+use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -295,10 +295,29 @@ fn a_daemon_that_hangs_is_said_to_in_words() {
     let daemon = started(Start::new().listen("127.0.0.1:53").upstream("127.0.1.1"));
     daemon.signal("STOP");
     let begun = std::time::Instant::now();
-    let output = Command::new(PROGRAM).arg("status").output().unwrap();
-    let said = String::from_utf8_lossy(&output.stderr).into_owned();
-    assert_eq!(output.status.code(), Some(2), "{said}");
-    assert!(said.contains("no reply in time; it hangs") && !said.contains("os error"), "{said}");
+    // All at once, since each waits.
+    let running = [
+        ("status", 2),
+        ("blocked", 2),
+        ("blocked --follow", 2),
+        ("reload", 2),
+        ("cache flush", 2),
+        ("allow --last", 2),
+        ("allow nas.example.org", 0),
+        ("disallow gone.example.org", 1),
+    ]
+    .map(|(words, code)| {
+        let mut command = Command::new(PROGRAM);
+        command.args(words.split(' ')).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        (words, code, command.spawn().unwrap())
+    });
+    for (words, code, child) in running {
+        let output = child.wait_with_output().unwrap();
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!(output.status.code(), Some(code), "{words}: {said}");
+        assert_eq!(said.lines().next(), Some("waiting for the daemon to answer …"), "{words}: {said}");
+        assert!(said.contains("no reply in time; it hangs") && !said.contains("os error"), "{words}: {said}");
+    }
     assert!(begun.elapsed().as_secs() < 6, "{:?}", begun.elapsed());
     let output = Command::new(PROGRAM).args(["doctor", "--json"]).output().unwrap();
     let told = String::from_utf8_lossy(&output.stderr);

@@ -30,6 +30,12 @@ pub(super) fn blocked(arguments: &Blocked) -> u8 {
         all: arguments.all,
         repeats: arguments.follow,
     };
+    // Blocks may be long in coming, but a daemon that hangs is found out soon.
+    if arguments.follow
+        && let Err(error) = reply(&arguments.daemon, &Command::Status)
+    {
+        return no_reply(&error);
+    }
     let waiting = waiting_for(DAEMON);
     let mut daemon = match ask(&arguments.daemon, &command) {
         Ok(daemon) => daemon,

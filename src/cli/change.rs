@@ -7,6 +7,8 @@ use serde_json::{Value, json};
 use super::args::{Allow, Disallow, EditArguments};
 use super::check::json_errors;
 use super::home::network;
+use super::operate::DAEMON;
+use super::output::waiting_for;
 use super::show::{duration, visible, visible_lines};
 use super::target::{self, Taken, Target};
 use super::{FINE, NO, TROUBLE, complain, last, say, say_json};
@@ -61,6 +63,7 @@ pub(super) fn disallow(arguments: &Disallow) -> u8 {
 }
 
 fn find(arguments: &EditArguments) -> Result<Target, u8> {
+    let _waiting = waiting_for(DAEMON);
     let target = target::find(arguments.config.as_deref(), arguments.socket.as_deref());
     target.map_err(|error| failed(arguments.json, TROUBLE, &error.to_string(), json!({})))
 }

@@ -8,7 +8,8 @@ use serde_json::json;
 
 use super::args::Allow;
 use super::change::failed;
-use super::operate::ask_at;
+use super::operate::{DAEMON, ask_at};
+use super::output::waiting_for;
 use super::show::visible;
 use super::target::Target;
 use super::{NO, TROUBLE, progress, say};
@@ -22,9 +23,8 @@ use crate::edit::{self, LastBlock, Proposal, Request, propose};
 pub(super) fn agreed(arguments: &Allow, given: Request, target: &Target) -> Result<Request, u8> {
     let json = arguments.file.json;
     let no_answer = |why: String| failed(json, TROUBLE, &why, json!({}));
-    let Some(block) =
-        last_block(target.socket.as_deref().or(arguments.file.socket.as_deref())).map_err(no_answer)?
-    else {
+    let socket = target.socket.as_deref().map_err(|error| no_answer(error.to_string()))?;
+    let Some(block) = last_block(socket).map_err(no_answer)? else {
         return Err(failed(json, NO, "nothing was blocked since the daemon started", json!({})));
     };
     let own = target.reader.as_ref().map(|reader| reader.own.clone()).unwrap_or_default();
@@ -66,10 +66,11 @@ pub(super) fn agreed(arguments: &Allow, given: Request, target: &Target) -> Resu
 }
 
 /// Of all that is kept; what was let through or what an upstream blocks is not one.
-fn last_block(socket: Option<&Path>) -> Result<Option<Block>, String> {
+fn last_block(socket: &Path) -> Result<Option<Block>, String> {
     let text = |error: ClientError| error.to_string();
     let command = Command::Blocked { since_seconds: None, follow: false, all: false, repeats: false };
-    let mut daemon = ask_at(socket, &command).map_err(text)?;
+    let _waiting = waiting_for(DAEMON);
+    let mut daemon = ask_at(Some(socket), &command).map_err(text)?;
     let mut last: Option<Block> = None;
     loop {
         match daemon.reply().map_err(text)? {

@@ -84,7 +84,9 @@ pub(super) fn log_level(arguments: &LogLevel) -> u8 {
 
 /// Has the configuration read, and says what came of it.
 pub(super) fn reload(arguments: &Reload) -> u8 {
-    let reply = match reply(&arguments.daemon, &Command::Reload) {
+    // A reload may take long, but a daemon that hangs is found out soon.
+    let asked = reply(&arguments.daemon, &Command::Status);
+    let reply = match asked.and_then(|_| reply(&arguments.daemon, &Command::Reload)) {
         Ok(reply) => reply,
         Err(error) => return no_reply(&error),
     };

@@ -5,9 +5,14 @@ use std::io::ErrorKind;
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 
+<<<<<<< HEAD
 use super::complain;
 use super::operate::{ask_at, socket};
 use super::show::visible;
+=======
+use super::operate::{DAEMON, ask_at, socket};
+use super::output::waiting_for;
+>>>>>>> 9dcfcd5 (Find out within seconds that a daemon hangs, and announce each wait for it)
 use crate::config::{self, DEFAULT_PATH, Disk};
 use crate::control::{self, ClientError, Command, Conversation, Reply, Status, is_given_to};
 use crate::files::place_id;
@@ -18,8 +23,8 @@ pub(super) struct Target {
     pub(super) file: PathBuf,
     /// The daemon that reads it.
     pub(super) reader: Option<Reader>,
-    /// The socket of the daemon that answered, whatever it reads.
-    pub(super) socket: Option<PathBuf>,
+    /// The socket of the daemon that answered, whatever it reads; else why none did.
+    pub(super) socket: Result<PathBuf, ClientError>,
     /// What the operator should know about that.
     pub(super) note: Option<String>,
 }
@@ -90,7 +95,7 @@ pub(super) fn find(named: Option<&Path>, socket: Option<&Path>) -> Result<Target
                 return Err(NoTarget::Gone { socket: daemon.path, file: named.to_owned() });
             }
             let reader = reads.then(|| Reader::new(&daemon.path, &status));
-            Ok(Target { file: named.to_owned(), reader, socket: Some(daemon.path), note })
+            Ok(Target { file: named.to_owned(), reader, socket: Ok(daemon.path), note })
         }
         (Err(error), named) => {
             let note = match (named, &error) {
@@ -111,7 +116,7 @@ pub(super) fn find(named: Option<&Path>, socket: Option<&Path>) -> Result<Target
                 }
             };
             let file = named.unwrap_or(Path::new(DEFAULT_PATH)).to_owned();
-            Ok(Target { file, reader: None, socket: None, note: Some(note) })
+            Ok(Target { file, reader: None, socket: Err(error), note: Some(note) })
         }
     }
 }
@@ -189,7 +194,7 @@ fn of_daemon(socket: &Path, user: u32, status: &Status) -> Result<Target, NoTarg
     Ok(Target {
         file,
         reader: Some(Reader::new(socket, status)),
-        socket: Some(socket.to_owned()),
+        socket: Ok(socket.to_owned()),
         note: None,
     })
 }
@@ -227,6 +232,7 @@ impl Reader {
 
     /// Has the daemon read its files now, and says what came of it.
     pub(super) fn take(&self, changed: &Path) -> Taken {
+        let _waiting = waiting_for(DAEMON);
         let ask = |command| ask_at(Some(&self.socket), &command).and_then(|mut daemon| daemon.reply());
         let generation = match ask(Command::Reload) {
             Ok(Reply::Reloaded { generation, .. }) => generation,
