@@ -5,14 +5,10 @@ use std::io::ErrorKind;
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 
-<<<<<<< HEAD
 use super::complain;
-use super::operate::{ask_at, socket};
-use super::show::visible;
-=======
 use super::operate::{DAEMON, ask_at, socket};
 use super::output::waiting_for;
->>>>>>> 9dcfcd5 (Find out within seconds that a daemon hangs, and announce each wait for it)
+use super::show::visible;
 use crate::config::{self, DEFAULT_PATH, Disk};
 use crate::control::{self, ClientError, Command, Conversation, Reply, Status, is_given_to};
 use crate::files::place_id;
