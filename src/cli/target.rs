@@ -187,12 +187,7 @@ fn of_daemon(socket: &Path, user: u32, status: &Status) -> Result<Target, NoTarg
     if status.config_file.is_some() && is_gone(&file) {
         return Err(NoTarget::Gone { socket: socket.to_owned(), file });
     }
-    Ok(Target {
-        file,
-        reader: Some(Reader::new(socket, status)),
-        socket: Ok(socket.to_owned()),
-        note: None,
-    })
+    Ok(Target { file, reader: Some(Reader::new(socket, status)), socket: Ok(socket.to_owned()), note: None })
 }
 
 /// Nothing has that name, not even a link.

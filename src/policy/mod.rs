@@ -29,7 +29,7 @@ pub use settings::{
     Exception, ExceptionMode, GuardSettings, Mode, OnBlock, Origin, Profile, RouteTrust, Shape,
 };
 pub use special_domains::{
-    NotPublic, SPECIAL_DOMAINS, SpecialDomain, SpecialDomainName, SpecialUse, is_idle, may_be_home,
+    NotPublic, SPECIAL_DOMAINS, SpecialDomain, SpecialDomainName, SpecialUse, is_idle, may_be_home, route_to,
     special_domain,
 };
 pub use verdict::{Action, Category, Finding, Subject, Verdict};

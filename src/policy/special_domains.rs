@@ -126,14 +126,8 @@ impl NotPublic {
                 self.special.name
             );
         };
-        let domain = self.domain_of(name);
-        let server = self
-            .server
-            .as_ref()
-            .map_or("the network's own servers".to_owned(), |server| format!("servers = [\"{server}\"]"));
-        format!(
-            "a [[route]] with domain = \"{domain}\" and {server}, or a [[local]] with name = \"{word}\" and its address"
-        )
+        let route = route_to(&self.domain_of(name), self.server.as_deref());
+        format!("{route}, or a [[local]] with name = \"{word}\" and its address")
     }
 
     /// The domain to write a route for: that which holds the name and those beside it.
@@ -141,6 +135,13 @@ impl NotPublic {
         let parent = name.ancestors().nth(1).filter(|parent| parent.is_within(self.special.name.as_ref()));
         parent.map_or_else(|| self.special.name.clone(), |parent| parent.fold().as_ref().to_name())
     }
+}
+
+/// The route to a server of the network, in the words of the configuration.
+pub fn route_to(domain: &Name, server: Option<&str>) -> String {
+    let server =
+        server.map_or("the network's own servers".to_owned(), |server| format!("servers = [\"{server}\"]"));
+    format!("a [[route]] with domain = \"{domain}\" and {server}")
 }
 
 /// Whether no server is asked for any name of `exception`, so that it changes nothing; `routed` are the domains that have servers of

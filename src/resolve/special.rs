@@ -5,12 +5,13 @@ use std::sync::Arc;
 
 use ipnet::IpNet;
 
+use super::home::is_for_pointer;
 use super::settings::NamesSettings;
 use crate::dns::{
     self, Carrier, Class, Ede, EdeCode, LocalAnswer, Name, NameRef, Question, Rcode, RecordType,
 };
 use crate::policy::{
-    Action, Category, Finding, NotPublic, Origin, RouteTrust, SpecialDomainName, Subject, Verdict,
+    Action, Category, Finding, NotPublic, Origin, RouteTrust, SpecialDomainName, Subject, Verdict, route_to,
     special_domain,
 };
 
@@ -132,7 +133,7 @@ impl SpecialNames {
             let answer = LocalAnswer::negative(Rcode::NOERROR, question, name, PASSING_TTL);
             return Some(answer.with_error(Ede::new(EdeCode::BLOCKED, why)));
         }
-        single_label(question, rcode)
+        self.single_label(question, rcode)
     }
 
     /// What is to be reported of a name that [`answer`](Self::answer) denied. Each name is looked up for its addresses, so these
@@ -154,6 +155,27 @@ impl SpecialNames {
         })
     }
 
+    /// Names without a dot belong to the local network, which knows none; what exists as a top-level domain is not denied, but
+    /// has no addresses.
+    fn single_label(&self, question: &Question, rcode: impl Fn() -> Rcode) -> Option<LocalAnswer> {
+        let name = question.name();
+        if name.label_count() != 1 || INFRASTRUCTURE.contains(&question.rtype) {
+            return None;
+        }
+        let exists = dns::public_suffix(&mut name.labels()).typ == Some(psl::Type::Icann);
+        if exists {
+            return Some(LocalAnswer::negative(Rcode::NOERROR, question, name, NEGATIVE_TTL));
+        }
+        let mut why = "a single label is not public".to_owned();
+        if let Some(word) = name.as_word() {
+            let route = route_to(&name.fold().as_ref().to_name(), self.server.as_deref());
+            why.push_str(&format!(
+                "; to answer it: {route}, or a [[local]] with name = \"{word}\" and its address"
+            ));
+        }
+        Some(denied(rcode(), question, NameRef::ROOT, why))
+    }
+
     fn reverse(&self, question: &Question, rcode: impl Fn() -> Rcode) -> Option<LocalAnswer> {
         let net = dns::reversed_net(question.name())?;
         if !self.locally_served.iter().any(|served| served.contains(&net)) {
@@ -163,7 +185,14 @@ impl SpecialNames {
             return Some(answer);
         }
         let zone = question.name().ancestors().nth(1).unwrap_or(NameRef::ROOT);
-        let why = "a reverse zone of inside addresses (RFC 6303)".to_owned();
+        let mut why = "a reverse zone of inside addresses (RFC 6303)".to_owned();
+        if is_for_pointer(question) {
+            // The zone of a network, as somebody would write it: a /24, or a /64.
+            let own = if net.addr().is_ipv4() { 1 } else { 16 };
+            let network = question.name().ancestors().nth(own).unwrap_or(zone);
+            let route = route_to(&network.fold().as_ref().to_name(), self.server.as_deref());
+            why.push_str(&format!("; to answer it: {route}"));
+        }
         Some(denied(rcode(), question, zone, why))
     }
 }
@@ -221,20 +250,6 @@ fn chaos(question: &Question) -> LocalAnswer {
     }
 }
 
-/// Names without a dot belong to the local network, which knows none; what exists as a top-level domain is not denied, but
-/// has no addresses.
-fn single_label(question: &Question, rcode: impl Fn() -> Rcode) -> Option<LocalAnswer> {
-    let name = question.name();
-    if name.label_count() != 1 || INFRASTRUCTURE.contains(&question.rtype) {
-        return None;
-    }
-    let exists = dns::public_suffix(&mut name.labels()).typ == Some(psl::Type::Icann);
-    if exists {
-        return Some(LocalAnswer::negative(Rcode::NOERROR, question, name, NEGATIVE_TTL));
-    }
-    Some(denied(rcode(), question, NameRef::ROOT, "a single label is not public".to_owned()))
-}
-
 fn denied(rcode: Rcode, question: &Question, zone: NameRef<'_>, why: String) -> LocalAnswer {
     LocalAnswer::negative(rcode, question, zone, NEGATIVE_TTL).with_error(Ede::new(EdeCode::BLOCKED, why))
 }
@@ -249,6 +264,33 @@ mod tests {
         let names = SpecialNames::new(&NamesSettings::default(), None);
         let answer = names.loopback(&question).or_else(|| names.answer(&question, || false))?;
         Some(ClientResponse::from(answer).rcode())
+    }
+
+    #[test]
+    fn a_name_that_the_network_may_know_is_denied_with_the_way_out() {
+        let names = SpecialNames::new(&NamesSettings::default(), Some("192.168.1.1".into()));
+        for (name, rtype, way_out) in [
+            (
+                "NAS",
+                RecordType::A,
+                "[[route]] with domain = \"nas\" and servers = [\"192.168.1.1\"], or a [[local]] with name = \"nas\"",
+            ),
+            (
+                "20.1.168.192.in-addr.arpa",
+                RecordType::PTR,
+                "[[route]] with domain = \"1.168.192.in-addr.arpa\" and servers = [\"192.168.1.1\"]",
+            ),
+            (
+                "1.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.d.f.ip6.arpa",
+                RecordType::PTR,
+                "[[route]] with domain = \"0.0.0.0.0.0.0.0.0.0.0.0.0.0.d.f.ip6.arpa\" and servers",
+            ),
+            ("x.test", RecordType::A, "a [[route]] or [[local]] gives it an answer"),
+        ] {
+            let question = Question::new(Name::from_text(name).unwrap().as_ref(), rtype);
+            let answer = format!("{:?}", names.answer(&question, || false)).replace("\\\"", "\"");
+            assert!(answer.contains(way_out), "{name}: {answer}");
+        }
     }
 
     #[test]
