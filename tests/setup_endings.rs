@@ -343,6 +343,22 @@ fn a_failure_over_an_earlier_setup_says_that_this_is_put_back_and_keeps_what_oth
 }
 
 #[test]
+fn a_dry_run_sees_that_there_is_a_directory_in_the_place_of_a_file() {
+    if !isolated() {
+        return;
+    }
+    let mut machine = Machine::new();
+    let _held = plain(&mut machine);
+    fs::remove_file(RESOLV_CONF).unwrap();
+    fs::create_dir(RESOLV_CONF).unwrap();
+    for arguments in [&["setup", "--dry-run"][..], &["setup"]] {
+        let (code, said) = machine.says(arguments);
+        let why = format!("error: {RESOLV_CONF} is not a file; nothing was changed\n");
+        assert!(code == Some(2) && said.contains(&why), "{said}");
+    }
+}
+
+#[test]
 fn a_dry_run_sees_a_file_that_cannot_be_changed() {
     if !installed(&["chattr"]) || !isolated() {
         return;

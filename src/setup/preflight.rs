@@ -19,6 +19,13 @@ pub(super) fn writable<'a>(place: &Path, steps: impl Iterator<Item = &'a Step>) 
 }
 
 fn one(path: &Path) -> Result<(), Refused> {
+    // A link is replaced, whatever it leads to.
+    if path.symlink_metadata().is_ok_and(|found| !found.is_file() && !found.is_symlink()) {
+        return Err(Refused {
+            why: format!("{} is not a file", path.display()),
+            help: format!("`ls -ld {}` shows what it is; move it away", path.display()),
+        });
+    }
     let directory = existing(path.parent().unwrap_or(path));
     for place in [path, &directory] {
         if is_immutable(place) {
