@@ -17,9 +17,9 @@ use crate::import::Format;
 /// exception for the domain already, it is widened or gets the new networks, or the new one is written beside it; if the
 /// domain may have these addresses already, nothing is changed. Without a running daemon, the default file is changed.
 ///
-/// With --last, the exception is the narrowest one for what the daemon blocked last, and you are asked before it is written.
-/// For loopback, link-local and metadata addresses and those of this machine, --last writes nothing: it prints the command
-/// to type.
+/// With --last, the exception is the narrowest one for what the daemon blocked last, or the preset of the service that the
+/// name belongs to; it is shown, and you are asked before it is written. For loopback, link-local and metadata addresses and
+/// those of this machine, --last writes nothing: it prints the command to type.
 ///
 /// The domain is what the answer is for, so whoever controls that name may from then on point it at these networks. Allow the
 /// names of your own machines, each for its own address. A preset is for a known service whose names answer with inside
