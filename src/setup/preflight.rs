@@ -15,17 +15,25 @@ pub(super) fn writable<'a>(place: &Path, steps: impl Iterator<Item = &'a Step>) 
         Step::Write { path, .. } => Some(real(path)),
         Step::Run { .. } => None,
     });
-    written.chain([place.to_owned()]).try_for_each(|path| one(&path))
+    for path in written {
+        is_file(&path)?;
+        can_be_changed(&path)?;
+    }
+    can_be_changed(place)
 }
 
-fn one(path: &Path) -> Result<(), Refused> {
-    // A link is replaced, whatever it leads to.
-    if path.symlink_metadata().is_ok_and(|found| !found.is_file() && !found.is_symlink()) {
-        return Err(Refused {
+/// What is there can be replaced by a file. A link is replaced, whatever it leads to.
+fn is_file(path: &Path) -> Result<(), Refused> {
+    match path.symlink_metadata() {
+        Ok(found) if !found.is_file() && !found.is_symlink() => Err(Refused {
             why: format!("{} is not a file", path.display()),
             help: format!("`ls -ld {}` shows what it is; move it away", path.display()),
-        });
+        }),
+        _ => Ok(()),
     }
+}
+
+fn can_be_changed(path: &Path) -> Result<(), Refused> {
     let directory = existing(path.parent().unwrap_or(path));
     for place in [path, &directory] {
         if is_immutable(place) {
