@@ -190,6 +190,13 @@ fn home_names_come_and_go_with_the_network() {
     daemon.said(from, &["reloaded", "+1 home domain", "−2 home domains"]);
     ask(server, "nas.home").assert_addresses(&["192.168.1.20"]);
     assert_eq!(upstream.asked("nas.home"), 2, "nothing of the other network is kept");
+    // While the machine names no server, those so far stay in use, and so do the domains that came with them.
+    let from = daemon.lines();
+    fs::remove_file(etc.path().join("resolv.conf")).unwrap();
+    daemon.said(from, &["the servers so far stay in use"]);
+    daemon.said(from, &["reloaded", "resolv.conf"]);
+    ask(server, "wild.deep.home").assert_addresses(&["192.168.1.21"]);
+    resolv_conf(&format!("nameserver {ROUTER}\nsearch home\n"));
     // It resolves where it always did, but is not public any more than before.
     ask(server, "nas.fritz").assert_blocked();
     // An address of this machine's own, from now on.

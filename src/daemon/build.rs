@@ -51,8 +51,8 @@ pub struct Environment {
     pub host_name: Option<Name>,
     /// Translation prefixes learned from the network.
     pub nat64: Vec<Ipv6Net>,
-    /// The servers that were last found for `system`: they are asked while the machine names none.
-    pub system: Vec<Endpoint>,
+    /// What was last found for `system`: it stays in use while the machine names no server.
+    pub system: Option<SystemServers>,
     /// A service manager has started this, perhaps before there is a network: where the machine names no server yet, that
     /// is no error but waited for.
     pub waits: bool,
@@ -382,8 +382,8 @@ fn find_servers(
                 }
                 // An interface that is down has its servers taken out of resolv.conf, and perhaps only for a moment.
                 Err(error) => {
-                    let last = || environment.system.iter().copied();
-                    let last: Vec<Endpoint> = last().filter(|s| loops(&[*s], here).is_none()).collect();
+                    let last = environment.system.iter().flat_map(|last| last.endpoints.iter().copied());
+                    let last: Vec<Endpoint> = last.filter(|s| loops(&[*s], here).is_none()).collect();
                     let names: Vec<String> = last.iter().map(Endpoint::to_string).collect();
                     found.missing = Some(match names.as_slice() {
                         [] if !environment.waits => {
@@ -393,6 +393,13 @@ fn find_servers(
                         names => format!("the servers so far stay in use ({}): {error}", names.join(", ")),
                     });
                     add(&mut found.servers, &last);
+                    // The search domains stay with their servers. What else was found is told already.
+                    found.system = environment.system.clone().filter(|_| !last.is_empty());
+                    if let Some(system) = &mut found.system {
+                        system.endpoints = last;
+                        system.skipped.clear();
+                        system.notes.clear();
+                    }
                 }
             },
         }

@@ -111,7 +111,7 @@ impl Daemon {
         self.service.telemetry.log_queries(built.config.log.queries);
         self.files = built.files;
         if let Some(system) = built.system {
-            self.environment.system = system.endpoints;
+            self.environment.system = Some(system);
         }
         let changes = difference(&self.ingredients, &built.ingredients);
         if changes.is_none() && !say_unchanged && !level_changed {

@@ -181,7 +181,7 @@ impl Daemon {
         let default_sockets = default_sockets();
         let watched: BTreeSet<PathBuf> = watch.iter().map(|watched| watched.path.clone()).collect();
         environment.listening = addresses;
-        environment.system = found.iter().flat_map(|system| system.endpoints.iter().copied()).collect();
+        environment.system.clone_from(&found);
         let pid_file = options.pid_file.as_deref().map(PidFile::take).transpose()?;
         prepare_socket_place(&config, user.as_ref());
         if let Some(user) = &user {

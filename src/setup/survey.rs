@@ -119,6 +119,8 @@ pub struct Running {
     pub pid: u32,
     /// The servers it asks for names without a route.
     pub upstreams: Vec<String>,
+    /// The network's own search domains, whose names it asks of the network's servers.
+    pub home_domains: Vec<String>,
     /// Where it listens.
     pub listeners: Vec<SocketAddr>,
     /// It lets everything through and reports it.
@@ -207,6 +209,7 @@ impl Ours {
                         .map(|upstream| upstream.server)
                         .collect(),
                     only_monitors: status.policy.mode == "monitor",
+                    home_domains: status.policy.home_domains.into_iter().map(|home| home.domain).collect(),
                 })
             }
             // It runs, and this user may not ask where it listens: where its configuration says.

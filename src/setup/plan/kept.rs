@@ -46,12 +46,20 @@ pub(super) fn keep_servers(
     Ok(())
 }
 
-/// The servers that the daemon asks now, as a resolv.conf names them: those at port 53.
+/// The servers that the daemon asks now, and the search domains it has from the network, as a resolv.conf names them: servers at
+/// port 53.
 fn in_use(ours: &Ours) -> String {
     let servers = ours.running.iter().flat_map(|running| &running.upstreams);
     let is_address =
         |server: &&String| server.split('%').next().is_some_and(|ip| ip.parse::<IpAddr>().is_ok());
-    servers.filter(is_address).map(|server| format!("nameserver {server}\n")).collect()
+    let mut text: String =
+        servers.filter(is_address).map(|server| format!("nameserver {server}\n")).collect();
+    let domains: Vec<&str> =
+        ours.running.iter().flat_map(|running| &running.home_domains).map(String::as_str).collect();
+    if !domains.is_empty() {
+        text.push_str(&format!("search {}\n", domains.join(" ")));
+    }
+    text
 }
 
 fn unknown(machine: &Machine, ours: &Ours, is_circle: impl Fn(IpAddr) -> bool) -> Refused {

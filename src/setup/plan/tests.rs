@@ -51,6 +51,7 @@ fn ours(text: &str, running: Option<&[&str]>) -> Ours {
             pid: 99,
             listeners: listeners(texts),
             upstreams: vec!["192.168.1.1".into()],
+            home_domains: vec!["home".into()],
             only_monitors: false,
         }),
         unheard: None,
