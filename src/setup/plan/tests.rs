@@ -105,6 +105,12 @@ const CONFIG: &str = "first /etc/stubborn/stubborn.toml";
 const NM_RELOAD: &str = "nmcli general reload";
 
 #[test]
+fn where_resolv_conf_names_nobody_what_the_daemon_uses_is_kept() {
+    let plan = plan(&machine(&[], &[], &[]), &ours("", HERE)).unwrap();
+    assert!(text(&plan, SAVED).ends_with("nameserver 192.168.1.1\nsearch home\n"), "{}", text(&plan, SAVED));
+}
+
+#[test]
 fn each_machine_has_its_steps() {
     let uplink = (UPLINK, "nameserver 192.168.1.1\n");
     let wifi = Link {
