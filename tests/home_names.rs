@@ -134,6 +134,70 @@ fn names_of_the_network_s_search_domains_are_asked_of_its_servers() {
     );
 }
 
+/// What a network says with aliases: a front that keeps them would answer their names with the addresses of their targets.
+fn network_of_aliases(call: &Call) -> Vec<Action> {
+    let to = |target: &str| Record::cname(target);
+    let address = |owner: &str| Record::address("192.168.1.20".parse().unwrap()).owned_by(owner);
+    match call.name().to_ascii_lowercase().trim_end_matches('.') {
+        "nas.home" => call.address("192.168.1.20"),
+        "alias.home" => call.answer([to("nas.home"), address("nas.home")]),
+        "evil.com.home" => call.answer([to("nas.home")]),
+        "other.com.home" => call.answer([to("x.internal")]),
+        "all.com.home" => call.answer([to("nas.home"), address("nas.home")]),
+        "none.com.home" => call.send(&call.asked().nxdomain().answer([to("nas.home")])),
+        "www.tree.com.home" => call
+            .answer([Record::new(code::DNAME, wire::name("home")).owned_by("tree.com.home"), to("www.home")]),
+        "service.com.home" => {
+            call.answer([Record::new(code::HTTPS, wire::svcb(1, &wire::name("nas.home"), &[]))])
+        }
+        "srv.com.home" => call.answer([Record::new(code::SRV, wire::srv(80, "nas.home"))]),
+        "public.com.home" => {
+            let there = Record::address("1.1.1.1".parse().unwrap()).owned_by("www.example.com");
+            call.answer([to("www.example.com"), there])
+        }
+        "to-docker.home" => call.answer([to("host.docker.internal"), address("host.docker.internal")]),
+        "to-podman.home" => call.answer([to("x.home"), to("host.containers.internal").owned_by("x.home")]),
+        "to-localhost.home" => call.answer([to("localhost")]),
+        _ => call.send(&call.asked().nxdomain()),
+    }
+}
+
+#[test]
+fn an_alias_gives_a_name_of_the_network_nothing_that_its_addresses_may_not_be() {
+    if !isolated() {
+        return;
+    }
+    let _etc = etc(Some(&format!("search home internal\nnameserver {ROUTER}\n")));
+    network();
+    let _upstream = ScriptedUpstream::at(at(ROUTER), network_of_aliases);
+    let daemon = Start::new().listen("127.0.0.1:53").start();
+    let server = daemon.address();
+    ask(server, "alias.home").assert_addresses(&["192.168.1.20"]);
+    ask(server, "public.com.home").assert_addresses(&["1.1.1.1"]);
+    for (name, qtype) in [
+        // Search lists make these from public names.
+        ("evil.com.home", code::A),
+        ("evil.com.home", code::AAAA),
+        ("evil.com.home", code::HTTPS),
+        ("EVIL.com.Home", code::TXT),
+        ("evil.com.home", code::CNAME),
+        ("other.com.home", code::A),
+        ("all.com.home", code::A),
+        ("none.com.home", code::A),
+        ("www.tree.com.home", code::A),
+        ("service.com.home", code::HTTPS),
+        ("srv.com.home", code::SRV),
+        // Programs take these for this machine.
+        ("to-docker.home", code::A),
+        ("to-podman.home", code::A),
+        ("to-localhost.home", code::A),
+    ] {
+        let reply = udp(server, &query(name, qtype));
+        assert_eq!(reply.types(), [0; 0], "{name} {qtype}");
+        reply.assert_blocked();
+    }
+}
+
 /// An exception is for what the network's own servers may not answer by themselves.
 #[test]
 fn an_exception_opens_more_for_a_name_of_the_network() {

@@ -165,7 +165,8 @@ impl<'a> Evaluator<'a> {
 
     fn target(&mut self, index: usize, record: &Record<'_>, leads: Leads, target: NameRef<'_>) {
         let Circumstances { question, trust, .. } = self.circumstances;
-        let inside = leads_inside(&self.policy.zones, question, leads, target);
+        let inside = leads_inside(&self.policy.zones, question, leads, target)
+            .or_else(|| self.leads_out_of_searched(target));
         let found = match leads {
             Leads::Alias | Leads::Subtree | Leads::Service => match inside {
                 // On a server, other public names are honest aliases of its own: their answer is given without the alias.
@@ -193,6 +194,16 @@ impl<'a> Evaluator<'a> {
             let subject = Subject::Alias { target: target.to_name(), inside };
             self.found(index, Carrier::Rdata(record.rtype), subject, action);
         }
+    }
+
+    /// Why the target may point inside although a search list can make the question from a public name. A cache that keeps the alias
+    /// would give the target's addresses to a page of that public name.
+    fn leads_out_of_searched(&self, target: NameRef<'_>) -> Option<Inside> {
+        let trust = self.circumstances.trust.filter(|trust| trust.networks.is_empty())?;
+        let is_searched = matches!(trust.origin, Origin::Search(_));
+        let zone = self.policy.zones.find(target).filter(|_| is_searched)?;
+        let is_own = target.is_within(self.circumstances.question.name());
+        (!is_own).then(|| Inside::Zone(zone.domain.clone(), zone.origin.clone()))
     }
 
     /// Why the target may point inside although the question may not. A client or a cache that keeps the alias would get

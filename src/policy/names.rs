@@ -117,11 +117,9 @@ pub(super) fn leads_inside(
         return (leads == Leads::Subtree).then_some(Inside::Root);
     }
     if let Some(zone) = zones.find(target) {
-        let same_party = zones.find(question.name()).is_some_and(|own| own.party == zone.party);
-        let loopback = special_domain(target).is_some_and(SpecialDomainName::is_loopback);
-        if same_party && !loopback
-            || zone.origin == Origin::HostName && may_name_host(question, leads, target)
-        {
+        let is_own = zones.find(question.name()).is_some_and(|own| own.party == zone.party);
+        let is_kept = special_domain(target).is_some_and(|special| special.is_kept_from(&zone.origin));
+        if is_own && !is_kept || zone.origin == Origin::HostName && may_name_host(question, leads, target) {
             return None;
         }
         return Some(Inside::Zone(zone.domain.clone(), zone.origin.clone()));

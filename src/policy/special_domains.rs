@@ -3,7 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use super::settings::Exception;
+use super::settings::{Exception, Origin};
 use crate::dns::{self, Name, NameRef};
 
 /// How a special name is answered when it is asked for.
@@ -80,6 +80,13 @@ impl SpecialDomainName {
     /// Whether its names mean this machine.
     pub fn is_loopback(&self) -> bool {
         self.answer == SpecialUse::Loopback
+    }
+
+    /// Whether its names are none of a zone around it: they are this machine's, or a network's search domain is wider than what the
+    /// network may name.
+    pub(super) fn is_kept_from(&self, zone: &Origin) -> bool {
+        let is_network_s = matches!(zone, Origin::Search(_));
+        self.is_loopback() || is_network_s && self.answer == SpecialUse::NotPublic
     }
 }
 
