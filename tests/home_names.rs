@@ -287,6 +287,49 @@ fn home_names_come_and_go_with_the_network() {
     assert_eq!((public.asked("nas.home"), public.asked("nas.lan")), (0, 0));
 }
 
+/// A page of a café that stays open until this machine is at home must not find a device there by what the café said.
+#[test]
+fn a_network_that_looks_the_same_is_another_one_once_the_machine_was_away() {
+    if !isolated() {
+        return;
+    }
+    let etc = etc(Some(&format!("nameserver {ROUTER}\nsearch home\n")));
+    network();
+    ip("addr add 192.168.1.50/24 dev wan");
+    let upstream = ScriptedUpstream::at(at(ROUTER), router);
+    let path = write(&etc.path().join("stubborn"), "# nothing\n");
+    let daemon = Start::new().config(&path).listen("127.0.0.1:53").start();
+    let server = daemon.address();
+    let look_up = || {
+        ask(server, "nas.home").assert_addresses(&["192.168.1.20"]);
+        udp(server, &query("20.1.168.192.in-addr.arpa", code::PTR));
+    };
+    let leave_and_come = || {
+        for (change, said) in [("del", "−1 own address"), ("add", "+1 own address")] {
+            let from = daemon.lines();
+            ip(&format!("addr {change} 192.168.1.50/24 dev wan"));
+            daemon.said(from, &["reloaded", said]);
+        }
+    };
+    look_up();
+    leave_and_come();
+    look_up();
+    assert_eq!(upstream.asked("nas.home"), 2);
+    assert_eq!(upstream.asked("20.1.168.192.in-addr.arpa"), 2);
+
+    // With errors in the file, too, the addresses are followed.
+    let from = daemon.lines();
+    write(&etc.path().join("stubborn"), "no = \"such key\"\n");
+    daemon.said(from, &["not reloaded"]);
+    for change in ["del", "add"] {
+        let from = daemon.lines();
+        ip(&format!("addr {change} 192.168.1.50/24 dev wan"));
+        daemon.said(from, &["the host's addresses and name are followed all the same"]);
+    }
+    look_up();
+    assert_eq!(upstream.asked("nas.home"), 3);
+}
+
 /// `setup` writes 127.0.0.1 into resolv.conf and keeps what was there.
 #[test]
 fn after_setup_the_search_domains_are_those_of_the_saved_file() {

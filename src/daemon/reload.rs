@@ -136,9 +136,12 @@ impl Daemon {
     }
 
     /// Takes the names of search domains that are gone out of the cache: another network may have the same domain and a server at
-    /// the same address, and other names.
+    /// the same address, and other names. Where this machine's addresses are others, this may be another network that looks the
+    /// same.
     fn forget_home(&self, before: &Ingredients) {
-        let gone = before.home.iter().filter(|route| !self.ingredients.home.contains(route));
+        let may_be_another = before.own != self.ingredients.own;
+        let gone =
+            before.home.iter().filter(|route| may_be_another || !self.ingredients.home.contains(route));
         let gone: Vec<&Name> = gone.map(|route| &route.trust.domain).collect();
         let reverse = ["in-addr.arpa", "ip6.arpa"].iter().filter(|_| !gone.is_empty());
         let reverse: Vec<Name> = reverse.filter_map(|zone| Name::from_text(zone).ok()).collect();
@@ -160,11 +163,13 @@ impl Daemon {
         if (old_own, old_name, old_nat64) == (own, host_name, nat64) {
             return;
         }
+        let before = self.ingredients.clone();
         self.ingredients.own.clone_from(own);
         self.ingredients.host_name.clone_from(host_name);
         self.ingredients.nat64.clone_from(nat64);
         let generation = self.service.resolver.snapshot().generation + 1;
         self.replace(generation);
+        self.forget_home(&before);
         tracing::info!(generation, "the host's addresses and name are followed all the same");
     }
 }
