@@ -178,16 +178,22 @@ fn of_daemon(socket: &Path, user: u32, status: &Status) -> Result<Target, NoTarg
         return Err(NoTarget::Elsewhere { socket: socket.to_owned(), file });
     }
     let me = rustix::process::geteuid().as_raw();
-    let is_ours = user == 0 || user == me;
-    // Where others can write, the file might be a link to any other by the time it is written.
-    let is_safe = || file == Path::new(DEFAULT_PATH) || file.exists() && is_given_to(&real(&file), me);
-    if !is_ours && !is_safe() {
-        return Err(NoTarget::NotTrusted { socket: socket.to_owned(), file, user });
-    }
+    let is_trusted = user == 0 || user == me || file == Path::new(DEFAULT_PATH);
+    let file = match given(&file, me) {
+        _ if is_trusted => file,
+        Some(given) => given,
+        None => return Err(NoTarget::NotTrusted { socket: socket.to_owned(), file, user }),
+    };
     if status.config_file.is_some() && is_gone(&file) {
         return Err(NoTarget::Gone { socket: socket.to_owned(), file });
     }
     Ok(Target { file, reader: Some(Reader::new(socket, status)), socket: Ok(socket.to_owned()), note: None })
+}
+
+/// The file behind all links, if only root and `user` can put something in its place. Where others can write, a link to it might
+/// lead to any other file by the time it is written.
+fn given(file: &Path, user: u32) -> Option<PathBuf> {
+    file.canonicalize().ok().filter(|real| is_given_to(real, user))
 }
 
 /// Nothing has that name, not even a link.
@@ -284,6 +290,28 @@ mod tests {
             let found = of_daemon(Path::new("/c.sock"), user, &says);
             let is_refused = matches!(found, Err(NoTarget::NotTrusted { .. }));
             assert_eq!((found.is_ok(), is_refused), (expected, !expected), "{user} {path}");
+        }
+    }
+
+    #[test]
+    fn the_file_that_a_daemon_of_another_user_reads_by_a_link_is_changed_at_its_own_place() {
+        let directory = tempfile::tempdir().unwrap();
+        let (link, other) = (directory.path().join("link.toml"), directory.path().join("other.toml"));
+        let below = directory.path().join("below");
+        std::os::unix::fs::symlink("/etc/passwd", &link).unwrap();
+        std::os::unix::fs::symlink(&link, &other).unwrap();
+        std::os::unix::fs::symlink("/etc", &below).unwrap();
+        let me = rustix::process::geteuid().as_raw();
+        for (user, path, expected) in [
+            (me + 71, link.clone(), Path::new("/etc/passwd")),
+            (me + 71, other, Path::new("/etc/passwd")),
+            (me + 71, below.join("passwd"), Path::new("/etc/passwd")),
+            (me, link.clone(), link.as_path()),
+            (0, link.clone(), link.as_path()),
+        ] {
+            let says = Status { config_file: path.to_str().map(str::to_owned), ..status() };
+            let found = of_daemon(Path::new("/c.sock"), user, &says).map(|target| target.file);
+            assert_eq!(found.ok().as_deref(), Some(expected), "{user} {}", path.display());
         }
     }
 

@@ -131,13 +131,14 @@ fn believed(path: &Path, user: u32) -> Result<(), ClientError> {
 }
 
 /// Whether nobody but root and `user` can have put something at `path`: root or `user` owns its directory, root owns all
-/// directories above it, and they are not writable for everybody.
+/// directories above it, and they are not writable for everybody. Those of root are not writable for another group than root's.
 pub fn is_given_to(path: &Path, user: u32) -> bool {
     let Some(Ok(directory)) = path.parent().map(Path::canonicalize) else { return false };
     directory.ancestors().enumerate().all(|(above, directory)| {
         directory.metadata().is_ok_and(|found| {
             let is_owners = found.uid() == 0 || above == 0 && found.uid() == user;
-            is_owners && found.mode() & 0o002 == 0
+            let is_groups = found.uid() == 0 && found.gid() != 0 && found.mode() & 0o020 != 0;
+            is_owners && !is_groups && found.mode() & 0o002 == 0
         })
     })
 }
@@ -264,12 +265,17 @@ mod tests {
         ] {
             make(name, user, mode);
         }
+        make("group", 0, 0o775);
+        make("group/below", 71, 0o755);
+        chown(root.path().join("group"), Some(0), Some(50)).unwrap();
         symlink("given", root.path().join("link")).unwrap();
         symlink("anybody/below", root.path().join("root/link")).unwrap();
         for (directory, expected) in [
             ("given", true),
             ("root", true),
             ("link", true),
+            ("group", false),
+            ("group/below", false),
             ("anybody", false),
             ("anybody/below", false),
             ("root/link", false),
