@@ -51,7 +51,8 @@ fn router(call: &Call) -> Vec<Action> {
         }
         "loopback.home" => answer("127.0.0.1"),
         "link-local.home" => answer("169.254.1.1"),
-        "metadata.home" | "metadata.google.internal" => answer("169.254.169.254"),
+        "metadata.home" => answer("169.254.169.254"),
+        "metadata.google.internal" => answer("192.168.1.20"),
         "shared.home" => answer("100.64.0.1"),
         "me.home" => answer("10.1.1.1"),
         "alias.home" => call.answer([
@@ -370,11 +371,20 @@ fn what_the_file_says_of_a_domain_goes_before_what_the_network_says() {
     write(&etc.path().join("stubborn"), "[[route]]\ndomain = \"home\"\nservers = []\n");
     daemon.said(from, &["reloaded"]);
     assert_eq!(ask(server, "nas.home").rcode(), code::NXDOMAIN);
-    // The machine that a container runs on is nobody's to name, and no metadata server is ever implied.
+    // The machine that a container runs on and the cloud's metadata server are nobody's to name.
     ask(server, "x.corp.internal").assert_addresses(&["192.168.1.20"]);
+    for name in ["host.docker.internal", "metadata.google.internal", "Metadata.Google.Internal"] {
+        assert_eq!(ask(server, name).rcode(), code::NXDOMAIN, "{name}");
+        assert_eq!(network.asked(name), 0, "{name}");
+    }
+
+    // Unless the operator says so.
+    let from = daemon.lines();
+    let route = format!("[[route]]\ndomain = \"google.internal\"\nservers = [\"{}\"]\n", other.address());
+    write(&etc.path().join("stubborn"), &route);
+    daemon.said(from, &["reloaded"]);
+    ask(server, "metadata.google.internal").assert_addresses(&["10.0.0.9"]);
     assert_eq!(ask(server, "host.docker.internal").rcode(), code::NXDOMAIN);
-    assert_eq!(network.asked("host.docker.internal"), 0);
-    ask(server, "metadata.google.internal").assert_blocked();
 
     for file in ["[network]\nhome-names = false\n", "[guard]\nblock = [\"192.168.1.0/24\"]\n"] {
         let from = daemon.lines();

@@ -48,6 +48,8 @@ pub const SPECIAL_DOMAINS: &[SpecialDomain] = &[
     // Programs take these for the machine that their container runs on, and so are not to ask a network for them.
     not_public("docker.internal", "Docker: the machine that a container runs on"),
     not_public("containers.internal", "Podman: the machine that a container runs on"),
+    // Programs ask it for keys to the cloud, in plain HTTP, and believe what it says.
+    not_public("metadata.google.internal", "Google Cloud: the metadata server"),
     home("internal", "ICANN resolution 2024.07.29.06"),
     home("home.arpa", "RFC 8375"),
     home("lan", "RFC 6762 §G"),
@@ -166,7 +168,8 @@ pub fn is_idle<'a>(exception: &Exception, routed: impl IntoIterator<Item = &'a N
 /// Whether a network may have names of its own in `domain`: nobody can register one there, and no RFC or program gives them
 /// another meaning. `example` stands for the public names of examples (RFC 6761 §6.5).
 pub fn may_be_home(domain: NameRef<'_>) -> bool {
-    let Some(last) = domain.last_label().filter(|_| !domain.ends_in_number()) else { return false };
+    let is_host_name = domain.is_plain() && !domain.ends_in_number();
+    let Some(last) = domain.last_label().filter(|_| is_host_name) else { return false };
     match special_domain(domain) {
         Some(special) => special.answer == SpecialUse::Home,
         None => {
@@ -233,6 +236,10 @@ mod tests {
             ("alt", false),
             ("docker.internal", false),
             ("x.containers.internal", false),
+            ("metadata.google.internal", false),
+            ("google.internal", true),
+            (r"a\000.home", false),
+            (r"\200.lan", false),
             ("10", false),
             ("168.192", false),
             ("x.0x7f", false),

@@ -158,8 +158,13 @@ impl Snapshot {
             for zone in reverse_zones(&ingredients.routes) {
                 by_domain.entry(zone).or_insert(first_home);
             }
+            let is_written = |name: &Name| {
+                ingredients.routes.iter().any(|route| name.as_ref().is_within(route.trust.domain.as_ref()))
+            };
             for kept in home.iter().flat_map(|route| kept_from(&route.trust.domain)) {
-                by_domain.entry(kept).or_insert(0);
+                if !is_written(&kept) {
+                    by_domain.entry(kept).or_insert(0);
+                }
             }
         }
         let zones = InsideZones::new(inside_zones(ingredients));
