@@ -179,10 +179,10 @@ fn of_daemon(socket: &Path, user: u32, status: &Status) -> Result<Target, NoTarg
     }
     let me = rustix::process::geteuid().as_raw();
     let is_trusted = user == 0 || user == me || file == Path::new(DEFAULT_PATH);
-    let file = match given(&file, me) {
-        _ if is_trusted => file,
-        Some(given) => given,
-        None => return Err(NoTarget::NotTrusted { socket: socket.to_owned(), file, user }),
+    let file = if is_trusted {
+        file
+    } else {
+        given(&file, me).ok_or_else(|| NoTarget::NotTrusted { socket: socket.to_owned(), file, user })?
     };
     if status.config_file.is_some() && is_gone(&file) {
         return Err(NoTarget::Gone { socket: socket.to_owned(), file });
