@@ -161,7 +161,7 @@ pub(crate) struct Audit {
     pub(crate) json: bool,
 }
 
-/// Print the completions of a shell
+/// Print completions for a shell
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   stubborn completions bash | sudo tee /usr/share/bash-completion/completions/stubborn
@@ -183,7 +183,7 @@ pub(crate) struct Completions {
   stubborn man stubborn.toml | man -l -
   stubborn man --directory man
 
-Exit codes: 0 printed or written; 1 there is no such page; 2 it cannot be written.")]
+Exit codes: 0 printed or written; 1 the page does not exist; 2 it cannot be written.")]
 pub(crate) struct ManPage {
     /// A command, or `stubborn.toml`
     #[arg(value_name = "COMMAND")]

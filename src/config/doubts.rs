@@ -10,7 +10,7 @@ use crate::policy::{SPECIAL_RANGES, SpecialRange, range_named};
 
 /// The ranges in which the machines of a household or a company are.
 const PRIVATE: [&str; 3] = ["private-use", "unique-local", "shared-address-space"];
-/// The shortest prefix that is no large part of the Internet: 10.0.0.0/8 and fc00::/7 are inside.
+/// The shortest prefix that is not a large part of the Internet: 10.0.0.0/8 and fc00::/7 are inside.
 const WIDE: (u8, u8) = (8, 16);
 
 fn named(name: &str) -> Vec<IpNet> {

@@ -21,7 +21,7 @@ pub(super) struct Page<'a> {
     lines_before: usize,
     /// Where each line starts, in octets.
     starts: Vec<usize>,
-    /// Lines that are no TOML: what was made of them is not complained about again.
+    /// Lines that are not TOML: what was made of them is not complained about again.
     broken: RefCell<BTreeSet<u32>>,
     /// From this line on the text may belong to something that is not closed.
     lost_from: Cell<u32>,

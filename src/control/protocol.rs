@@ -259,7 +259,7 @@ pub struct Status {
     pub cache: CacheStatus,
     /// Queries, by transport.
     pub queries: BTreeMap<String, u64>,
-    /// Messages that were no queries.
+    /// Messages that were not queries.
     pub malformed: u64,
     /// Queries dropped for want of room.
     pub shed: u64,

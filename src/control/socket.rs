@@ -41,7 +41,7 @@ pub enum SocketError {
         /// The socket.
         path: PathBuf,
     },
-    /// Something that is no socket has the name.
+    /// Something that is not a socket has the name.
     #[error("{} is in the way: it is not a socket", .path.display())]
     NotASocket {
         /// What is there.

@@ -32,7 +32,7 @@ pub enum ActivationError {
 /// once, before any file is opened.
 ///
 /// # Errors
-/// They are not there, or are no sockets to serve clients with.
+/// They are not there, or are not sockets to serve clients with.
 pub(super) fn passed_sockets() -> Result<Passed, ActivationError> {
     let var = |name| std::env::var_os(name);
     let Some(announced) = announced(var("LISTEN_FDS"), var("LISTEN_PID"), std::process::id()) else {

@@ -211,7 +211,7 @@ impl Source {
         Ok(loaded)
     }
 
-    /// From now on the default file is the one named, where it is there: should it vanish, that is no wish for the defaults.
+    /// From now on the default file is the one named, where it is there: if it vanishes, nobody asked for the defaults.
     pub(super) fn hold_default(&mut self) {
         let default = Path::new(config::DEFAULT_PATH);
         if self.config.is_none() && default.exists() {

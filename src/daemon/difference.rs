@@ -57,7 +57,7 @@ fn plain(guard: &GuardSettings) -> GuardSettings {
     GuardSettings { block: Vec::new(), unblock: Vec::new(), exceptions: Vec::new(), ..guard.clone() }
 }
 
-/// What an exception says; where it stands in the file is no part of it.
+/// What an exception says; where it stands in the file is not part of it.
 fn said(exception: &Exception) -> impl Eq + Hash {
     let Exception { domain, exact, networks, shape, clients, until, mode, reason, preset, origin: _ } =
         exception;

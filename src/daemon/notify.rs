@@ -1,5 +1,5 @@
 //! What the service manager is told (sd_notify(3)): a datagram to the socket it names in `NOTIFY_SOCKET`. Where there is no
-//! such socket nothing is said, and a message that cannot be sent is no reason to stop answering.
+//! such socket nothing is said, and a message that cannot be sent is not a reason to stop answering.
 
 use std::ffi::{OsStr, OsString};
 use std::io;

@@ -279,7 +279,7 @@ impl State {
     }
 
     fn complain(&mut self, error: &notify::Error) {
-        // Directories come and go; that is no lack of the system's.
+        // Directories come and go; the system lacks nothing then.
         let passing =
             matches!(error.kind, notify::ErrorKind::PathNotFound | notify::ErrorKind::WatchNotFound);
         if !passing && !std::mem::replace(&mut self.complained, true) {

@@ -12,7 +12,7 @@ pub(super) const MAX_NAME: usize = 255;
 /// The longest label in octets (RFC 1035 §3.1).
 pub(super) const MAX_LABEL: usize = 63;
 
-/// Why a text or a run of octets is no domain name.
+/// Why a text or a run of octets is not a domain name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum NameError {
     /// No text at all.

@@ -9,7 +9,7 @@ use super::trial::{Seen, Who};
 use super::{Finding, practice};
 use crate::machine::{Kind, Link};
 
-/// More than this is no inaccuracy of a clock, in seconds.
+/// A clock that is wrong by more than this is not just inaccurate, in seconds.
 const CLOCK: i64 = 60;
 /// Servers of resolv.conf that glibc asks.
 const SERVERS: usize = 3;

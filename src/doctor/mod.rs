@@ -4,7 +4,7 @@
 //! observe    what is read of the machine, and whom it asks  -> Observed
 //! browsers   DNS over HTTPS in profiles and policies
 //! trial      names that lead inside, asked for as programs ask
-//! trials     at all servers at once, where the daemon knows that these are no attack
+//! trials     at all servers at once, where the daemon knows that these are not an attack
 //! progress   a word to whoever waits
 //! checks     a table of functions from what was observed to findings
 //! practice   the checks that are about names that lead inside

@@ -25,7 +25,7 @@ pub struct Hunk {
 impl Hunk {
     /// The difference of two texts as one hunk; none where they are the same.
     pub(super) fn between(old: &str, new: &str) -> Option<Self> {
-        // A byte order mark is no part of the first line.
+        // A byte order mark is not part of the first line.
         let lines = |text| str::trim_start_matches(text, '\u{feff}').lines();
         let (old, new): (Vec<&str>, Vec<&str>) = (lines(old).collect(), lines(new).collect());
         let same = |(a, b): &(&&str, &&str)| a == b;

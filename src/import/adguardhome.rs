@@ -90,7 +90,7 @@ const TAKEN: &[(&str, Take)] = &[
         );
     }),
     ("cache_ttl_max", |_, draft, from, node| {
-        // Zero is no limit there.
+        // Zero means without a limit there.
         match node.text() {
             Some("0") | None => draft.needless(from, "TTLs are cut to a day by default"),
             Some(seconds) => draft.seconds(from, "cache", "max-ttl", seconds),

@@ -330,7 +330,7 @@ fn hosts(place: &Place<'_>, draft: &mut Draft, _: &Setting, _: &str, node: &Node
     }
 }
 
-/// The longest time in the cache; 0 is no limit there, and less is no cache.
+/// The longest time in the cache; 0 means without a limit there, and less means without a cache.
 fn longest(draft: &mut Draft, from: &Setting, key: &'static str, node: &Node) {
     let text = node.text().unwrap_or_default();
     if text.starts_with('-') {

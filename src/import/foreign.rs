@@ -48,7 +48,7 @@ fn is_resolv(text: &str) -> bool {
     mostly(text, |words| matches!(words, [word, _, ..] if is_known(word)))
 }
 
-/// Whether most of the lines that are no comments are so.
+/// Whether most of the lines that are not comments are so.
 fn mostly(text: &str, is_so: impl Fn(&[&str]) -> bool) -> bool {
     let lines = text.lines().map(|line| line.split(['#', ';']).next().unwrap_or_default());
     let (mut so, mut others) = (0, 0);

@@ -94,7 +94,7 @@ enum Answer<'a> {
 
 impl<'a> Rewrite<'a> {
     fn of(rule: &'a str) -> Option<Self> {
-        // In a regular expression, a dollar sign is no separator.
+        // In a regular expression, a dollar sign is not a separator.
         let (pattern, options) = rule.split_once('$').filter(|_| !rule.starts_with('/'))?;
         let options: Vec<&str> = options.split(',').map(str::trim).collect();
         let answer = options.iter().find_map(|option| option.strip_prefix("dnsrewrite="))?;

@@ -94,7 +94,7 @@ pub(super) const DNSMASQ: &[(&str, Fate)] = &[
     ("no-round-robin", Needless("records stay in the order of the server")),
     ("connmark-*", Left(NOT_NEEDED)),
     ("dump*", Left(SERVICE)),
-    ("auth-*", Left("stubborn is no authoritative server")),
+    ("auth-*", Left("stubborn is not an authoritative server")),
     ("synth-domain", Left("names are not made of addresses; write [[local]] names")),
     ("interface-name", Left(RECORDS)),
     ("txt-record", Left(RECORDS)),

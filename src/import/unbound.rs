@@ -24,7 +24,7 @@ use zones::Zones;
 /// Clauses that are left with everything in them.
 const CLAUSES: &[(&str, Fate)] = &[
     ("remote-control", Fate::Left(SERVICE)),
-    ("auth-zone", Fate::Left("stubborn is no authoritative server")),
+    ("auth-zone", Fate::Left("stubborn is not an authoritative server")),
     ("view", Fate::Left("settings are the same for all clients, except the `clients` of an [[exception]]")),
     ("rpz", Fate::Left(BLOCKING)),
     ("python", Fate::Left("there are no modules")),

@@ -69,7 +69,7 @@ impl Open {
             (true, Some((key, line))) => self.entries.push((key, Node { line, ..node })),
             (true, None) => match node.value {
                 Value::Plain(text) => self.key = Some((text.unwrap_or_default(), node.line)),
-                Value::List(_) | Value::Map(_) => return Err("a key that is no text"),
+                Value::List(_) | Value::Map(_) => return Err("a key that is not text"),
             },
         }
         Ok(())

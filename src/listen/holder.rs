@@ -48,7 +48,7 @@ fn sockets_at(table: &str, address: SocketAddr) -> Vec<String> {
             let port = u16::from_str_radix(port, 16).ok()?;
             let ip = parse_hex(ip)?;
             let clashes = ip == address.ip() || ip.is_unspecified() || address.ip().is_unspecified();
-            // A TCP socket that only has a connection from this port (state other than LISTEN, 0A) is no holder.
+            // A TCP socket that only has a connection from this port (state other than LISTEN, 0A) is not a holder.
             let holds = !table.starts_with("tcp") || fields.get(3) == Some(&"0A");
             (port == address.port() && clashes && holds).then(|| fields.get(9).map(ToString::to_string))?
         })

@@ -7,7 +7,7 @@ use std::os::fd::OwnedFd;
 
 use socket2::{Domain, Socket, Type};
 
-/// Why a descriptor is no socket to serve clients with.
+/// Why a descriptor is not a socket to serve clients with.
 #[derive(Debug, thiserror::Error)]
 pub enum PassedError {
     /// It is something else.

@@ -117,7 +117,7 @@ pub fn bind(
         let mut result = Ok(());
         for _ in 0..attempts {
             result = bind_address(*address, &mut passed, &mut bound);
-            // With another port it would be no different otherwise.
+            // With another port it would be the same otherwise.
             if result.as_ref().err().map(io::Error::kind) != Some(io::ErrorKind::AddrInUse) {
                 break;
             }

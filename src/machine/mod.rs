@@ -90,7 +90,7 @@ impl Root {
         }
     }
 
-    /// What a regular file holds, with what is no text replaced; at most 1 MiB of it.
+    /// What a regular file holds, with what is not text replaced; at most 1 MiB of it.
     pub fn text(&self, path: impl AsRef<Path>) -> Option<String> {
         let mut octets = Vec::new();
         files::open(&self.at(path)).ok()?.take(LONGEST).read_to_end(&mut octets).ok()?;

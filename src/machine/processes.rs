@@ -13,7 +13,7 @@ pub struct Process {
     pub arguments: Vec<String>,
 }
 
-/// All processes that see the same files as this one: a container's programs are no concern of this machine.
+/// All processes that see the same files as this one: a container's programs do not concern this machine.
 pub fn processes(root: &Root) -> Vec<Process> {
     let numbers = root.names("/proc").into_iter().filter_map(|name| name.parse::<u32>().ok());
     let files_of = |who: &str| std::fs::read_link(root.at(format!("/proc/{who}/ns/mnt"))).ok();

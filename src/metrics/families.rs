@@ -47,7 +47,7 @@ fn clients(text: &mut Exposition, totals: &Totals, sources: &Sources) {
     for (transport, count) in TRANSPORTS.iter().zip(totals.queries) {
         family.labelled(&[("transport", transport.label())], count);
     }
-    text.family("stubborn_malformed_messages_total", Counter, "Messages that were no queries.")
+    text.family("stubborn_malformed_messages_total", Counter, "Messages that were not queries.")
         .value(totals.malformed);
     text.family("stubborn_dropped_queries_total", Counter, "Queries dropped for want of room.")
         .value(totals.shed);

@@ -30,7 +30,7 @@ const LINGER_OCTETS: usize = 64 << 10;
 const AGAIN: Duration = Duration::from_secs(5);
 
 /// Listens, and serves as a task of the [`LocalSet`](tokio::task::LocalSet) this is called in. An address that cannot be had
-/// is said and tried again: metrics are no reason not to serve.
+/// is said and tried again: the daemon serves without metrics, too.
 pub fn start(settings: MetricsSettings, address: SocketAddr, sources: Sources) {
     let listener = listen(address);
     let shared = Arc::new(Shared { settings, sources });

@@ -67,7 +67,7 @@ type Index = HashMap<Name, usize, RandomState>;
 impl Hosts {
     /// Reads what a hosts file holds; in any encoding, since only the names must be text.
     ///
-    /// A name is taken literally: `*.example` is no wildcard but a name that cannot be used. `localhost`, what is below it
+    /// A name is taken literally: `*.example` is not a wildcard but a name that cannot be used. `localhost`, what is below it
     /// and `localhost.localdomain` are passed over: they are loopback whatever a file says (RFC 6761 §6.3).
     ///
     /// # Errors

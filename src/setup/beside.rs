@@ -76,7 +76,7 @@ pub(super) fn with_list(text: &str, table: &str, key: &str, values: &[String]) -
     Ok(document.to_string())
 }
 
-/// dnsmasq's `ADDRESS[#PORT][@INTERFACE]` as stubborn writes a server; nothing of what is no address.
+/// dnsmasq's `ADDRESS[#PORT][@INTERFACE]` as stubborn writes a server; nothing of what is not an address.
 pub(super) fn endpoint(text: &str) -> Option<String> {
     let text = text.split('@').next().unwrap_or(text);
     let (ip, port) = text.split_once('#').unwrap_or((text, "53"));

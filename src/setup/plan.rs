@@ -7,7 +7,7 @@
 //! |---|---|---|
 //! | systemd-resolved | to ask stubborn for every name, and cache nothing | its own resolv.conf |
 //! | NetworkManager | to write no resolv.conf | its no-stub-resolv.conf, and systemd-resolved's |
-//! | Debian's resolvconf | nothing: it leaves a file alone that is no link to its own | /run/resolvconf/resolv.conf |
+//! | Debian's resolvconf | nothing: it leaves a file alone that is not a link to its own | /run/resolvconf/resolv.conf |
 //! | openresolv | to write to | /run/resolvconf/resolv.conf |
 //! | dhclient | by a hook to write to | resolv.conf.stubborn-saved |
 //!

@@ -65,7 +65,7 @@ pub struct Machine {
     pub files: Vec<(PathBuf, String)>,
     /// The servers that an earlier setup saved, even if its file is taken away before this plan is carried out.
     pub saved: String,
-    /// Those of them that cannot be changed line by line: they are no text, or longer than 1 MiB.
+    /// Those of them that cannot be changed line by line: they are not text, or longer than 1 MiB.
     pub unfit: Vec<PathBuf>,
     /// The paths there are that mean something by being there.
     pub marks: Vec<PathBuf>,

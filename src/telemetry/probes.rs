@@ -1,4 +1,4 @@
-//! Names that `stubborn doctor` asks for to see what becomes of them. Their blocks are no attack, so they are not reported; what
+//! Names that `stubborn doctor` asks for to see what becomes of them. Their blocks are not attacks, so they are not reported; what
 //! became of them is kept for the command that asks.
 //!
 //! Only who may use the control socket can announce such names, each with a random label. A page that imitates them does not

@@ -19,7 +19,7 @@ pub const RCODES: [&str; 7] = ["noerror", "formerr", "servfail", "nxdomain", "no
 /// What a guarded answer may amount to besides [`Category::Clean`] and [`Category::NotPublic`], in the order of the counters.
 pub const CATEGORIES: [Category; 3] = [Category::Blocked, Category::Sinkhole, Category::Monitored];
 
-/// Rules that are no rows of the range table.
+/// Rules that are not rows of the range table.
 const OTHER_RULES: [&str; 11] = [
     "own-address",
     "blocked-by-configuration",
@@ -192,7 +192,7 @@ pub struct Totals {
     pub answers: [u64; SOURCES.len()],
     /// Answers, by [`RCODES`].
     pub rcodes: [u64; RCODES.len()],
-    /// Messages that were no query worth an answer of its own.
+    /// Messages that were not a query worth an answer of its own.
     pub malformed: u64,
     /// Queries dropped for want of room.
     pub shed: u64,

@@ -130,7 +130,7 @@ impl ServerState {
         }
     }
 
-    /// A reply over UDP came so long after the query it is to. The wait before a query is sent again is no part of it:
+    /// A reply over UDP came so long after the query it is to. The wait before a query is sent again is not part of it:
     /// or else each loss would make the next one cost more.
     pub fn note_round_trip(&self, took: Duration) {
         let sample = u32::try_from(took.as_micros()).unwrap_or(u32::MAX).max(1);
@@ -214,7 +214,7 @@ impl ServerState {
     }
 
     /// A reply did not, and over TCP there was none. Says when that happened so often, with no other reply between, that
-    /// forgery is no explanation any more, and letter case is of no use with this server.
+    /// forgery no longer explains it, and letter case is of no use with this server.
     pub fn doubt_case(&self) -> bool {
         self.case_doubts.fetch_add(1, Relaxed) + 1 >= CASE_DOUBTS && self.note_folded_case()
     }
@@ -245,7 +245,7 @@ impl Servers {
     }
 }
 
-/// Servers that are asked for the same names, in the order of preference.
+/// Servers that are asked for the same names, in order of preference.
 #[derive(Debug)]
 pub struct ServerGroup {
     /// The servers.

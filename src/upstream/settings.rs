@@ -58,7 +58,7 @@ pub enum Server {
 /// The `[upstream]` table, checked.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct UpstreamSettings {
-    /// `servers`, in the order of preference.
+    /// `servers`, in order of preference.
     pub servers: Vec<Server>,
     /// `timeout`: how long one server may take before the next is asked.
     pub timeout: Duration,

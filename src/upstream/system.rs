@@ -24,7 +24,7 @@ pub const SYSTEM_FILES: &[(&str, &str)] = &[
         "/run/NetworkManager/no-stub-resolv.conf",
         "what NetworkManager got, where it put a local server before it",
     ),
-    ("/run/resolvconf/resolv.conf", "what resolvconf(8) collected, where resolv.conf is no link to it"),
+    ("/run/resolvconf/resolv.conf", "what resolvconf(8) collected, where resolv.conf is not a link to it"),
     ("/etc/resolv.conf.stubborn-saved", "resolv.conf as it was before it named this daemon"),
 ];
 

@@ -266,7 +266,7 @@ fn targets() -> Vec<Case> {
     cases
 }
 
-/// M16: a port is no address, but the strict profile may mind one that no web server has.
+/// M16: a port is not an address, but the strict profile may mind one that no web server has.
 fn ports(setup: &Setup) -> Vec<Case> {
     let before = service(&vec![alpn(), (PORT, 11_434u16.to_be_bytes().to_vec()), hint(&[PUBLIC4])]);
     let after = service(&vec![alpn(), hint(&[PUBLIC4])]);

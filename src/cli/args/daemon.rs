@@ -9,7 +9,7 @@ use super::{duration, level, name};
 use crate::dns::Name;
 use crate::telemetry::Level;
 
-/// Show how the running daemon is
+/// Show the state of the running daemon
 ///
 /// What it serves, whom it asks and how they answer, what it blocked, and what is wrong with it.
 #[derive(Debug, Args)]

@@ -72,7 +72,7 @@ fn the_first_file_with_a_server_that_is_not_this_daemon_is_taken() {
             "9.9.9.9", ETC, "127.1.2.3 ::1"),
         ("a wildcard is every own address", &[(ETC, "nameserver 192.168.1.5\nnameserver 192.168.1.1")], ALL, &["192.168.1.5"],
             "192.168.1.1", ETC, "192.168.1.5"),
-        ("a wildcard of IPv4 is no IPv6", &[(ETC, "nameserver ::1")], &["0.0.0.0:53"], &[], "::1", ETC, ""),
+        ("a wildcard of IPv4 is not IPv6", &[(ETC, "nameserver ::1")], &["0.0.0.0:53"], &[], "::1", ETC, ""),
         ("a wildcard of IPv6 is IPv4 too", &[(ETC, "nameserver 127.0.0.1"), (NM, "nameserver 9.9.9.9")], &["[::]:53"], &[],
             "9.9.9.9", NM, "127.0.0.1"),
         ("an own address without a socket", &[(ETC, "nameserver 192.168.1.5")], LOCAL, &["192.168.1.5"], "192.168.1.5", ETC, ""),
